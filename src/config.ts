@@ -1,0 +1,113 @@
+import { readFileSync } from 'node:fs';
+import { hostname } from 'node:os';
+import * as z from 'zod';
+import { MullionError } from './contract/errors.ts';
+import { GIB, SizeSchema } from './contract/sizes.ts';
+import { DriverNameSchema, TechniqueSchema } from './contract/techniques.ts';
+
+/** Everything that can be configured, with its default and the variable that overrides the file. */
+export const ConfigSchema = z.strictObject({
+  stateDirectory: z
+    .string()
+    .startsWith('/')
+    .default('/var/lib/mullion')
+    .describe('data that outlives a restart'),
+  runDirectory: z.string().startsWith('/').default('/run/mullion').describe('sockets and runtime state'),
+  cacheDirectory: z
+    .string()
+    .startsWith('/')
+    .default('/var/cache/mullion')
+    .describe('downloaded packages and built images that may be deleted'),
+  nodeName: z.string().min(1).max(253).optional().describe('name of this node; the host name when absent'),
+  pool: z
+    .strictObject({
+      backend: z.enum(['auto', 'btrfs', 'dir']).default('auto'),
+      path: z.string().startsWith('/').optional().describe('an existing btrfs folder, used directly'),
+      size: SizeSchema.default(20 * GIB).describe('size of the loop file'),
+    })
+    .prefault({}),
+  network: z
+    .strictObject({
+      ipv4: z.cidrv4().default('10.77.0.0/24').describe('subnet of the network default'),
+      enabled: z.boolean().default(true),
+    })
+    .prefault({}),
+  listen: z
+    .strictObject({
+      address: z.string().default('127.0.0.1'),
+      port: z.number().int().min(1).max(65_535),
+      certificate: z.string().startsWith('/'),
+      key: z.string().startsWith('/'),
+      tokenFile: z.string().startsWith('/').describe('file of mode 0600 with the bearer token'),
+    })
+    .optional()
+    .describe('HTTPS with a bearer token; off when absent'),
+  drivers: z
+    .partialRecord(TechniqueSchema, DriverNameSchema)
+    .default({})
+    .describe('driver of a technique, where another than the usual is wanted'),
+});
+export type Config = z.infer<typeof ConfigSchema> & { readonly nodeName: string };
+
+const VARIABLES: Readonly<Record<string, readonly string[]>> = {
+  MULLION_STATE_DIR: ['stateDirectory'],
+  MULLION_RUN_DIR: ['runDirectory'],
+  MULLION_CACHE_DIR: ['cacheDirectory'],
+  MULLION_NODE_NAME: ['nodeName'],
+  MULLION_POOL_BACKEND: ['pool', 'backend'],
+  MULLION_POOL_PATH: ['pool', 'path'],
+  MULLION_POOL_SIZE: ['pool', 'size'],
+  MULLION_NETWORK_IPV4: ['network', 'ipv4'],
+};
+export const CONFIG_FILE = '/etc/mullion/config.json';
+
+/**
+ * The configuration: file (`MULLION_CONFIG`, or /etc/mullion/config.json when it exists), then the environment.
+ * @throws MullionError `invalid_request` that names the field.
+ */
+export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const path = environment['MULLION_CONFIG'] ?? CONFIG_FILE;
+  const merged = readConfigFile(path, environment['MULLION_CONFIG'] !== undefined);
+  for (const [variable, field] of Object.entries(VARIABLES)) {
+    const value = environment[variable];
+    if (value !== undefined && value !== '') assign(merged, field, value);
+  }
+  const result = ConfigSchema.safeParse(merged);
+  if (!result.success) {
+    throw new MullionError(
+      'invalid_request',
+      `The configuration is wrong: ${z.prettifyError(result.error)}`,
+      {
+        remedy: `Correct ${path} or the MULLION_ variables; docs/config.md lists every field`,
+      },
+    );
+  }
+  return { ...result.data, nodeName: result.data.nodeName ?? hostname() };
+}
+
+function readConfigFile(path: string, required: boolean): Record<string, unknown> {
+  try {
+    return z.record(z.string(), z.unknown()).parse(JSON.parse(readFileSync(path, 'utf8')));
+  } catch (cause) {
+    if (!required && cause instanceof Error && 'code' in cause && cause.code === 'ENOENT') return {};
+    throw new MullionError('invalid_request', `The configuration file ${path} cannot be read as JSON.`, {
+      remedy: 'Correct or remove the file',
+      cause,
+    });
+  }
+}
+
+function assign(target: Record<string, unknown>, path: readonly string[], value: string): void {
+  const [head, ...rest] = path;
+  if (head === undefined) return;
+  if (rest.length === 0) {
+    target[head] = value;
+    return;
+  }
+  const child = z
+    .record(z.string(), z.unknown())
+    .catch({})
+    .parse(target[head] ?? {});
+  target[head] = child;
+  assign(child, rest, value);
+}

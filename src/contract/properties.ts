@@ -1,0 +1,32 @@
+import type { Feature } from './techniques.ts';
+import type { SetRequest } from './vps.ts';
+
+export type PropertyName = keyof SetRequest;
+
+/** What can be set on a VPS: its unit for people, and what a technique needs to change it while it runs. */
+export interface Property {
+  readonly summary: string;
+  readonly kind: 'number' | 'size' | 'map' | 'list';
+  readonly default: string;
+  /** Feature of the technique without which a change waits for the next start; absent: always waits. */
+  readonly live?: Feature;
+}
+
+export const PROPERTIES: Readonly<Record<PropertyName, Property>> = {
+  cpus: {
+    summary: 'processors; fractions where the technique can',
+    kind: 'number',
+    default: '1',
+    live: 'liveCpus',
+  },
+  memory: { summary: 'memory limit', kind: 'size', default: '512M', live: 'liveMemory' },
+  disk: { summary: 'disk limit; a smaller one is refused', kind: 'size', default: '4G', live: 'liveDisk' },
+  pids: {
+    summary: 'most processes and threads at one time',
+    kind: 'number',
+    default: '1024',
+    live: 'livePids',
+  },
+  env: { summary: 'environment of the first process', kind: 'map', default: 'empty' },
+  sshKeys: { summary: 'SSH public keys of root', kind: 'list', default: 'none' },
+};

@@ -1,0 +1,152 @@
+import * as z from 'zod';
+import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
+import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
+import { DriverNameSchema, TechniqueChoiceSchema, TechniqueSchema } from './techniques.ts';
+
+export const VPS_STATES = [
+  'creating',
+  'stopped',
+  'starting',
+  'running',
+  'pausing',
+  'paused',
+  'stopping',
+  'restoring',
+  'migrating',
+  'deleting',
+  'error',
+] as const;
+export const VpsStateSchema = z.enum(VPS_STATES);
+export type VpsState = z.infer<typeof VpsStateSchema>;
+
+export const CpusSchema = z
+  .number()
+  .min(0.05)
+  .max(1024)
+  .describe('processors; fractions where the technique can');
+export const MemorySchema = SizeSchema.refine((bytes) => bytes >= 16 * MIB, 'must be at least 16M').describe(
+  'memory, for example 256M',
+);
+export const DiskSchema = SizeSchema.refine((bytes) => bytes >= 16 * MIB, 'must be at least 16M').describe(
+  'disk space, for example 2G',
+);
+export const PidsSchema = z
+  .number()
+  .int()
+  .min(8)
+  .max(4_194_304)
+  .describe('most processes and threads at one time');
+export const HealthSchema = z.enum(['unknown', 'starting', 'ready', 'degraded']);
+
+export const LimitsSchema = z.object({
+  cpus: CpusSchema,
+  memory: BytesSchema,
+  disk: BytesSchema,
+  pids: z.number().int(),
+});
+export type Limits = z.infer<typeof LimitsSchema>;
+
+export const DEFAULT_LIMITS: Limits = { cpus: 1, memory: 512 * MIB, disk: 4 * GIB, pids: 1024 };
+
+const EnvKeySchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be a variable name');
+const EnvValueSchema = z
+  .string()
+  .max(32_768)
+  .regex(/^[^\x00-\x08\x0b-\x1f]*$/, 'must not contain control characters');
+export const EnvSchema = z.record(EnvKeySchema, EnvValueSchema);
+
+/** One public key in the format of authorized_keys (sshd(8)), on one line, without options. */
+export const SshKeySchema = z
+  .string()
+  .max(16_384)
+  .regex(
+    /^(ssh-|ecdsa-|sk-)[a-z0-9@.-]+ [A-Za-z0-9+/=]+( [^\r\n\0]*)?$/,
+    'must be one line of a public key file',
+  )
+  .describe('an SSH public key for root');
+
+export const LaunchRequestSchema = z.strictObject({
+  image: ImageNameSchema,
+  name: VpsNameSchema.optional().describe('made up when absent'),
+  technique: TechniqueChoiceSchema.default('auto'),
+  cpus: CpusSchema.default(DEFAULT_LIMITS.cpus),
+  memory: MemorySchema.default(DEFAULT_LIMITS.memory),
+  disk: DiskSchema.default(DEFAULT_LIMITS.disk),
+  pids: PidsSchema.default(DEFAULT_LIMITS.pids),
+  network: NetworkNameSchema.default(DEFAULT_NETWORK),
+  env: EnvSchema.default({}),
+  sshKeys: z.array(SshKeySchema).max(64).default([]),
+  userData: z.string().max(1_048_576).optional().describe('a script that runs once, at the first start'),
+  start: z.boolean().default(true),
+});
+export type LaunchRequest = z.infer<typeof LaunchRequestSchema>;
+export type LaunchInput = z.input<typeof LaunchRequestSchema>;
+
+export const SetRequestSchema = z
+  .strictObject({
+    cpus: CpusSchema,
+    memory: MemorySchema,
+    disk: DiskSchema,
+    pids: PidsSchema,
+    env: EnvSchema,
+    sshKeys: z.array(SshKeySchema).max(64),
+  })
+  .partial()
+  .refine((changes) => Object.keys(changes).length > 0, 'must name at least one property');
+export type SetRequest = z.infer<typeof SetRequestSchema>;
+
+export const ForwardSchema = z.strictObject({
+  protocol: z.enum(['tcp', 'udp']).default('tcp'),
+  hostPort: z.number().int().min(1).max(65_535),
+  vpsPort: z.number().int().min(1).max(65_535),
+});
+export type Forward = z.infer<typeof ForwardSchema>;
+
+export const VpsSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  project: z.string(),
+  technique: TechniqueSchema,
+  driver: DriverNameSchema,
+  image: z.string(),
+  state: VpsStateSchema,
+  health: HealthSchema,
+  message: z.string().describe('why it is in state error, or a warning; empty otherwise'),
+  network: z.string(),
+  addresses: z.array(z.string()).describe('IPv4 first, then IPv6'),
+  mac: z.string(),
+  cpus: z.number(),
+  memory: BytesSchema,
+  disk: BytesSchema,
+  pids: z.number().int(),
+  pendingRestart: z.array(z.string()).describe('properties that take effect at the next start'),
+  createdAt: z.iso.datetime(),
+  startedAt: z.iso.datetime().nullable(),
+  node: z.string(),
+});
+export type Vps = z.infer<typeof VpsSchema>;
+
+export const UsageSchema = z.object({
+  cpuSeconds: z.number(),
+  memory: BytesSchema,
+  disk: BytesSchema,
+  networkIn: BytesSchema,
+  networkOut: BytesSchema,
+  processes: z.number().int(),
+});
+export type Usage = z.infer<typeof UsageSchema>;
+
+export const VpsInfoSchema = VpsSchema.extend({
+  usage: UsageSchema,
+  limits: LimitsSchema,
+  snapshots: z.array(z.object({ name: z.string(), createdAt: z.iso.datetime() })),
+  forwards: z.array(ForwardSchema),
+  reason: z.string().describe('why this technique was picked'),
+});
+export type VpsInfo = z.infer<typeof VpsInfoSchema>;
+
+export const StopRequestSchema = z.strictObject({
+  timeout: z.number().min(0).max(3600).default(30).describe('seconds to wait before the VPS is killed'),
+  force: z.boolean().default(false).describe('kill at once'),
+});
+export type StopRequest = z.infer<typeof StopRequestSchema>;

@@ -1,0 +1,62 @@
+import { createHash } from 'node:crypto';
+
+/**
+ * Every path, interface, cgroup and table name of this installation, made here and nowhere else.
+ * `instance` tells installations on one machine apart: four hexadecimal digits of the state directory's hash.
+ */
+export interface Naming {
+  readonly instance: string;
+  readonly stateDirectory: string;
+  readonly runDirectory: string;
+}
+
+export function createNaming(stateDirectory: string, runDirectory: string): Naming {
+  const instance = createHash('sha256').update(stateDirectory).digest('hex').slice(0, 4);
+  return { instance, stateDirectory, runDirectory };
+}
+
+/** Interface names hold at most 15 characters (IFNAMSIZ); `slot` is a VPS's number, 0 to 4093. */
+export const linkName = (naming: Naming, slot: number): string => `mv${naming.instance}-${slot.toString(16)}`;
+export const LINK_PREFIX = (naming: Naming): string => `mv${naming.instance}-`;
+/** `index` is the network's number. */
+export const bridgeName = (naming: Naming, index: number): string =>
+  `mb${naming.instance}-${index.toString(16)}`;
+export const BRIDGE_PREFIX = (naming: Naming): string => `mb${naming.instance}-`;
+export const nftTableName = (naming: Naming): string => `mullion_${naming.instance}`;
+
+/** Parent of every VPS's cgroup, relative to the root of each hierarchy. */
+export const cgroupRoot = (naming: Naming): string => `mullion-${naming.instance}`;
+export const vpsCgroup = (naming: Naming, id: string): string => `${cgroupRoot(naming)}/${id}`;
+
+export const vpsRunDirectory = (naming: Naming, id: string): string => `${naming.runDirectory}/vps/${id}`;
+export const vpsLogDirectory = (naming: Naming, id: string): string => `${naming.stateDirectory}/logs/${id}`;
+export const ociStateDirectory = (naming: Naming): string => `${naming.runDirectory}/oci`;
+export const networkRunDirectory = (naming: Naming): string => `${naming.runDirectory}/network`;
+export const poolDirectory = (naming: Naming): string => `${naming.stateDirectory}/pool`;
+export const poolFile = (naming: Naming): string => `${naming.stateDirectory}/pool.btrfs`;
+export const storeFile = (naming: Naming): string => `${naming.stateDirectory}/store.db`;
+export const cacheDirectory = (naming: Naming): string => `${naming.stateDirectory}/cache`;
+export const socketPath = (naming: Naming): string => `${naming.runDirectory}/api.sock`;
+export const lockFile = (naming: Naming): string => `${naming.stateDirectory}/daemon.lock`;
+export const pidFile = (naming: Naming): string => `${naming.runDirectory}/daemon.pid`;
+export const daemonLog = (naming: Naming): string => `${naming.stateDirectory}/daemon.log`;
+
+/**
+ * Host ids of VPSs: 65,536 for each slot, above the ranges of systemd-nspawn and below 2^31
+ * (systemd, "Users, Groups, UIDs and GIDs on systemd systems").
+ */
+export const UID_FIRST = 0x7000_0000;
+export const UID_COUNT = 65_536;
+export const SLOTS = 4_093;
+export const uidBase = (slot: number): number => UID_FIRST + slot * UID_COUNT;
+
+/** A locally administered unicast MAC address (IEEE 802-2014 section 8.4), from the VPS's id. */
+export function macAddress(id: string): string {
+  const digest = createHash('sha256').update(`mac:${id}`).digest();
+  return [
+    '52',
+    '54',
+    '00',
+    ...[...digest.subarray(0, 3)].map((byte) => byte.toString(16).padStart(2, '0')),
+  ].join(':');
+}

@@ -1,0 +1,163 @@
+import type { Duplex, Readable, Writable } from 'node:stream';
+import type { FileEntry, ImagePart } from '../contract/resources.ts';
+import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
+import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
+import type { Limits } from '../contract/vps.ts';
+
+/** Where an image's parts lie on this host. */
+export interface ImageFiles {
+  readonly id: string;
+  /** Folder of the root file system, ids on disk as inside. */
+  readonly rootfs?: string | undefined;
+  /** Raw disk image, a file system without partitions unless `bootLoader`. */
+  readonly disk?: string | undefined;
+  readonly kernel?: { readonly vmlinuz: string; readonly initramfs: string } | undefined;
+}
+
+export interface NicSpec {
+  /** The host's side: a veth end or a tap; made by `core/naming.ts`. */
+  readonly hostLink: string;
+  /** The guest's name for it, for example eth0. */
+  readonly guestLink: string;
+  readonly mac: string;
+  readonly addresses: readonly {
+    readonly address: string;
+    readonly prefix: number;
+    readonly gateway: string;
+  }[];
+  readonly nameservers: readonly string[];
+  readonly domain: string;
+}
+
+/** All that a driver needs to know of a VPS; nothing in it is looked up elsewhere. */
+export interface Machine {
+  readonly id: string;
+  readonly name: string;
+  readonly project: string;
+  readonly technique: Technique;
+  readonly limits: Limits;
+  /** Host ids that only this VPS uses; inside they are 0 to count-1. */
+  readonly ids: { readonly base: number; readonly count: number };
+  /** The VPS's own volume; `upper/` and `work/`, or `disk.raw`, lie in it. */
+  readonly volume: string;
+  readonly image: ImageFiles;
+  readonly runDirectory: string;
+  readonly logDirectory: string;
+  readonly cgroup: string;
+  readonly nics: readonly NicSpec[];
+  readonly machineId: string;
+  readonly env: Readonly<Record<string, string>>;
+  readonly sshKeys: readonly string[];
+  readonly userData?: string | undefined;
+}
+
+/** How the network reaches a prepared machine. */
+export type Link =
+  | { readonly kind: 'netns'; readonly pid: number }
+  | { readonly kind: 'tap'; readonly hostLink: string }
+  | { readonly kind: 'none' };
+
+/** What a driver needs to find its machine again after a daemon restart: small, JSON, persisted by the engine. */
+export interface Handle {
+  readonly pid: number;
+  /** Start time of `pid` in clock ticks since boot (proc(5), stat field 22): tells a reused pid. */
+  readonly pidStart: number;
+  readonly data: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface Prepared {
+  readonly handle: Handle;
+  readonly link: Link;
+}
+
+export type Condition = 'gone' | 'prepared' | 'running' | 'paused';
+
+export interface DriverUsage {
+  readonly cpuSeconds: number;
+  readonly memory: number;
+  readonly processes: number;
+}
+
+/** A command that runs in a guest. With a tty, `stderr` is absent. */
+export interface ExecSession {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr?: Readable | undefined;
+  /** Exit code; 128 + n after signal n. Settles after the streams have ended. */
+  readonly exit: Promise<number>;
+  resize(window: Window): void;
+  signal(signal: Signal): void;
+  /** Ends it and frees what it holds; safe to call twice. */
+  close(): void;
+}
+
+export interface ExecAbility {
+  exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession>;
+}
+export interface ConsoleAbility {
+  /** The live console. Several may be attached at once; closing one touches nothing else. */
+  openConsole(machine: Machine, handle: Handle, window?: Window): Promise<Duplex>;
+}
+export interface LogsAbility {
+  /** What the console showed; plain bytes. Works on a stopped VPS too. `follow` ends when the VPS stops or on abort. */
+  readLogs(
+    machine: Machine,
+    options: { readonly follow: boolean; readonly lines?: number | undefined; readonly signal: AbortSignal },
+  ): Promise<Readable>;
+}
+export interface FilesAbility {
+  pull(machine: Machine, handle: Handle, path: string): Promise<Readable>;
+  push(machine: Machine, handle: Handle, path: string, content: Readable, mode: number): Promise<void>;
+  list(machine: Machine, handle: Handle, path: string): Promise<FileEntry[]>;
+}
+export interface PauseAbility {
+  pause(machine: Machine, handle: Handle): Promise<void>;
+  resume(machine: Machine, handle: Handle): Promise<void>;
+}
+export interface LimitsAbility {
+  /** Applies what `features` marks as live. The volume's own limit is the storage's. */
+  setLimits(machine: Machine, handle: Handle, limits: Limits): Promise<void>;
+}
+export interface HealthAbility {
+  /** True once the guest's own system answers. Cheap enough to ask every second. */
+  isReady(machine: Machine, handle: Handle): Promise<boolean>;
+}
+
+/**
+ * The narrow seam of a virtualization technique. Every call is safe to repeat; `remove` also frees what a `prepare`
+ * that was killed half-way left behind. Optional abilities are absent where the driver cannot do them.
+ */
+export interface Driver {
+  readonly name: DriverName;
+  readonly techniques: readonly Technique[];
+  /** Parts an image must have. */
+  needs(technique: Technique): readonly ImagePart[];
+  features(technique: Technique): Features;
+  /** Proves by trying, within seconds, what this host can run. */
+  probe(technique: Technique): Promise<TechniqueReport>;
+  /** Fills the machine's new empty volume from its image: `upper/` and `work/`, or a clone of the disk. */
+  populate(machine: Machine): Promise<void>;
+  /** Makes the machine's processes, stopped before the guest's first instruction. */
+  prepare(machine: Machine): Promise<Prepared>;
+  /** Lets the prepared guest run. */
+  start(machine: Machine, handle: Handle): Promise<void>;
+  /** Asks the guest to shut down and waits for its end; true when it ended within the time. */
+  shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean>;
+  /** Kills what is left and frees processes, mounts, cgroups and files of the run directory. Works without a handle. */
+  remove(machine: Machine, handle: Handle | undefined): Promise<void>;
+  /** What became of the machine since; asked after a daemon restart. */
+  recover(machine: Machine, handle: Handle): Promise<Condition>;
+  /** Calls back once when the machine's processes have ended, for whatever reason. Returns the way to stop listening. */
+  onExit(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void;
+  usage(machine: Machine, handle: Handle): Promise<DriverUsage>;
+  /** Ids of machines of which this host still holds processes, mounts or cgroups of this driver. */
+  leftovers(): Promise<string[]>;
+
+  readonly exec?: ExecAbility;
+  readonly console?: ConsoleAbility;
+  readonly logs?: LogsAbility;
+  readonly files?: FilesAbility;
+  readonly pause?: PauseAbility;
+  readonly limits?: LimitsAbility;
+  readonly health?: HealthAbility;
+}

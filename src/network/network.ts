@@ -1,0 +1,52 @@
+import type { Forward } from '../contract/vps.ts';
+import type { Link, NicSpec } from '../drivers/driver.ts';
+
+export interface NetworkSpec {
+  /** Small number, unique on the node; names the bridge. */
+  readonly index: number;
+  readonly name: string;
+  readonly project: string;
+  readonly ipv4: { readonly gateway: string; readonly prefix: number };
+  readonly ipv6: { readonly gateway: string; readonly prefix: number };
+  readonly domain: string;
+}
+
+/** One VPS on a network. */
+export interface Attachment {
+  readonly vps: string;
+  readonly hostname: string;
+  readonly network: NetworkSpec;
+  readonly nic: NicSpec;
+  readonly forwards: readonly Forward[];
+}
+
+export interface NetworkState {
+  readonly networks: readonly NetworkSpec[];
+  readonly attachments: readonly Attachment[];
+}
+
+export interface LinkUsage {
+  /** Bytes to the guest. */
+  readonly networkIn: number;
+  /** Bytes from the guest. */
+  readonly networkOut: number;
+}
+
+/** Bridges, addresses, names, rules. Every call is safe to repeat. */
+export interface NetworkBackend {
+  /** Makes the host match `state` exactly, and removes what is ours and not in it. Called at start-up. */
+  sync(state: NetworkState): Promise<void>;
+  ensureNetwork(network: NetworkSpec): Promise<void>;
+  removeNetwork(network: NetworkSpec): Promise<void>;
+  /** Names, DHCP reservation, anti-spoofing and forwards: all that needs no machine. May run beside `Driver.prepare`. */
+  admit(attachment: Attachment): Promise<void>;
+  /** Joins a prepared machine's link to the bridge. */
+  connect(attachment: Attachment, link: Link): Promise<void>;
+  /** Undoes `connect` and `admit`. */
+  detach(attachment: Attachment): Promise<void>;
+  /** Replaces the forwards of one attachment. */
+  setForwards(attachment: Attachment): Promise<void>;
+  usage(hostLink: string): Promise<LinkUsage>;
+  /** Removes all that is ours from the host: bridges, links, tables, dnsmasq. */
+  close(): Promise<void>;
+}

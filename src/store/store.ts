@@ -1,0 +1,49 @@
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+export interface Entry {
+  readonly key: string;
+  readonly value: Json;
+  /** Store revision of the last change of this key. */
+  readonly revision: number;
+}
+
+/** `revision` 0: the key must not exist; a number: its last change must be that one. */
+export interface Compare {
+  readonly key: string;
+  readonly revision: number;
+}
+
+export type Operation =
+  | { readonly type: 'put'; readonly key: string; readonly value: Json; readonly lease?: string | undefined }
+  | { readonly type: 'delete'; readonly key: string };
+
+export interface Change {
+  readonly revision: number;
+  readonly key: string;
+  /** Undefined: deleted. */
+  readonly value: Json | undefined;
+}
+
+/**
+ * A small compare-and-swap key-value store with revisions, watch and leases: what etcd and SQLite both can be.
+ * Keys are paths such as `vps/0f3a`. A committed transaction survives a crash of the process and of the machine.
+ */
+export interface Store {
+  get(key: string): Promise<Entry | undefined>;
+  /** Entries whose key starts with `prefix`, ordered by key. */
+  list(prefix: string): Promise<Entry[]>;
+  /** Applies all operations at one new revision when every compare holds; else nothing. */
+  transact(
+    compares: readonly Compare[],
+    operations: readonly Operation[],
+  ): Promise<{ readonly ok: boolean; readonly revision: number }>;
+  revision(): Promise<number>;
+  /** Changes with a revision greater than `after`, in order, then as they come, until aborted. */
+  watch(prefix: string, after: number, signal: AbortSignal): AsyncIterable<Change>;
+  /** Keys put under a lease vanish when it is not kept alive for `ttlMs`. */
+  grantLease(ttlMs: number): Promise<string>;
+  /** False when the lease has ended. */
+  keepAlive(lease: string): Promise<boolean>;
+  revokeLease(lease: string): Promise<void>;
+  close(): Promise<void>;
+}
