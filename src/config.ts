@@ -66,8 +66,8 @@ export const CONFIG_FILE = '/etc/mullion/config.json';
  * @throws MullionError `invalid_request` that names the field.
  */
 export function loadConfig(environment: Readonly<Record<string, string | undefined>>): Config {
-  const path = environment['MULLION_CONFIG'] ?? CONFIG_FILE;
-  const merged = readConfigFile(path, environment['MULLION_CONFIG'] !== undefined);
+  const path = environment.MULLION_CONFIG ?? CONFIG_FILE;
+  const merged = readConfigFile(path, environment.MULLION_CONFIG !== undefined);
   for (const [variable, field] of Object.entries(VARIABLES)) {
     const value = environment[variable];
     if (value !== undefined && value !== '') assign(merged, field, value);
