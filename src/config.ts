@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import * as z from 'zod';
 import { MullionError } from './contract/errors.ts';
+import { CONFIG_FILE, DEFAULT_RUN_DIRECTORY } from './contract/locations.ts';
 import { GIB, SizeSchema } from './contract/sizes.ts';
 import { DriverNameSchema, TechniqueSchema } from './contract/techniques.ts';
 
@@ -12,7 +13,11 @@ export const ConfigSchema = z.strictObject({
     .startsWith('/')
     .default('/var/lib/mullion')
     .describe('data that outlives a restart'),
-  runDirectory: z.string().startsWith('/').default('/run/mullion').describe('sockets and runtime state'),
+  runDirectory: z
+    .string()
+    .startsWith('/')
+    .default(DEFAULT_RUN_DIRECTORY)
+    .describe('sockets and runtime state'),
   cacheDirectory: z
     .string()
     .startsWith('/')
@@ -59,7 +64,6 @@ const VARIABLES: Readonly<Record<string, readonly string[]>> = {
   MULLION_POOL_SIZE: ['pool', 'size'],
   MULLION_NETWORK_IPV4: ['network', 'ipv4'],
 };
-export const CONFIG_FILE = '/etc/mullion/config.json';
 
 /**
  * The configuration: file (`MULLION_CONFIG`, or /etc/mullion/config.json when it exists), then the environment.

@@ -1,14 +1,9 @@
 import * as z from 'zod';
+import { SIGNALS } from './channels.ts';
 import { ErrorBodySchema } from './errors.ts';
 import { EnvSchema } from './vps.ts';
 
-/**
- * The protocol of `exec` and `console` over WebSocket (RFC 6455).
- * Binary messages carry data; their first byte is the channel. Text messages carry one JSON control message.
- * The client's first message of `exec` is the control message `exec`.
- */
-export const CHANNEL = { stdin: 0, stdout: 1, stderr: 2 } as const;
-export type Channel = (typeof CHANNEL)[keyof typeof CHANNEL];
+export * from './channels.ts';
 
 const ArgumentSchema = z
   .string()
@@ -37,20 +32,7 @@ export const ExecRequestSchema = z.strictObject({
 });
 export type ExecRequest = z.infer<typeof ExecRequestSchema>;
 
-export const SIGNALS = [
-  'SIGHUP',
-  'SIGINT',
-  'SIGQUIT',
-  'SIGTERM',
-  'SIGKILL',
-  'SIGUSR1',
-  'SIGUSR2',
-  'SIGTSTP',
-  'SIGCONT',
-  'SIGWINCH',
-] as const;
 export const SignalSchema = z.enum(SIGNALS);
-export type Signal = z.infer<typeof SignalSchema>;
 
 export const ClientMessageSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('exec'), request: ExecRequestSchema }),

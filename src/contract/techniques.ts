@@ -1,50 +1,11 @@
 import * as z from 'zod';
+import { DRIVERS, TECHNIQUE_CHOICES, TECHNIQUES } from './technique-table.ts';
 
-/** The five classic ways to virtualize a server, in the order of the glossary. */
-export const TECHNIQUES = ['os', 'full', 'hardware', 'kernel', 'para'] as const;
+export * from './technique-table.ts';
+
 export const TechniqueSchema = z.enum(TECHNIQUES);
-export type Technique = z.infer<typeof TechniqueSchema>;
-
-export const TechniqueChoiceSchema = z.enum(['auto', ...TECHNIQUES]);
-export type TechniqueChoice = z.infer<typeof TechniqueChoiceSchema>;
-
-export const DRIVERS = ['crun', 'qemu', 'uml', 'xen', 'fake'] as const;
+export const TechniqueChoiceSchema = z.enum(TECHNIQUE_CHOICES);
 export const DriverNameSchema = z.enum(DRIVERS);
-export type DriverName = z.infer<typeof DriverNameSchema>;
-
-export interface TechniqueFacts {
-  readonly name: string;
-  readonly driver: DriverName;
-  readonly summary: string;
-}
-
-export const TECHNIQUE_FACTS: Readonly<Record<Technique, TechniqueFacts>> = {
-  os: {
-    name: 'OS-level virtualization',
-    driver: 'crun',
-    summary: "system container: its own users, processes and network on the host's kernel",
-  },
-  full: {
-    name: 'full virtualization',
-    driver: 'qemu',
-    summary: 'emulated machine: any guest kernel, on any processor, slow',
-  },
-  hardware: {
-    name: 'hardware-assisted virtualization',
-    driver: 'qemu',
-    summary: "virtual machine on the processor's VT-x or AMD-V through KVM",
-  },
-  kernel: {
-    name: 'kernel-level virtualization',
-    driver: 'uml',
-    summary: 'a Linux kernel that runs as a process of the host (User-Mode Linux)',
-  },
-  para: {
-    name: 'para-virtualization',
-    driver: 'xen',
-    summary: 'a guest kernel that knows its hypervisor, on a Xen host',
-  },
-};
 
 /** What a driver can do with one technique on this host. The engine, CLI and page read this, never a driver's name. */
 export const FeaturesSchema = z.object({

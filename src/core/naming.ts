@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { PID_FILE_NAME, SOCKET_NAME } from '../contract/locations.ts';
 
 /**
  * Every path, interface, cgroup and table name of this installation, made here and nowhere else.
@@ -36,9 +37,9 @@ export const poolDirectory = (naming: Naming): string => `${naming.stateDirector
 export const poolFile = (naming: Naming): string => `${naming.stateDirectory}/pool.btrfs`;
 export const storeFile = (naming: Naming): string => `${naming.stateDirectory}/store.db`;
 export const cacheDirectory = (naming: Naming): string => `${naming.stateDirectory}/cache`;
-export const socketPath = (naming: Naming): string => `${naming.runDirectory}/api.sock`;
+export const socketPath = (naming: Naming): string => `${naming.runDirectory}/${SOCKET_NAME}`;
 export const lockFile = (naming: Naming): string => `${naming.stateDirectory}/daemon.lock`;
-export const pidFile = (naming: Naming): string => `${naming.runDirectory}/daemon.pid`;
+export const pidFile = (naming: Naming): string => `${naming.runDirectory}/${PID_FILE_NAME}`;
 export const daemonLog = (naming: Naming): string => `${naming.stateDirectory}/daemon.log`;
 
 /**
