@@ -1,0 +1,364 @@
+import {
+  chownSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmdirSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../contract/errors.ts';
+import { type CgroupLayout, detectCgroups, hierarchyRoots } from './cgroup-layout.ts';
+import { pidfdOpen, pidfdSendSignal } from './syscalls/libc.ts';
+import { hasCode } from './syscalls/system-error.ts';
+
+export { type CgroupLayout, detectCgroups } from './cgroup-layout.ts';
+
+export interface CgroupUsage {
+  readonly cpuSeconds: number;
+  /** Bytes that cannot be given up at once: without the inactive part of the page cache. */
+  readonly memory: number;
+  /** Processes and threads, as the limit counts them. */
+  readonly processes: number;
+}
+export interface CgroupLimits {
+  readonly cpus?: number | undefined;
+  /** Bytes, swap included. */
+  readonly memory?: number | undefined;
+  readonly pids?: number | undefined;
+}
+
+const PERIOD_US = 100_000;
+const KILL_MS = 10_000;
+const SIGKILL = 9;
+/** Controllers a VPS needs where they are not mounted as v1. */
+const WANTED = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
+
+/**
+ * Control groups by a path relative to the root of every hierarchy, whichever hierarchies this host has
+ * (cgroups(7); Documentation/admin-guide/cgroup-v2).
+ */
+export class Cgroups {
+  readonly layout: CgroupLayout;
+  readonly #roots: readonly string[];
+
+  constructor(layout: CgroupLayout = detectCgroups()) {
+    this.layout = layout;
+    this.#roots = hierarchyRoots(layout);
+  }
+
+  /** Makes it in every hierarchy, its parents too, with the controllers switched on in the parents. */
+  ensure(path: string): void {
+    const levels = checkPath(path);
+    for (const root of this.#roots) {
+      let parent = root;
+      for (const level of levels) {
+        if (root === this.layout.unified) enableControllers(parent);
+        const child = join(parent, level);
+        mkdirSync(child, { recursive: true });
+        if (root === this.layout.controllers.cpuset && root !== this.layout.unified)
+          inheritCpuset(parent, child);
+        parent = child;
+      }
+    }
+  }
+
+  /** Names of the groups right below `parent`, in any hierarchy. */
+  list(parent: string): string[] {
+    return [...new Set(this.#directories(parent).flatMap(children))].sort();
+  }
+
+  /** Zeros where the group, or its controller, is not there. */
+  usage(path: string): CgroupUsage {
+    const cpu = this.#v1('cpuacct', path);
+    const memory = this.#v1('memory', path);
+    const unified = this.#unified(path);
+    const cached =
+      memory === undefined
+        ? field(read(unified, 'memory.stat'), 'inactive_file')
+        : field(read(memory, 'memory.stat'), 'total_inactive_file');
+    const charged =
+      memory === undefined ? read(unified, 'memory.current') : read(memory, 'memory.usage_in_bytes');
+    return {
+      cpuSeconds:
+        cpu === undefined
+          ? field(read(unified, 'cpu.stat'), 'usage_usec') / 1e6
+          : Number(read(cpu, 'cpuacct.usage')) / 1e9,
+      memory: Math.max(0, Number(charged) - cached),
+      processes: Number(read(this.#v1('pids', path) ?? unified, 'pids.current')),
+    };
+  }
+
+  /** Sets what is given and leaves the rest. @throws an error with an errno code, EBUSY when the memory is in use */
+  setLimits(path: string, limits: CgroupLimits): void {
+    if (limits.cpus !== undefined) this.#setCpus(path, limits.cpus);
+    if (limits.memory !== undefined) this.#setMemory(path, limits.memory);
+    if (limits.pids !== undefined) {
+      writeFileSync(join(this.#controller('pids', path), 'pids.max'), String(limits.pids));
+    }
+  }
+
+  #setCpus(path: string, cpus: number): void {
+    const quota = Math.max(1000, Math.round(cpus * PERIOD_US));
+    const directory = this.#controller('cpu', path);
+    if (this.#v1('cpu', path) === undefined) {
+      writeFileSync(join(directory, 'cpu.max'), `${quota} ${PERIOD_US}`);
+      return;
+    }
+    writeFileSync(join(directory, 'cpu.cfs_period_us'), String(PERIOD_US));
+    writeFileSync(join(directory, 'cpu.cfs_quota_us'), String(quota));
+  }
+
+  #setMemory(path: string, bytes: number): void {
+    const directory = this.#controller('memory', path);
+    if (this.#v1('memory', path) === undefined) {
+      writeFileSync(join(directory, 'memory.max'), String(bytes));
+      const swap = join(directory, 'memory.swap.max');
+      if (existsSync(swap)) writeFileSync(swap, '0');
+      return;
+    }
+    const plain = 'memory.limit_in_bytes';
+    const withSwap = 'memory.memsw.limit_in_bytes';
+    const raised = bytes > Number(read(directory, plain));
+    for (const file of raised ? [withSwap, plain] : [plain, withSwap]) {
+      if (existsSync(join(directory, file))) writeFileSync(join(directory, file), String(bytes));
+    }
+  }
+
+  /** Every process in the group and below it. */
+  processes(path: string): number[] {
+    return [...new Set(this.#directories(path).flatMap(processesBelow))];
+  }
+
+  /**
+   * Ends every process in the group and below it. Forks are stopped first, so that none outruns it.
+   * @throws MullionError `timeout` when some cannot be killed within 10 seconds
+   */
+  async killAll(path: string): Promise<void> {
+    const unified = this.#unified(path);
+    const pids = join(this.#v1('pids', path) ?? unified ?? '', 'pids.max');
+    const former = readIfThere(pids).trim();
+    if (former !== '') writeFileSync(pids, '0');
+    try {
+      if (unified !== undefined && existsSync(join(unified, 'cgroup.kill'))) {
+        writeFileSync(join(unified, 'cgroup.kill'), '1');
+      }
+      const deadline = performance.now() + KILL_MS;
+      for (let pause = 1; this.#killOnce(path); pause = Math.min(pause * 2, 50)) {
+        if (performance.now() > deadline) {
+          throw new MullionError('timeout', `Processes in the cgroup ${path} could not be killed.`, {
+            details: { pids: this.processes(path).slice(0, 100) },
+          });
+        }
+        await sleep(pause);
+      }
+    } finally {
+      if (former !== '') writeIfThere(pids, former);
+    }
+  }
+
+  /** True while a process was left to kill. A pid counts as the group's only if it still is after it was opened. */
+  #killOnce(path: string): boolean {
+    const opened = this.processes(path).flatMap((pid) => {
+      try {
+        return [{ pid, pidfd: pidfdOpen(pid) }];
+      } catch (failure) {
+        if (hasCode(failure, 'ESRCH', 'EINVAL')) return [];
+        throw failure;
+      }
+    });
+    const still = new Set(opened.length === 0 ? [] : this.processes(path));
+    for (const { pid, pidfd } of opened) {
+      try {
+        if (still.has(pid)) pidfdSendSignal(pidfd, SIGKILL);
+      } catch (failure) {
+        if (!hasCode(failure, 'ESRCH')) throw failure;
+      } finally {
+        closeSync(pidfd);
+      }
+    }
+    if (still.size > 0) this.#setFrozen(path, false);
+    return still.size > 0;
+  }
+
+  /**
+   * Removes the group, the groups below it first, from every hierarchy; nothing there is fine.
+   * @throws MullionError `in_use` when processes are still in it
+   */
+  async remove(path: string): Promise<void> {
+    checkPath(path);
+    const deadline = performance.now() + 2000;
+    for (const root of this.#roots) {
+      for (let pause = 1; !removeTree(join(root, path)); pause = Math.min(pause * 2, 50)) {
+        if (performance.now() > deadline) {
+          throw new MullionError('in_use', `The cgroup ${join(root, path)} still holds processes.`, {
+            details: { pids: this.processes(path).slice(0, 100) },
+          });
+        }
+        await sleep(pause);
+      }
+    }
+  }
+
+  /**
+   * Lets `uid` manage groups below this one: what systemd in a user namespace needs. On v1 that is the hierarchy
+   * `name=systemd` alone, as its controllers are not safe to give away (systemd, "Control Group APIs and Delegation").
+   */
+  chownDelegated(path: string, uid: number): void {
+    const delegate = (root: string | undefined, files: readonly string[]): void => {
+      if (root === undefined) return;
+      for (const file of ['', ...files]) {
+        const target = join(root, path, file);
+        if (existsSync(target)) chownSync(target, uid, uid);
+      }
+    };
+    checkPath(path);
+    delegate(this.layout.unified, ['cgroup.procs', 'cgroup.subtree_control', 'cgroup.threads']);
+    delegate(this.layout.controllers['name=systemd'], ['cgroup.procs', 'tasks']);
+  }
+
+  /** Stops every process in the group and waits until they stand still. @throws MullionError `timeout` */
+  async freeze(path: string): Promise<void> {
+    this.#setFrozen(path, true);
+    await this.#waitFrozen(path, true);
+  }
+
+  async thaw(path: string): Promise<void> {
+    this.#setFrozen(path, false);
+    await this.#waitFrozen(path, false);
+  }
+
+  /** The v1 freezer where it is mounted: processes are in it even where cgroup2 is mounted beside it. */
+  #setFrozen(path: string, frozen: boolean): void {
+    const freezer = this.#v1('freezer', path);
+    if (freezer !== undefined) writeIfThere(join(freezer, 'freezer.state'), frozen ? 'FROZEN' : 'THAWED');
+    else writeIfThere(join(this.#unified(path) ?? '', 'cgroup.freeze'), frozen ? '1' : '0');
+  }
+
+  async #waitFrozen(path: string, wanted: boolean): Promise<void> {
+    const freezer = this.#v1('freezer', path);
+    const deadline = performance.now() + KILL_MS;
+    for (let pause = 1; ; pause = Math.min(pause * 2, 20)) {
+      const frozen =
+        freezer === undefined
+          ? field(read(this.#unified(path), 'cgroup.events'), 'frozen') === 1
+          : readIfThere(join(freezer, 'freezer.state')).trim() === 'FROZEN';
+      if (frozen === wanted) return;
+      if (performance.now() > deadline) {
+        throw new MullionError('timeout', `The cgroup ${path} could not be ${wanted ? 'frozen' : 'thawed'}.`);
+      }
+      await sleep(pause);
+    }
+  }
+
+  #directories(path: string): string[] {
+    checkPath(path);
+    return this.#roots.map((root) => join(root, path)).filter((directory) => existsSync(directory));
+  }
+
+  /** The group's folder in the controller's own v1 hierarchy. */
+  #v1(controller: string, path: string): string | undefined {
+    checkPath(path);
+    const root = this.layout.controllers[controller];
+    return root === undefined || root === this.layout.unified ? undefined : join(root, path);
+  }
+
+  #unified(path: string): string | undefined {
+    checkPath(path);
+    return this.layout.unified === undefined ? undefined : join(this.layout.unified, path);
+  }
+
+  #controller(controller: string, path: string): string {
+    const root = this.layout.controllers[controller];
+    if (root !== undefined) return join(root, path);
+    throw new MullionError('host_unfit', `This host has no cgroup controller ${controller}.`, {
+      remedy: `Start the kernel with the controller on, for example cgroup_enable=${controller}`,
+    });
+  }
+}
+
+function checkPath(path: string): string[] {
+  const levels = path.split('/');
+  if (levels.some((level) => level === '' || level === '.' || level === '..')) {
+    throw new TypeError(`"${path}" is no path of a cgroup`);
+  }
+  return levels;
+}
+
+/** Only what the parent offers: a controller may be absent or bound to v1. */
+function enableControllers(directory: string): void {
+  const offered = readIfThere(join(directory, 'cgroup.controllers')).trim().split(' ');
+  const enabled = readIfThere(join(directory, 'cgroup.subtree_control')).trim().split(' ');
+  for (const controller of WANTED) {
+    if (offered.includes(controller) && !enabled.includes(controller)) {
+      writeFileSync(join(directory, 'cgroup.subtree_control'), `+${controller}`);
+    }
+  }
+}
+
+/** A new v1 cpuset is empty, and takes no process until it has processors and memory nodes (cpuset(7)). */
+function inheritCpuset(parent: string, child: string): void {
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    if (readIfThere(join(child, file)).trim() === '') {
+      writeFileSync(join(child, file), readFileSync(join(parent, file)));
+    }
+  }
+}
+
+function children(directory: string): string[] {
+  try {
+    return readdirSync(directory, { withFileTypes: true })
+      .filter((entry) => entry.isDirectory())
+      .map((entry) => entry.name);
+  } catch (failure) {
+    if (hasCode(failure, 'ENOENT')) return [];
+    throw failure;
+  }
+}
+
+function processesBelow(directory: string): number[] {
+  const own = readIfThere(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
+  return [...own, ...children(directory).flatMap((child) => processesBelow(join(directory, child)))];
+}
+
+/** False while something in it is busy. */
+function removeTree(directory: string): boolean {
+  if (!children(directory).every((child) => removeTree(join(directory, child)))) return false;
+  try {
+    rmdirSync(directory);
+  } catch (failure) {
+    if (hasCode(failure, 'EBUSY', 'ENOTEMPTY')) return false;
+    if (!hasCode(failure, 'ENOENT')) throw failure;
+  }
+  return true;
+}
+
+/** ENODEV is a file of a group that was removed while it was open; EOPNOTSUPP a threaded group's cgroup.procs. */
+function readIfThere(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (failure) {
+    if (hasCode(failure, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return '';
+    throw failure;
+  }
+}
+
+function writeIfThere(path: string, text: string): void {
+  try {
+    writeFileSync(path, text);
+  } catch (failure) {
+    if (!hasCode(failure, 'ENOENT', 'ENODEV')) throw failure;
+  }
+}
+
+const read = (directory: string | undefined, file: string): string =>
+  directory === undefined ? '' : readIfThere(join(directory, file));
+
+/** A number of a flat keyed file such as memory.stat; 0 when absent. */
+export function field(text: string, key: string): number {
+  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `));
+  return line === undefined ? 0 : Number(line.slice(key.length + 1));
+}

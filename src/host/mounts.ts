@@ -1,0 +1,152 @@
+import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
+import { MullionError } from '../contract/errors.ts';
+import { checked, libc, mountSetattr, moveMount, O_CLOEXEC, openTree } from './syscalls/libc.ts';
+import { hasCode, SystemError } from './syscalls/system-error.ts';
+
+/** Flags of mount(2). */
+export const MS = {
+  rdonly: 1,
+  nosuid: 2,
+  nodev: 4,
+  noexec: 8,
+  remount: 32,
+  bind: 4096,
+  rec: 16_384,
+  private: 1 << 18,
+} as const;
+
+const OPEN_TREE_CLONE = 1;
+const MOUNT_ATTR_RDONLY = 1n;
+const MOUNT_ATTR_IDMAP = 0x100000n;
+const MNT_DETACH = 2;
+const UMOUNT_NOFOLLOW = 8;
+/** More layers than this on one mount point are somebody else's. */
+const LAYERS = 64;
+
+export interface MountEntry {
+  readonly target: string;
+  readonly source: string;
+  readonly fstype: string;
+  /** Of the mount and of its file system. */
+  readonly options: readonly string[];
+}
+
+export interface CloneOptions {
+  /** Descriptor of the user namespace whose map translates the ids (mount_setattr(2), "ID-mapped mounts"). */
+  readonly userNamespace?: number | undefined;
+  readonly readOnly?: boolean | undefined;
+}
+
+/** Mounts what `source` shows at the existing `target`. @throws SystemError */
+export function cloneMount(source: string, target: string, options: CloneOptions = {}): void {
+  const tree = openTree(source, OPEN_TREE_CLONE | O_CLOEXEC);
+  try {
+    const set =
+      (options.userNamespace === undefined ? 0n : MOUNT_ATTR_IDMAP) |
+      (options.readOnly === true ? MOUNT_ATTR_RDONLY : 0n);
+    if (set !== 0n) mountSetattr(tree, renderMountAttributes(set, options.userNamespace ?? 0));
+    moveMount(tree, target);
+  } finally {
+    closeSync(tree);
+  }
+}
+
+/** struct mount_attr: attr_set, attr_clr, propagation, userns_fd; 64 bits each. */
+function renderMountAttributes(set: bigint, userNamespace: number): Uint8Array {
+  const attributes = Buffer.alloc(32);
+  attributes.writeBigUInt64LE(set, 0);
+  attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
+  return attributes;
+}
+
+export interface OverlayLayers {
+  /** Uppermost first. */
+  readonly lower: readonly string[];
+  readonly upper: string;
+  readonly work: string;
+}
+
+/**
+ * A writable overlay with its attributes in the namespace `user.` (Documentation/filesystems/overlayfs, "userxattr").
+ * @throws SystemError; EROFS when the kernel made it read-only, which it does silently where it may not write to `work`.
+ */
+export function mountOverlay(target: string, layers: OverlayLayers): void {
+  mount('overlay', target, 'overlay', 0, renderOverlayOptions(layers));
+  try {
+    accessSync(target, constants.W_OK);
+  } catch (failure) {
+    if (!hasCode(failure, 'EROFS')) return;
+    unmount(target);
+    throw new SystemError('mount', 30, `overlay ${target}: the kernel allows only reading`);
+  }
+}
+
+export function renderOverlayOptions(layers: OverlayLayers): string {
+  const plain = (path: string): string => path.replaceAll(/[\\,]/g, '\\$&');
+  const listed = (path: string): string => path.replaceAll(/[\\,:]/g, '\\$&');
+  return [
+    `lowerdir=${layers.lower.map(listed).join(':')}`,
+    `upperdir=${plain(layers.upper)}`,
+    `workdir=${plain(layers.work)}`,
+    'userxattr',
+  ].join(',');
+}
+
+/** mount(2). @throws SystemError */
+export function mount(
+  source: string,
+  target: string,
+  fstype: string | null,
+  flags = 0,
+  data: string | null = null,
+): void {
+  checked('mount', libc().mount(source, target, fstype, flags, data), `${fstype ?? source} on ${target}`);
+}
+
+/** Afterwards nothing is mounted at `target`; what is busy is detached and goes when its last user does. */
+export function unmount(target: string): void {
+  for (let layer = 0; layer < LAYERS; layer += 1) {
+    if (!unmountLayer(target)) return;
+  }
+  throw new MullionError('in_use', `${target} is mounted again and again.`);
+}
+
+/** False when nothing was mounted there. */
+function unmountLayer(target: string): boolean {
+  try {
+    checked('umount2', libc().umount2(target, UMOUNT_NOFOLLOW), target);
+  } catch (failure) {
+    if (hasCode(failure, 'EINVAL', 'ENOENT', 'ENOTDIR')) return false;
+    if (!hasCode(failure, 'EBUSY')) throw failure;
+    checked('umount2', libc().umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH), target);
+  }
+  return true;
+}
+
+/** What is mounted at `prefix` and below, in the order of mounting. */
+export const mountsUnder = (prefix: string): MountEntry[] =>
+  parseMountInfo(readFileSync('/proc/self/mountinfo', 'utf8')).filter(
+    ({ target }) => target === prefix || target.startsWith(prefix === '/' ? '/' : `${prefix}/`),
+  );
+
+/** proc(5), /proc/pid/mountinfo. */
+export function parseMountInfo(text: string): MountEntry[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const [before = '', after = ''] = line.split(' - ', 2);
+      const target = before.split(' ')[4] ?? '';
+      const [fstype = '', source = '', superOptions = ''] = after.split(' ');
+      return {
+        target: decodeOctal(target),
+        source: decodeOctal(source),
+        fstype,
+        options: [...(before.split(' ')[5] ?? '').split(','), ...superOptions.split(',').map(decodeOctal)],
+      };
+    });
+}
+
+/** The kernel writes space, tab, newline and backslash as three octal digits; bytes beyond ASCII stay as they are. */
+const decodeOctal = (text: string): string =>
+  text.replaceAll(/\\([0-7]{3})/g, (_, digits: string) => String.fromCharCode(Number.parseInt(digits, 8)));

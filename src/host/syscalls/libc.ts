@@ -1,0 +1,146 @@
+import { createRequire } from 'node:module';
+import { SystemError } from './system-error.ts';
+
+type Koffi = typeof import('koffi');
+/** Memory that the kernel reads or fills; null is the null pointer. */
+export type Memory = Uint8Array | null;
+
+/** System calls without a wrapper in glibc 2.36; from 424 on, numbers are one for every architecture. */
+export const SYS = {
+  pidfd_send_signal: 424,
+  open_tree: 428,
+  move_mount: 429,
+  pidfd_open: 434,
+  mount_setattr: 442,
+} as const;
+export const AT_FDCWD = -100;
+export const AT_EMPTY_PATH = 0x1000;
+export const O_CLOEXEC = 0o2000000;
+
+/** libc's functions as they are; a failing one returns -1 and `errno` tells why. */
+interface Libc {
+  errno(): number;
+  syscall(number: number, ...typesAndValues: readonly (string | number | Memory)[]): number;
+  ioctl(fd: number, request: number, argument: Memory): number;
+  mount(source: string, target: string, fstype: string | null, flags: number, data: string | null): number;
+  umount2(target: string, flags: number): number;
+  poll(descriptors: Memory, count: number, timeout: number): number;
+  flock(fd: number, operation: number): number;
+  getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
+  posix_openpt(flags: number): number;
+  grantpt(fd: number): number;
+  unlockpt(fd: number): number;
+  ptsname_r(fd: number, name: Memory, length: number): number;
+}
+
+let loaded: Libc | undefined;
+
+/** Loaded on the first call, so that importing this file costs nothing. */
+export function libc(): Libc {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Libc {
+  const koffi: Koffi = createRequire(import.meta.url)('koffi');
+  const library = koffi.load('libc.so.6');
+  return {
+    errno: () => koffi.errno(),
+    syscall: library.func('long syscall(long number, ...)'),
+    ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)'),
+    mount: library.func(
+      'int mount(const char *source, const char *target, const char *fstype, unsigned long flags, const char *data)',
+    ),
+    umount2: library.func('int umount2(const char *target, int flags)'),
+    poll: library.func('int poll(void *descriptors, unsigned long count, int timeout)'),
+    flock: library.func('int flock(int fd, int operation)'),
+    getsockopt: library.func('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    posix_openpt: library.func('int posix_openpt(int flags)'),
+    grantpt: library.func('int grantpt(int fd)'),
+    unlockpt: library.func('int unlockpt(int fd)'),
+    ptsname_r: library.func('int ptsname_r(int fd, void *name, size_t length)'),
+  };
+}
+
+/** The result of a call, or its errno thrown. `subject` is what the call was about, for the message. */
+export function checked(name: string, result: number, subject?: string): number {
+  if (result >= 0) return result;
+  throw new SystemError(name, libc().errno(), subject);
+}
+
+/** @throws SystemError */
+export const ioctl = (fd: number, name: string, request: number, argument: Memory): number =>
+  checked(name, libc().ioctl(fd, request, argument));
+
+/** open_tree(2). @throws SystemError */
+export const openTree = (path: string, flags: number): number =>
+  checked(
+    'open_tree',
+    libc().syscall(SYS.open_tree, 'int', AT_FDCWD, 'const char *', path, 'unsigned int', flags),
+    path,
+  );
+
+/** mount_setattr(2) on a descriptor of open_tree. @throws SystemError */
+export const mountSetattr = (fd: number, attributes: Uint8Array): number =>
+  checked(
+    'mount_setattr',
+    libc().syscall(
+      SYS.mount_setattr,
+      'int',
+      fd,
+      'const char *',
+      '',
+      'unsigned int',
+      AT_EMPTY_PATH,
+      'void *',
+      attributes,
+      'size_t',
+      attributes.length,
+    ),
+  );
+
+const MOVE_MOUNT_F_EMPTY_PATH = 4;
+/** move_mount(2) of a descriptor of open_tree onto a path. @throws SystemError */
+export const moveMount = (fd: number, target: string): number =>
+  checked(
+    'move_mount',
+    libc().syscall(
+      SYS.move_mount,
+      'int',
+      fd,
+      'const char *',
+      '',
+      'int',
+      AT_FDCWD,
+      'const char *',
+      target,
+      'unsigned int',
+      MOVE_MOUNT_F_EMPTY_PATH,
+    ),
+    target,
+  );
+
+/** pidfd_open(2); closed on exec. @throws SystemError ESRCH */
+export const pidfdOpen = (pid: number): number =>
+  checked('pidfd_open', libc().syscall(SYS.pidfd_open, 'int', pid, 'unsigned int', 0), String(pid));
+
+/** pidfd_send_signal(2). @throws SystemError ESRCH */
+export const pidfdSendSignal = (pidfd: number, signal: number): number =>
+  checked(
+    'pidfd_send_signal',
+    libc().syscall(SYS.pidfd_send_signal, 'int', pidfd, 'int', signal, 'void *', null, 'unsigned int', 0),
+  );
+
+const POLLFD_SIZE = 8;
+const POLLIN = 1;
+/** Which of these descriptors are readable at this moment, by position; poll(2) that never waits. */
+export function readable(fds: readonly number[]): boolean[] {
+  if (fds.length === 0) return [];
+  const memory = Buffer.alloc(fds.length * POLLFD_SIZE);
+  for (const [index, fd] of fds.entries()) {
+    memory.writeInt32LE(fd, index * POLLFD_SIZE);
+    memory.writeInt16LE(POLLIN, index * POLLFD_SIZE + 4);
+  }
+  checked('poll', libc().poll(memory, fds.length, 0));
+  return fds.map((_, index) => memory.readInt16LE(index * POLLFD_SIZE + 6) !== 0);
+}
