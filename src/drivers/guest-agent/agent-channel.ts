@@ -1,0 +1,175 @@
+import { randomInt } from 'node:crypto';
+import type { Duplex } from 'node:stream';
+import type * as z from 'zod';
+import { MullionError } from '../../contract/errors.ts';
+import { decodeReply, encodeRequest, encodeSync, type Reply } from './framing.ts';
+import { LineSplitter } from './line-splitter.ts';
+
+/** Longest reply that is read: base64 of a file piece or of captured output, and room around it. */
+const REPLY_LIMIT = 2 * 1024 * 1024;
+const DEFAULT_TIMEOUT_MS = 10_000;
+/** Requests that may wait for their turn; a guest that stops answering must not pile up memory. */
+const QUEUE_LIMIT = 256;
+
+interface Line {
+  readonly stream: Duplex;
+  onReply: ((reply: Reply) => void) | undefined;
+  onFailure: ((cause: Error) => void) | undefined;
+}
+
+/**
+ * A conversation with a guest's agent: one request at a time, in order. The guest is hostile input: each reply is
+ * bounded and parsed by the caller's schema; after a failure the line is dropped and the next request starts anew.
+ */
+export class AgentChannel {
+  readonly #connect: () => Promise<Duplex>;
+  #line: Line | undefined;
+  #turn: Promise<unknown> = Promise.resolve();
+  #waiting = 0;
+  #closed = false;
+
+  constructor(connect: () => Promise<Duplex>) {
+    this.#connect = connect;
+  }
+
+  /**
+   * @param timeoutMs for this request alone; the wait for its turn is not counted.
+   * @throws MullionError `guest_unresponsive` when no fitting answer comes; `command_failed` when the agent refuses.
+   */
+  call<T>(
+    command: string,
+    args: Readonly<Record<string, unknown>> | undefined,
+    schema: z.ZodType<T>,
+    timeoutMs: number = DEFAULT_TIMEOUT_MS,
+  ): Promise<T> {
+    if (this.#closed || this.#waiting >= QUEUE_LIMIT) {
+      return Promise.reject(
+        unresponsive(this.#closed ? 'its connection was closed' : 'too many requests wait for it'),
+      );
+    }
+    this.#waiting += 1;
+    const result = this.#turn.then(() => this.#exchange(command, args, schema, timeoutMs));
+    this.#turn = result.then(
+      () => undefined,
+      () => undefined,
+    );
+    return result.finally(() => {
+      this.#waiting -= 1;
+    });
+  }
+
+  /** Sends a request to which the agent gives no answer when it succeeds, such as guest-shutdown. */
+  async send(command: string, args: Readonly<Record<string, unknown>>, timeoutMs: number): Promise<void> {
+    const turn = this.#turn.then(async () => {
+      const line = await this.#synchronized(Date.now() + timeoutMs);
+      line.stream.write(encodeRequest(command, args));
+    });
+    this.#turn = turn.catch(() => undefined);
+    await turn;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#drop('the connection was closed');
+  }
+
+  async #exchange<T>(
+    command: string,
+    args: Readonly<Record<string, unknown>> | undefined,
+    schema: z.ZodType<T>,
+    timeoutMs: number,
+  ): Promise<T> {
+    const deadline = Date.now() + timeoutMs;
+    const line = await this.#synchronized(deadline);
+    line.stream.write(encodeRequest(command, args));
+    const reply = await this.#reply(line, deadline, (candidate) => candidate);
+    if (reply.kind === 'error') {
+      throw new MullionError('command_failed', `The guest's agent refused ${command}: ${reply.message}`, {
+        details: { command },
+      });
+    }
+    const parsed = reply.kind === 'value' ? schema.safeParse(reply.value) : undefined;
+    if (parsed?.success !== true) {
+      this.#drop('it sent garbage');
+      throw unresponsive(`its answer to ${command} makes no sense`);
+    }
+    return parsed.data;
+  }
+
+  async #synchronized(deadline: number): Promise<Line> {
+    if (this.#closed) throw unresponsive('its connection was closed');
+    if (this.#line !== undefined) return this.#line;
+    const line = this.#open(await this.#connect());
+    const id = randomInt(1, 2 ** 31);
+    line.stream.write(encodeSync(id));
+    await this.#reply(line, deadline, (reply) =>
+      reply.kind === 'value' && reply.resynced && reply.value === id ? reply : undefined,
+    );
+    return line;
+  }
+
+  #open(stream: Duplex): Line {
+    const line: Line = { stream, onReply: undefined, onFailure: undefined };
+    const splitter = new LineSplitter(REPLY_LIMIT);
+    const fail = (cause: Error): void => {
+      if (this.#line === line) this.#line = undefined;
+      stream.destroy();
+      line.onFailure?.(cause);
+    };
+    stream.on('data', (chunk: Buffer) => {
+      try {
+        for (const text of splitter.push(chunk)) line.onReply?.(decodeReply(text));
+      } catch (cause) {
+        fail(cause instanceof Error ? cause : new Error(String(cause)));
+      }
+    });
+    stream.on('error', fail);
+    stream.on('close', () => fail(new Error('the connection ended')));
+    this.#line = line;
+    return line;
+  }
+
+  /** The first reply that `pick` takes, before the deadline; else the line is dropped. */
+  #reply(line: Line, deadline: number, pick: (reply: Reply) => Reply | undefined): Promise<Reply> {
+    return new Promise((resolve, reject) => {
+      const settle = (): void => {
+        clearTimeout(timer);
+        line.onReply = undefined;
+        line.onFailure = undefined;
+      };
+      const timer = setTimeout(
+        () => {
+          settle();
+          this.#drop('it did not answer in time');
+          reject(unresponsive('it did not answer in time'));
+        },
+        Math.max(1, deadline - Date.now()),
+      );
+      line.onFailure = (cause) => {
+        settle();
+        reject(unresponsive(cause.message, cause));
+      };
+      line.onReply = (reply) => {
+        const picked = pick(reply);
+        if (picked === undefined) return;
+        settle();
+        resolve(picked);
+      };
+      if (line.stream.destroyed) line.onFailure(new Error('the connection ended'));
+    });
+  }
+
+  #drop(why: string): void {
+    const line = this.#line;
+    this.#line = undefined;
+    if (line === undefined) return;
+    line.onFailure?.(new Error(why));
+    line.stream.destroy();
+  }
+}
+
+function unresponsive(why: string, cause?: unknown): MullionError {
+  return new MullionError('guest_unresponsive', `The guest's agent cannot be asked: ${why}.`, {
+    ...(cause === undefined ? {} : { cause }),
+  });
+}

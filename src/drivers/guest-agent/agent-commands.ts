@@ -1,0 +1,86 @@
+import { setTimeout } from 'node:timers/promises';
+import * as z from 'zod';
+import { MullionError } from '../../contract/errors.ts';
+import type { AgentChannel } from './agent-channel.ts';
+
+/** The guest agent's commands that are used, with what a well-behaved agent answers (QEMU, qga/qapi-schema.json). */
+
+const Base64Schema = z.string().transform((text) => Buffer.from(text, 'base64'));
+const EmptySchema = z.unknown();
+const PidSchema = z.object({ pid: z.number().int().positive() });
+const ExecStatusSchema = z.object({
+  exited: z.boolean(),
+  exitcode: z.number().int().min(0).max(255).optional(),
+  signal: z.number().int().min(1).max(127).optional(),
+  'out-data': Base64Schema.optional(),
+  'err-data': Base64Schema.optional(),
+});
+export type ExecStatus = z.infer<typeof ExecStatusSchema>;
+
+export async function ping(channel: AgentChannel, timeoutMs?: number): Promise<void> {
+  await channel.call('guest-ping', undefined, EmptySchema, timeoutMs);
+}
+
+/** Starts a program of the guest with an empty standard input; its id in the guest. */
+export async function execStart(
+  channel: AgentChannel,
+  argv: readonly [string, ...string[]],
+  options: { readonly capture: boolean; readonly timeoutMs?: number | undefined },
+): Promise<number> {
+  const [path, ...arg] = argv;
+  const args = { path, arg, 'capture-output': options.capture };
+  return (await channel.call('guest-exec', args, PidSchema, options.timeoutMs)).pid;
+}
+
+export function execStatus(channel: AgentChannel, pid: number): Promise<ExecStatus> {
+  return channel.call('guest-exec-status', { pid }, ExecStatusSchema);
+}
+
+/** Answers nothing when it succeeds: the guest's end is the answer. */
+export function shutdown(channel: AgentChannel, timeoutMs: number): Promise<void> {
+  return channel.send('guest-shutdown', { mode: 'powerdown' }, timeoutMs);
+}
+
+/** Reads a small file of the guest, such as one of /proc; at most `limit` bytes of it. */
+export async function readSmallFile(channel: AgentChannel, path: string, limit = 65_536): Promise<Buffer> {
+  const handle = await channel.call('guest-file-open', { path, mode: 'r' }, z.number().int());
+  try {
+    const ReadSchema = z.object({ count: z.number().int(), 'buf-b64': Base64Schema });
+    return (await channel.call('guest-file-read', { handle, count: limit }, ReadSchema))['buf-b64'];
+  } finally {
+    await channel.call('guest-file-close', { handle }, EmptySchema).catch(() => undefined);
+  }
+}
+
+export interface Captured {
+  readonly code: number;
+  readonly stdout: Buffer;
+  readonly stderr: Buffer;
+}
+
+/**
+ * Runs a short command of the guest to its end. For output that is small: the agent holds all of it.
+ * @throws MullionError `guest_unresponsive` after `timeoutMs`.
+ */
+export async function runInGuest(
+  channel: AgentChannel,
+  argv: readonly [string, ...string[]],
+  timeoutMs = 15_000,
+): Promise<Captured> {
+  const deadline = Date.now() + timeoutMs;
+  const pid = await execStart(channel, argv, { capture: true, timeoutMs });
+  for (let pauseMs = 10; ; pauseMs = Math.min(200, pauseMs * 1.5)) {
+    const status = await execStatus(channel, pid);
+    if (status.exited) {
+      return {
+        code: status.exitcode ?? 128 + (status.signal ?? 0),
+        stdout: status['out-data'] ?? Buffer.alloc(0),
+        stderr: status['err-data'] ?? Buffer.alloc(0),
+      };
+    }
+    if (Date.now() > deadline) {
+      throw new MullionError('guest_unresponsive', `The guest did not finish ${argv[0]} in time.`);
+    }
+    await setTimeout(pauseMs);
+  }
+}
