@@ -3,6 +3,9 @@ import type { Logger } from '../core/logger.ts';
 
 type Level = 'info' | 'warn' | 'error';
 
+/** Deeper than this is not written. */
+const DEPTH = 8;
+
 /** One JSON document a line: time, level, message, then the fields. An error becomes its name, code, message, cause. */
 export function createLogger(stream: Writable): Logger {
   const write =
@@ -19,17 +22,21 @@ export function renderLine(
   message: string,
   fields: Readonly<Record<string, unknown>>,
 ): string {
-  const seen = new WeakSet<object>();
-  const plain = (_key: string, value: unknown): unknown => {
-    if (typeof value === 'bigint') return value.toString();
-    if (typeof value !== 'object' || value === null) return value;
-    if (seen.has(value)) return '[again]';
-    seen.add(value);
-    if (!(value instanceof Error)) return value;
-    const { name, message: text, cause, stack } = value;
-    const code = 'code' in value ? value.code : undefined;
-    return { name, code, message: text, cause, stack };
-  };
   const own = { time: time.toISOString(), level, message };
-  return JSON.stringify({ ...own, ...fields, ...own }, plain);
+  return JSON.stringify({ ...own, ...entriesOf(fields, [fields]), ...own });
 }
+
+function plain(value: unknown, ancestors: readonly object[]): unknown {
+  if (typeof value === 'bigint') return value.toString();
+  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
+  if (ancestors.includes(value) || ancestors.length > DEPTH) return '[deeper]';
+  const inside = [...ancestors, value];
+  if (Array.isArray(value)) return value.map((item: unknown) => plain(item, inside));
+  if (!(value instanceof Error)) return entriesOf(value, inside);
+  const { name, message, cause, stack } = value;
+  const code = 'code' in value ? value.code : undefined;
+  return entriesOf({ name, code, message, cause, stack }, inside);
+}
+
+const entriesOf = (value: object, ancestors: readonly object[]): Record<string, unknown> =>
+  Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(item, ancestors)]));
