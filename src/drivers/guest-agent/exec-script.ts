@@ -1,0 +1,177 @@
+import { randomBytes } from 'node:crypto';
+import type { ExecRequest } from '../../contract/streams.ts';
+
+/**
+ * What runs in the guest for one exec. The scripts are fixed; everything of the request travels as arguments. They use
+ * only POSIX sh and Debian's essential packages (util-linux: setsid, setpriv; bsdutils: script; coreutils: cat, env).
+ *
+ * The guest tells the host what happens by control messages on the output channel that carries errors, each on its own
+ * line and begun by the exec's secret token: `TOKEN open`, `TOKEN pid N [TTY]`, `TOKEN end out|err`, `TOKEN exit CODE`.
+ */
+export const newToken = (): string => randomBytes(16).toString('hex');
+
+/** Waits until the channel's device file is there; its path may be a pattern. Ends with 125 when it never comes. */
+const CHANNELS = `
+channel() {
+  n=0
+  while :; do
+    for r in $1; do [ -c "$r" ] && return; done
+    n=$((n + 1)); [ "$n" -gt 200 ] && exit 125
+    sleep 0.05
+  done
+}`;
+
+/**
+ * Arguments: token in out err, then the command's launcher. Relays stand between the command and its channels, so that
+ * it has ordinary pipes: a channel opens once only, and its file belongs to root.
+ */
+const PLAIN = `${CHANNELS}
+t=$1
+channel "$2"; exec 7<"$r"
+channel "$3"; exec 8>"$r"
+channel "$4"; exec 9>"$r"
+shift 4
+printf '%s open\\n' "$t" >&9
+{
+  cat <&7 6>&- 7<&- 8>&- 9>&- | {
+    setsid /bin/sh -c "$@" 2>&6 6>&- 7<&- 8>&-
+    printf '%s exit %d\\n' "$t" "$?" >&9
+  } | { cat >&8; printf '%s end out\\n' "$t" >&8; } >/dev/null 6>&- 7<&- 9>&-
+} 6>&1 | { cat >&9; printf '%s end err\\n' "$t" >&9; } >/dev/null 7<&- 8>&-`;
+
+/** Arguments: token in out command-line. script(1) makes the terminal and passes the exit code on. */
+const TERMINAL = `${CHANNELS}
+t=$1
+channel "$2"; exec 7<"$r"
+channel "$3"; exec 9>"$r"
+printf '%s open\\n' "$t" >&9
+SHELL=/bin/sh script -qefc "$4" /dev/null <&7 >&9 2>&9
+printf '%s exit %d\\n' "$t" "$?" >&9`;
+
+/**
+ * Arguments: token rows columns user group, then environment and command for env(1). Runs as the command's process,
+ * which it becomes: its pid is the command's, its session and process group too.
+ */
+const LAUNCH = `
+t=$1 rows=$2 columns=$3 u=$4 g=$5
+shift 5
+tty=
+if [ -n "$rows" ]; then
+  stty rows "$rows" cols "$columns"
+  tty=$(tty)
+fi
+printf '%s pid %s %s\\n' "$t" "$$" "$tty" >&9
+exec 9>&-
+name=root uid=0 gid=0 home=/root groups=--init-groups
+if [ -n "$u" ]; then
+  name=
+  while IFS=: read -r a b c e f h s; do
+    if [ "$a" = "$u" ] || [ "$c" = "$u" ]; then name=$a uid=$c gid=$e home=$h; break; fi
+  done </etc/passwd
+  if [ -z "$name" ]; then
+    case $u in
+      *[!0-9]*) printf 'no such user: %s\\n' "$u" >&2; exit 126 ;;
+    esac
+    name=$u uid=$u gid=$u home=/ groups=--clear-groups
+  fi
+fi
+[ -d "$home" ] || home=/
+set -- env -i "HOME=$home" "USER=$name" "LOGNAME=$name" "$@"
+[ "$uid" = 0 ] && [ -z "$g" ] || set -- setpriv --reuid "$uid" --regid "\${g:-$gid}" "$groups" "$@"
+exec "$@"`;
+
+/** Runs under env -i as the user; the first argument is the directory, empty for the home directory. */
+const ENTER = `d=$1; shift; cd -- "\${d:-$HOME}" || exit 126; exec "$@"`;
+
+const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+const DEFAULT_WINDOW = { columns: 80, rows: 24 };
+
+/** One word of a shell's command line (POSIX, Shell Command Language, section 2.2.2). */
+export const quoteWord = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
+export interface ExecChannels {
+  /** Device files in the guest, or patterns for them. */
+  readonly stdin: string;
+  readonly stdout: string;
+  /** Absent with a terminal. */
+  readonly stderr?: string | undefined;
+}
+
+/** The argument array that runs `request` in the guest. `environment` is the VPS's own; the request's comes after it. */
+export function execArgv(
+  request: ExecRequest,
+  token: string,
+  channels: ExecChannels,
+  environment: Readonly<Record<string, string>>,
+): readonly [string, ...string[]] {
+  const [user = '', group = ''] = (request.user ?? '').split(':');
+  const window = request.tty ? (request.window ?? DEFAULT_WINDOW) : undefined;
+  const variables = {
+    PATH,
+    ...(request.tty ? { TERM: 'xterm-256color' } : {}),
+    ...environment,
+    ...request.env,
+  };
+  const launch = [
+    LAUNCH,
+    'mullion',
+    token,
+    String(window?.rows ?? ''),
+    String(window?.columns ?? ''),
+    user,
+    group,
+    ...Object.entries(variables).map(([key, value]) => `${key}=${value}`),
+    '/bin/sh',
+    '-c',
+    ENTER,
+    'mullion',
+    request.cwd ?? '',
+    ...request.argv,
+  ];
+  if (channels.stderr !== undefined) {
+    return [
+      '/bin/sh',
+      '-c',
+      PLAIN,
+      'mullion',
+      token,
+      channels.stdin,
+      channels.stdout,
+      channels.stderr,
+      ...launch,
+    ];
+  }
+  const commandLine = ['exec', '/bin/sh', '-c', ...launch].map((word, index) =>
+    index === 0 ? word : quoteWord(word),
+  );
+  return [
+    '/bin/sh',
+    '-c',
+    TERMINAL,
+    'mullion',
+    token,
+    channels.stdin,
+    channels.stdout,
+    commandLine.join(' '),
+  ];
+}
+
+/** Sends a signal to the process group of an exec's command. */
+export const signalArgv = (signal: string, pid: number): readonly [string, ...string[]] => [
+  '/bin/sh',
+  '-c',
+  'kill -s "$1" -- "-$2"',
+  'mullion',
+  signal.replace(/^SIG/, ''),
+  String(pid),
+];
+
+export const resizeArgv = (tty: string, rows: number, columns: number): readonly [string, ...string[]] => [
+  '/bin/sh',
+  '-c',
+  'exec stty rows "$2" cols "$3" <"$1"',
+  'mullion',
+  tty,
+  String(rows),
+  String(columns),
+];

@@ -1,0 +1,226 @@
+import type { Duplex, Readable, Writable } from 'node:stream';
+import { finished } from 'node:stream/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import type { ExecRequest, Signal, Window } from '../../contract/streams.ts';
+import type { ExecSession } from '../driver.ts';
+import type { AgentChannel } from './agent-channel.ts';
+import { execStart, execStatus, runInGuest } from './agent-commands.ts';
+import { ControlStream } from './control-stream.ts';
+import { type ExecChannels, execArgv, newToken, resizeArgv, signalArgv } from './exec-script.ts';
+
+/** A byte channel between host and guest, for one exec. */
+export interface GuestPort {
+  /** Device file in the guest, or a pattern for it. */
+  readonly guestPath: string;
+  /** Ending its writable side gives the guest an end of file. */
+  readonly stream: Duplex;
+}
+
+export interface PortProvider {
+  /** Connected channels, in this order: what the guest sees of a later one, it has seen of the earlier ones. */
+  openPorts(count: number): Promise<{ readonly ports: readonly GuestPort[]; release(): Promise<void> }>;
+}
+
+const START_TIMEOUT_MS = 30_000;
+/** How long output may still come after the command's end, when something in the guest keeps its channels open. */
+const LINGER_MS = 2_000;
+
+/**
+ * Runs a command in a guest, its streams on channels of `provider`.
+ * @throws MullionError `guest_unresponsive`
+ */
+export async function execInGuest(
+  channel: AgentChannel,
+  provider: PortProvider,
+  environment: Readonly<Record<string, string>>,
+  request: ExecRequest,
+): Promise<ExecSession> {
+  const { ports, release } = await provider.openPorts(request.tty ? 2 : 3);
+  const [input, output, errors] = ports;
+  if (input === undefined || output === undefined) throw new TypeError('the provider gave too few channels');
+  const channels: ExecChannels = {
+    stdin: input.guestPath,
+    stdout: output.guestPath,
+    ...(errors === undefined ? {} : { stderr: errors.guestPath }),
+  };
+  const token = newToken();
+  const session = new GuestExec(channel, token, input.stream, output.stream, errors?.stream, release);
+  try {
+    await session.start(execArgv(request, token, channels, environment));
+    return session;
+  } catch (failure) {
+    session.close();
+    throw failure;
+  }
+}
+
+interface Output {
+  readonly control: ControlStream;
+  /** Ends it; what still comes from the guest is thrown away. Safe to call twice. */
+  end(): void;
+}
+
+class GuestExec implements ExecSession {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable | undefined;
+  readonly exit: Promise<number>;
+  readonly #channel: AgentChannel;
+  readonly #streams: readonly Duplex[];
+  readonly #outputs: readonly Output[];
+  readonly #release: () => Promise<void>;
+  readonly #opened = Promise.withResolvers<void>();
+  readonly #launched = Promise.withResolvers<{ pid: number; tty: string }>();
+  readonly #code = Promise.withResolvers<number>();
+  #agentPid: number | undefined;
+  #closed = false;
+
+  constructor(
+    channel: AgentChannel,
+    token: string,
+    input: Duplex,
+    output: Duplex,
+    errors: Duplex | undefined,
+    release: () => Promise<void>,
+  ) {
+    this.#channel = channel;
+    this.#streams = [input, output, ...(errors === undefined ? [] : [errors])];
+    this.#release = release;
+    const split = (stream: Duplex): Output => {
+      const control = new ControlStream(token, (words) => this.#hear(result, words));
+      const end = (): void => {
+        stream.unpipe(control);
+        stream.resume();
+        control.end();
+      };
+      const result: Output = { control, end };
+      stream.on('error', end);
+      stream.on('close', () => {
+        end();
+        this.#lost();
+      });
+      stream.pipe(control);
+      return result;
+    };
+    this.stdin = input;
+    input.on('error', () => undefined);
+    input.resume();
+    this.#outputs = [split(output), ...(errors === undefined ? [] : [split(errors)])];
+    this.stdout = this.#outputs[0]?.control ?? output;
+    this.stderr = this.#outputs[1]?.control;
+    this.#opened.promise.catch(() => undefined);
+    this.#launched.promise.catch(() => undefined);
+    this.exit = this.#watch();
+    this.exit.catch(() => undefined);
+  }
+
+  async start(argv: readonly [string, ...string[]]): Promise<void> {
+    this.#agentPid = await execStart(this.#channel, argv, { capture: false, timeoutMs: START_TIMEOUT_MS });
+    const timer = setTimeout(
+      () => this.#opened.reject(lost('it did not start the command in time')),
+      START_TIMEOUT_MS,
+    );
+    await this.#opened.promise.finally(() => clearTimeout(timer));
+  }
+
+  signal(signal: Signal): void {
+    this.#tell(({ pid }) => signalArgv(signal, pid));
+  }
+
+  resize(window: Window): void {
+    this.#tell(({ tty }) => (tty === '' ? undefined : resizeArgv(tty, window.rows, window.columns)));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const ended = this.#code.promise.then(
+      () => true,
+      () => false,
+    );
+    this.#lost();
+    for (const stream of this.#streams) stream.destroy();
+    void this.#free(ended);
+  }
+
+  #tell(argv: (command: { pid: number; tty: string }) => readonly [string, ...string[]] | undefined): void {
+    this.#launched.promise
+      .then(async (command) => {
+        const words = this.#closed ? undefined : argv(command);
+        if (words !== undefined) await runInGuest(this.#channel, words);
+      })
+      .catch(() => undefined);
+  }
+
+  /** The guest's words are checked: they are hostile input like all that it sends. */
+  #hear(from: Output, [kind, value = '', tty = '']: string[]): void {
+    const number = /^\d{1,9}$/.test(value) ? Number(value) : undefined;
+    if (kind === 'open') this.#opened.resolve();
+    else if (kind === 'pid' && number !== undefined && number > 1) {
+      this.#launched.resolve({ pid: number, tty: /^\/dev\/[a-z0-9/]{1,60}$/.test(tty) ? tty : '' });
+    } else if (kind === 'exit' && number !== undefined && number <= 255) {
+      this.#code.resolve(number);
+      if (this.stderr === undefined) queueMicrotask(() => from.end());
+    } else if (kind === 'end') queueMicrotask(() => from.end());
+  }
+
+  #lost(): void {
+    const failure = lost('the connection to the command was lost');
+    this.#opened.reject(failure);
+    this.#launched.reject(failure);
+    this.#code.reject(failure);
+  }
+
+  /** The exit code, once the streams have ended or nothing more has come for a while. */
+  async #watch(): Promise<number> {
+    try {
+      const code = await this.#code.promise;
+      this.stdin.end();
+      await this.#drain();
+      await Promise.all(this.#outputs.map(({ control }) => finished(control).catch(() => undefined)));
+      return code;
+    } finally {
+      this.close();
+    }
+  }
+
+  /** Waits until the guest has ended its output, or until nothing came for a while though it was all read. */
+  async #drain(): Promise<void> {
+    let silentSince = performance.now();
+    const onData = (): void => {
+      silentSince = performance.now();
+    };
+    for (const stream of this.#streams) stream.on('data', onData);
+    while (this.#outputs.some(({ control }) => !control.writableEnded)) {
+      const unread = this.#outputs.some(
+        ({ control }) => control.readableLength > 0 || control.writableLength > 0,
+      );
+      if (unread) onData();
+      if (performance.now() - silentSince > LINGER_MS) break;
+      await sleep(5);
+    }
+    for (const { end } of this.#outputs) end();
+  }
+
+  /** Ends what still runs, takes the channels back, and lets the agent forget the command. */
+  async #free(ended: Promise<boolean>): Promise<void> {
+    try {
+      const command = await this.#launched.promise.catch(() => undefined);
+      if (command !== undefined && !(await ended)) {
+        await runInGuest(this.#channel, signalArgv('SIGKILL', command.pid));
+      }
+    } catch {
+      // The guest no longer answers; its channels are taken from it all the same.
+    }
+    await this.#release().catch(() => undefined);
+    for (let attempt = 0; attempt < 20 && this.#agentPid !== undefined; attempt += 1) {
+      const status = await execStatus(this.#channel, this.#agentPid).catch(() => undefined);
+      if (status === undefined || status.exited) return;
+      await sleep(100);
+    }
+  }
+}
+
+const lost = (why: string): MullionError =>
+  new MullionError('guest_unresponsive', `The guest did not run the command: ${why}.`);
