@@ -1,0 +1,30 @@
+/** One ring of tests: the files it holds and how they run. */
+export interface Ring {
+  readonly name: string;
+  readonly files: readonly string[];
+  /** Test files that run at one time. */
+  readonly concurrency: number;
+  /** Milliseconds that one test may take before it counts as failed. */
+  readonly timeoutMs: number;
+}
+
+export const RINGS = {
+  unit: {
+    name: 'unit',
+    files: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    concurrency: 2,
+    timeoutMs: 60_000,
+  },
+  conformance: {
+    name: 'conformance',
+    files: ['test/conformance/**/*.test.ts'],
+    concurrency: 2,
+    timeoutMs: 120_000,
+  },
+  kernel: { name: 'kernel', files: ['test/kernel/**/*.test.ts'], concurrency: 2, timeoutMs: 600_000 },
+  e2e: { name: 'e2e', files: ['test/e2e/**/*.test.ts'], concurrency: 1, timeoutMs: 900_000 },
+} as const satisfies Record<string, Ring>;
+
+export type RingName = keyof typeof RINGS;
+export const RING_NAMES = Object.keys(RINGS) as RingName[];
+export const isRingName = (text: string): text is RingName => Object.hasOwn(RINGS, text);

@@ -1,0 +1,31 @@
+import type { TestEvent } from 'node:test/reporters';
+
+/** What `scripts/test.ts` counts: one JSON document a line. Suites are no tests. */
+export type Outcome =
+  | { readonly type: 'passed' | 'failed'; readonly name: string; readonly file: string }
+  | { readonly type: 'skipped'; readonly name: string; readonly file: string; readonly reason: string };
+
+// node --test loads a reporter by its default export.
+// biome-ignore lint/style/noDefaultExport: see above
+export default async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  for await (const event of source) {
+    const outcome = outcomeOf(event);
+    if (outcome !== undefined) yield `${JSON.stringify(outcome)}\n`;
+  }
+}
+
+function outcomeOf(event: TestEvent): Outcome | undefined {
+  if (event.type !== 'test:pass' && event.type !== 'test:fail') return undefined;
+  const { name, file = '', skip, todo, details } = event.data;
+  if (skip !== undefined && skip !== false) {
+    return { type: 'skipped', name, file, reason: typeof skip === 'string' ? skip : 'no reason given' };
+  }
+  if (todo !== undefined && todo !== false) return { type: 'skipped', name, file, reason: 'not written yet' };
+  if (details.type === 'suite' && (event.type === 'test:pass' || failedOnlyInside(event))) return undefined;
+  return { type: event.type === 'test:pass' ? 'passed' : 'failed', name, file };
+}
+
+/** A suite, or a test with subtests, fails with them: only the inner one counts. */
+function failedOnlyInside(event: Extract<TestEvent, { type: 'test:fail' }>): boolean {
+  return event.data.details.error.message.includes('subtest');
+}

@@ -1,0 +1,30 @@
+import { ensureDebianPackages } from './debian-packages.ts';
+import { isRingName, RING_NAMES, RINGS } from './rings.ts';
+import { runRing } from './run-ring.ts';
+import { runStaticChecks } from './static-checks.ts';
+import { succeeded, summary } from './summary.ts';
+import type { Outcome } from './test-reporter.ts';
+
+// Everything: `npm test`, or chosen rings: `npm test -- unit e2e`.
+const chosen = process.argv.slice(2);
+const unknown = chosen.filter((name) => !isRingName(name));
+if (unknown.length > 0) {
+  console.error(`no such ring: ${unknown.join(', ')}; there are ${RING_NAMES.join(', ')}`);
+  process.exit(2);
+}
+
+const missing = ensureDebianPackages(['runtime', 'test']);
+if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
+
+const outcomes: Outcome[] = chosen.length === 0 ? runStaticChecks() : [];
+for (const name of chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName)) {
+  console.log(`\n=== ring ${name}`);
+  const began = performance.now();
+  const ring = await runRing(RINGS[name]);
+  outcomes.push(...ring);
+  console.log(
+    `=== ring ${name}: ${ring.length} tests in ${Math.round((performance.now() - began) / 1000)} s`,
+  );
+}
+console.log(`\n${summary(outcomes)}`);
+process.exitCode = succeeded(outcomes) ? 0 : 1;
