@@ -1,0 +1,135 @@
+import type { Duplex, Readable } from 'node:stream';
+import type {
+  BuildImageRequest,
+  Check,
+  CreateNetworkRequest,
+  CreateProjectRequest,
+  FileEntry,
+  Image,
+  LaunchPlan,
+  Network,
+  Pool,
+  Project,
+  ServerInfo,
+} from '../contract/resources.ts';
+import type { ExecRequest, Window } from '../contract/streams.ts';
+import type { Event, Task } from '../contract/tasks.ts';
+import type { TechniqueReport } from '../contract/techniques.ts';
+import type { Forward, LaunchRequest, SetRequest, StopRequest, Vps, VpsInfo } from '../contract/vps.ts';
+import type { ExecSession } from '../drivers/driver.ts';
+
+/**
+ * The verbs on VPSs. Every verb that takes long answers with its task at once, after all that can be refused was
+ * refused by throwing; what fails later stands in the task.
+ */
+export interface VpsVerbs {
+  list(project: string): Promise<Vps[]>;
+  /** @throws not_found */
+  info(project: string, name: string): Promise<VpsInfo>;
+  launch(project: string, request: LaunchRequest): Promise<Task>;
+  /** What `launch` would do, refused for the same reasons. */
+  plan(project: string, request: LaunchRequest): Promise<LaunchPlan>;
+  set(project: string, name: string, changes: SetRequest): Promise<Task>;
+  /** @throws wrong_state while it runs, unless `force` */
+  delete(project: string, name: string, options: { readonly force: boolean }): Promise<Task>;
+  start(project: string, name: string): Promise<Task>;
+  stop(project: string, name: string, request: StopRequest): Promise<Task>;
+  restart(project: string, name: string, request: StopRequest): Promise<Task>;
+  pause(project: string, name: string): Promise<Task>;
+  resume(project: string, name: string): Promise<Task>;
+  exec(project: string, name: string, request: ExecRequest): Promise<ExecSession>;
+  console(project: string, name: string, window?: Window): Promise<Duplex>;
+  logs(
+    project: string,
+    name: string,
+    options: { readonly follow: boolean; readonly lines?: number | undefined; readonly signal: AbortSignal },
+  ): Promise<Readable>;
+}
+
+export interface FileVerbs {
+  pull(project: string, name: string, path: string): Promise<Readable>;
+  /** `mode`: permission bits. */
+  push(project: string, name: string, path: string, content: Readable, mode: number): Promise<void>;
+  list(project: string, name: string, path: string): Promise<FileEntry[]>;
+}
+
+export interface ForwardVerbs {
+  list(project: string, name: string): Promise<Forward[]>;
+  /** @throws in_use when the host port is taken */
+  add(project: string, name: string, forward: Forward): Promise<Forward>;
+  remove(project: string, name: string, protocol: Forward['protocol'], hostPort: number): Promise<void>;
+}
+
+export interface ImageVerbs {
+  /** The project's images and those of the project `default`. */
+  list(project: string): Promise<Image[]>;
+  info(project: string, name: string): Promise<Image>;
+  build(project: string, request: BuildImageRequest): Promise<Task>;
+  /** @throws in_use */
+  delete(project: string, name: string): Promise<Task>;
+}
+
+export interface NetworkVerbs {
+  list(project: string): Promise<Network[]>;
+  info(project: string, name: string): Promise<Network>;
+  create(project: string, request: CreateNetworkRequest): Promise<Network>;
+  /** @throws in_use */
+  delete(project: string, name: string): Promise<void>;
+}
+
+export interface ProjectVerbs {
+  list(): Promise<Project[]>;
+  info(name: string): Promise<Project>;
+  create(request: CreateProjectRequest): Promise<Project>;
+  /** @throws in_use unless it is empty */
+  delete(name: string): Promise<void>;
+}
+
+export interface PoolVerbs {
+  list(): Promise<Pool[]>;
+  info(name: string): Promise<Pool>;
+  /** `size`: bytes of the whole pool. */
+  grow(name: string, size: number): Promise<Task>;
+}
+
+export interface TaskVerbs {
+  /** Newest first. */
+  list(project: string): Promise<Task[]>;
+  get(id: string): Promise<Task>;
+  /** The task when it has ended, or as it is after `seconds`. */
+  wait(id: string, seconds: number): Promise<Task>;
+  /** Asks the task to end; it does at its next safe point. @throws wrong_state when it cannot be cancelled */
+  cancel(id: string): Promise<Task>;
+}
+
+export interface EventFilter {
+  readonly project?: string | undefined;
+  /** Only events of this task. */
+  readonly task?: string | undefined;
+  /** Events that are still remembered and greater than this id come first. */
+  readonly after?: number | undefined;
+}
+
+/** All that Mullion does on one node; the API is a thin layer over it. */
+export interface Engine {
+  readonly vps: VpsVerbs;
+  readonly files: FileVerbs;
+  readonly forwards: ForwardVerbs;
+  readonly images: ImageVerbs;
+  readonly networks: NetworkVerbs;
+  readonly projects: ProjectVerbs;
+  readonly pools: PoolVerbs;
+  readonly tasks: TaskVerbs;
+  readonly events: {
+    /** Ends when `signal` aborts, or when the engine closes. A reader that is too slow loses the oldest events. */
+    subscribe(filter: EventFilter, signal: AbortSignal): AsyncIterable<Event>;
+  };
+  /** Probes are kept; `refresh` probes again. */
+  techniques(refresh: boolean): Promise<TechniqueReport[]>;
+  doctor(): Promise<Check[]>;
+  serverInfo(): Promise<ServerInfo>;
+  /** Adopts what runs, finishes or undoes what was under way, removes what nobody owns. */
+  open(): Promise<void>;
+  /** Waits for running steps, stops listening; touches no guest. */
+  close(): Promise<void>;
+}
