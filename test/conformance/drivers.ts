@@ -1,0 +1,549 @@
+import assert from 'node:assert/strict';
+import type { Readable } from 'node:stream';
+import { Readable as ReadableStream } from 'node:stream';
+import { after, before, describe, it, type TestContext } from 'node:test';
+import { MullionError } from '../../src/contract/errors.ts';
+import type { ExecRequest } from '../../src/contract/streams.ts';
+import type { Feature, Technique } from '../../src/contract/techniques.ts';
+import type { Driver, ExecSession, Machine, Prepared } from '../../src/drivers/driver.ts';
+
+/**
+ * One driver with the host it stands on. The guest of `machine()` needs these programs in its PATH: sh, echo, cat,
+ * sleep, env, pwd, id, kill, head, printf, tty, stty. A driver without a real guest (the fake) answers them itself.
+ */
+export interface DriverFixture {
+  readonly driver: Driver;
+  readonly technique: Technique;
+  /** A machine with a new empty volume, run and log directory and cgroup; ids are never used twice. */
+  machine(overrides?: Partial<Machine>): Promise<Machine>;
+  /** The driver as a new daemon makes it: it knows only what is on disk. */
+  reopen(): Driver;
+  /** Milliseconds in which the guest must answer after its start, and end after a shutdown. */
+  readonly patience: { readonly ready: number; readonly stop: number };
+  /** Frees all that the fixture made. */
+  close(): Promise<void>;
+}
+
+export interface DriverFixtureFactory {
+  /** Why the suite cannot run here, from the driver's own probe; undefined when it can. */
+  unfit(): Promise<string | undefined>;
+  open(): Promise<DriverFixture>;
+}
+
+const request = (argv: readonly string[], more: Partial<ExecRequest> = {}): ExecRequest => ({
+  argv: [...argv],
+  env: {},
+  tty: false,
+  ...more,
+});
+
+export async function readAll(stream: Readable): Promise<Buffer> {
+  const parts: Buffer[] = [];
+  for await (const part of stream) parts.push(Buffer.from(part));
+  return Buffer.concat(parts);
+}
+
+interface Finished {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a command to its end with `input` on its standard input. */
+export async function finish(session: ExecSession, input = ''): Promise<Finished> {
+  session.stdin.on('error', () => undefined);
+  session.stdin.end(input);
+  const [stdout, stderr, code] = await Promise.all([
+    readAll(session.stdout),
+    session.stderr === undefined ? Buffer.alloc(0) : readAll(session.stderr),
+    session.exit,
+  ]);
+  return { code, stdout: stdout.toString(), stderr: stderr.toString() };
+}
+
+/** Asks again until `check` holds; fails after `timeoutMs`. */
+export async function until(
+  what: string,
+  check: () => Promise<boolean> | boolean,
+  timeoutMs = 10_000,
+): Promise<void> {
+  const end = Date.now() + timeoutMs;
+  while (!(await check())) {
+    if (Date.now() > end) assert.fail(`waited ${timeoutMs} ms in vain for: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
+const hasCode =
+  (code: MullionError['code']) =>
+  (error: unknown): boolean =>
+    error instanceof MullionError && error.code === code;
+
+/** Lets the promise fail after a time, so that a driver that hangs fails its test and not the run. */
+function within<T>(ms: number, what: string, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_resolve, reject) => {
+    timer = setTimeout(() => reject(new Error(`${what} took longer than ${ms} ms`)), ms);
+  });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** What every driver must do. A step is left out only by what the driver declares that it cannot do. */
+export function driverConformance(name: string, factory: DriverFixtureFactory): void {
+  describe(`driver ${name}`, () => {
+    let fixture: DriverFixture | undefined;
+    let unfit: string | undefined;
+    before(async () => {
+      unfit = await factory.unfit();
+      if (unfit === undefined) fixture = await factory.open();
+    });
+    after(async () => {
+      await fixture?.close();
+    });
+
+    type Body = (context: TestContext, fixture: DriverFixture) => Promise<void>;
+    const step = (title: string, needs: readonly Feature[], body: Body): void => {
+      it(title, async (t) => {
+        if (fixture === undefined) {
+          t.skip(unfit ?? 'the fixture did not open');
+          return;
+        }
+        const features = fixture.driver.features(fixture.technique);
+        const missing = needs.filter((feature) => !features[feature]);
+        if (missing.length > 0) {
+          t.skip(`the driver declares that it lacks: ${missing.join(', ')}`);
+          return;
+        }
+        await body(t, fixture);
+      });
+    };
+
+    /** A prepared, or running and ready, machine that is removed after the test. */
+    const prepared = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
+      const machine = await on.machine(overrides);
+      t.after(() => on.driver.remove(machine, undefined));
+      await on.driver.populate(machine);
+      const { handle, link }: Prepared = await on.driver.prepare(machine);
+      return { machine, handle, link };
+    };
+    const running = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
+      const made = await prepared(t, on, overrides);
+      await on.driver.start(made.machine, made.handle);
+      const health = on.driver.health;
+      if (health !== undefined) {
+        await until('the guest is ready', () => health.isReady(made.machine, made.handle), on.patience.ready);
+      }
+      return made;
+    };
+    const execIn = async (
+      on: DriverFixture,
+      made: { machine: Machine; handle: Prepared['handle'] },
+      argv: readonly string[],
+      more: Partial<ExecRequest> = {},
+      input = '',
+    ): Promise<Finished> => {
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined, 'the feature exec is declared, the ability is absent');
+      const session = await ability.exec(made.machine, made.handle, request(argv, more));
+      return within(30_000, argv.join(' '), finish(session, input));
+    };
+
+    step('declares an ability for each feature', [], async (_t, on) => {
+      const { driver } = on;
+      const features = driver.features(on.technique);
+      assert.ok(driver.techniques.includes(on.technique));
+      assert.equal(driver.exec !== undefined, features.exec);
+      assert.equal(driver.console !== undefined, features.console);
+      assert.equal(driver.logs !== undefined, features.logs);
+      assert.equal(driver.files !== undefined, features.files);
+      assert.equal(driver.pause !== undefined, features.pause);
+      if (features.liveMemory || features.liveCpus || features.livePids) {
+        assert.ok(driver.limits !== undefined);
+      }
+    });
+
+    step('reports a technique that it runs as healthy, with evidence', [], async (_t, on) => {
+      const report = await on.driver.probe(on.technique);
+      assert.equal(report.id, on.technique);
+      assert.equal(report.driver, on.driver.name);
+      assert.equal(report.state, 'healthy', report.reason);
+      assert.ok(report.evidence.length > 0);
+      assert.equal(report.remedy, '');
+    });
+
+    step('populates a volume twice without harm', [], async (_t, on) => {
+      const machine = await on.machine();
+      await on.driver.populate(machine);
+      await on.driver.populate(machine);
+      await on.driver.remove(machine, undefined);
+    });
+
+    step('holds a prepared machine before its first instruction, then runs it', [], async (t, on) => {
+      const { machine, handle } = await prepared(t, on);
+      assert.ok(handle.pid > 0);
+      assert.equal(await on.driver.recover(machine, handle), 'prepared');
+      assert.ok((await on.driver.leftovers()).includes(machine.id));
+      await on.driver.start(machine, handle);
+      await until('it runs', async () => (await on.driver.recover(machine, handle)) === 'running');
+    });
+
+    step('keeps its handle through JSON, and a new daemon finds the machine with it', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      const kept: Prepared['handle'] = JSON.parse(JSON.stringify(handle));
+      const later = on.reopen();
+      assert.equal(await later.recover(machine, kept), 'running');
+      assert.ok((await later.leftovers()).includes(machine.id));
+      await later.remove(machine, kept);
+      assert.equal(await on.driver.recover(machine, handle), 'gone');
+    });
+
+    step('does not take another process for its machine when the pid was used again', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      await on.driver.remove(machine, handle);
+      const reused = { ...handle, pid: process.pid };
+      assert.equal(await on.driver.recover(machine, reused), 'gone');
+    });
+
+    step('prepares anew what a killed daemon had prepared', [], async (t, on) => {
+      const { machine } = await prepared(t, on);
+      const later = on.reopen();
+      await later.remove(machine, undefined);
+      assert.ok(!(await later.leftovers()).includes(machine.id));
+      const again = await later.prepare(machine);
+      await later.start(machine, again.handle);
+      await until('it runs', async () => (await later.recover(machine, again.handle)) === 'running');
+    });
+
+    step('prepares twice and answers a machine that still starts', [], async (t, on) => {
+      const { machine } = await prepared(t, on);
+      const again = await on.driver.prepare(machine);
+      await on.driver.start(machine, again.handle);
+      await until('it runs', async () => (await on.driver.recover(machine, again.handle)) === 'running');
+    });
+
+    step('starts twice without harm', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      await on.driver.start(machine, handle);
+      assert.equal(await on.driver.recover(machine, handle), 'running');
+    });
+
+    step('removes everything, and once more, with and without a handle', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      await on.driver.remove(machine, handle);
+      await on.driver.remove(machine, handle);
+      await on.driver.remove(machine, undefined);
+      assert.equal(await on.driver.recover(machine, handle), 'gone');
+      assert.ok(!(await on.driver.leftovers()).includes(machine.id));
+    });
+
+    step('removes what was never prepared', [], async (_t, on) => {
+      const machine = await on.machine();
+      await on.driver.remove(machine, undefined);
+      assert.ok(!(await on.driver.leftovers()).includes(machine.id));
+    });
+
+    step('runs again after a stop, from the same volume', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const written = await execIn(on, made, ['sh', '-c', 'echo kept > /kept; sync']);
+      assert.equal(written.code, 0, written.stderr);
+      await on.driver.shutdown(made.machine, made.handle, on.patience.stop);
+      await on.driver.remove(made.machine, made.handle);
+      const again = await on.driver.prepare(made.machine);
+      await on.driver.start(made.machine, again.handle);
+      const health = on.driver.health;
+      if (health !== undefined) {
+        await until('ready', () => health.isReady(made.machine, again.handle), on.patience.ready);
+      }
+      const read = await execIn(on, { machine: made.machine, handle: again.handle }, ['cat', '/kept']);
+      assert.equal(read.stdout, 'kept\n');
+    });
+
+    step('tells once when a machine has ended', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      let told = 0;
+      const stop = on.driver.onExit(machine, handle, () => {
+        told += 1;
+      });
+      await on.driver.remove(machine, handle);
+      await until('the listener was called', () => told > 0);
+      stop();
+      assert.equal(told, 1);
+    });
+
+    step('does not tell a listener that has stopped listening', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      let told = 0;
+      on.driver.onExit(machine, handle, () => {
+        told += 1;
+      })();
+      let other = 0;
+      on.driver.onExit(machine, handle, () => {
+        other += 1;
+      });
+      await on.driver.remove(machine, handle);
+      await until('the other listener was called', () => other > 0);
+      assert.equal(told, 0);
+    });
+
+    step('tells at once of a machine that has ended before', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      await on.driver.remove(machine, handle);
+      let told = 0;
+      on.driver.onExit(machine, handle, () => {
+        told += 1;
+      });
+      await until('the listener was called', () => told > 0);
+      assert.equal(told, 1);
+    });
+
+    step('shuts a guest down gracefully within its time', ['gracefulStop'], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
+      assert.equal(await on.driver.recover(machine, handle), 'gone');
+      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
+    });
+
+    step('reports what a guest uses', [], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      const usage = await on.driver.usage(machine, handle);
+      assert.ok(usage.processes >= 1);
+      assert.ok(usage.memory > 0);
+      assert.ok(usage.cpuSeconds >= 0);
+    });
+
+    step('runs a command and gives its exit code and both streams', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const result = await execIn(on, made, ['sh', '-c', 'echo out; echo err >&2; exit 7']);
+      assert.deepEqual(result, { code: 7, stdout: 'out\n', stderr: 'err\n' });
+      assert.equal((await execIn(on, made, ['echo', '$HOME;', "it's", ''])).stdout, "$HOME; it's \n");
+    });
+
+    step('says 127 for a program that does not exist', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      assert.equal((await execIn(on, made, ['no-such-program'])).code, 127);
+    });
+
+    step('passes binary input and output of a megabyte unchanged', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined);
+      const content = Buffer.alloc(1024 * 1024, Buffer.from([...Array(251).keys()]));
+      const session = await ability.exec(made.machine, made.handle, request(['cat']));
+      const written = session.stdin.end(content);
+      assert.ok(written);
+      const [echoed, code] = await within(
+        60_000,
+        'cat',
+        Promise.all([readAll(session.stdout), session.exit]),
+      );
+      assert.equal(code, 0);
+      assert.ok(echoed.equals(content));
+    });
+
+    step('gives a command its environment, folder and user', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const environment = await execIn(on, made, ['env'], { env: { GREETING: 'hello world' } });
+      assert.match(environment.stdout, /^GREETING=hello world$/m);
+      assert.match(environment.stdout, /^PATH=/m);
+      assert.equal((await execIn(on, made, ['pwd'], { cwd: '/etc' })).stdout, '/etc\n');
+      assert.equal((await execIn(on, made, ['id', '-u'])).stdout, '0\n');
+      assert.equal((await execIn(on, made, ['id', '-u'], { user: '1234' })).stdout, '1234\n');
+    });
+
+    step('refuses a user that the guest does not know', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined);
+      await assert.rejects(
+        ability.exec(made.machine, made.handle, request(['id'], { user: 'nobody-here' })),
+        hasCode('not_found'),
+      );
+    });
+
+    step('sends a signal to a command and reports it as 128 and its number', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined);
+      const script = 'echo ready; sleep 60 & wait';
+      const session = await ability.exec(made.machine, made.handle, request(['sh', '-c', script]));
+      const output = readAll(session.stdout);
+      const errors = session.stderr === undefined ? undefined : readAll(session.stderr);
+      await within(
+        20_000,
+        'the first output',
+        new Promise((resolve) => session.stdout.once('data', resolve)),
+      );
+      session.signal('SIGKILL');
+      assert.equal(await within(20_000, 'the end after SIGKILL', session.exit), 137);
+      session.close();
+      await Promise.allSettled([output, errors]);
+    });
+
+    step('runs several commands at once', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const numbers = [1, 2, 3, 4, 5];
+      const results = await Promise.all(numbers.map((n) => execIn(on, made, ['echo', String(n)])));
+      assert.deepEqual(
+        results.map((result) => result.stdout),
+        numbers.map((n) => `${n}\n`),
+      );
+    });
+
+    step('closes a command without leaving it behind', ['exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined);
+      const session = await ability.exec(made.machine, made.handle, request(['sleep', '61']));
+      session.stdout.resume();
+      session.stderr?.resume();
+      session.close();
+      session.close();
+      await within(20_000, 'the end of a closed command', session.exit);
+      assert.equal((await execIn(on, made, ['echo', 'well'])).stdout, 'well\n');
+    });
+
+    step('gives a command a terminal of the asked size', ['exec', 'tty'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.exec;
+      assert.ok(ability !== undefined);
+      const session = await ability.exec(
+        made.machine,
+        made.handle,
+        request(['sh', '-c', 'tty; stty size; read line; stty size; exit 5'], {
+          tty: true,
+          window: { columns: 91, rows: 31 },
+        }),
+      );
+      assert.equal(session.stderr, undefined);
+      let shown = '';
+      session.stdout.on('data', (part: Buffer) => {
+        shown += part.toString();
+      });
+      await until('the first size', () => shown.includes('31 91'), 20_000);
+      assert.match(shown, /\/dev\/(pts|tty)/);
+      session.resize({ columns: 120, rows: 40 });
+      session.stdin.write('\r');
+      await until('the second size', () => shown.includes('40 120'), 20_000);
+      assert.equal(await within(20_000, 'the end of a terminal command', session.exit), 5);
+      session.close();
+    });
+
+    step('shows on the log what the guest wrote on its console', ['logs', 'exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.logs;
+      assert.ok(ability !== undefined);
+      const controller = new AbortController();
+      t.after(() => controller.abort());
+      const follow = await ability.readLogs(made.machine, { follow: true, signal: controller.signal });
+      let shown = '';
+      follow.on('data', (part: Buffer) => {
+        shown += part.toString();
+      });
+      const written = await execIn(on, made, ['sh', '-c', 'echo shown-on-console > /dev/console']);
+      assert.equal(written.code, 0, written.stderr);
+      await until('the followed log shows it', () => shown.includes('shown-on-console'), 20_000);
+      const ended = new Promise((resolve) => follow.once('close', resolve));
+      await on.driver.remove(made.machine, made.handle);
+      await within(20_000, 'the end of the followed log', ended);
+      const still = await ability.readLogs(made.machine, {
+        follow: false,
+        lines: 100,
+        signal: controller.signal,
+      });
+      assert.match((await readAll(still)).toString(), /shown-on-console/);
+    });
+
+    step('attaches several consoles at once and detaches one alone', ['console', 'exec'], async (t, on) => {
+      const made = await running(t, on);
+      const ability = on.driver.console;
+      assert.ok(ability !== undefined);
+      const shown = ['', ''];
+      const consoles = await Promise.all(
+        shown.map(() => ability.openConsole(made.machine, made.handle, { columns: 80, rows: 24 })),
+      );
+      consoles.forEach((duplex, index) => {
+        duplex.on('data', (part: Buffer) => {
+          shown[index] += part.toString();
+        });
+        duplex.on('error', () => undefined);
+      });
+      await execIn(on, made, ['sh', '-c', 'echo to-both > /dev/console']);
+      await until('both show it', () => shown.every((text) => text.includes('to-both')), 20_000);
+      consoles[0]?.destroy();
+      await execIn(on, made, ['sh', '-c', 'echo to-one > /dev/console']);
+      await until('the other still shows', () => shown[1]?.includes('to-one') === true, 20_000);
+      assert.equal(await on.driver.recover(made.machine, made.handle), 'running');
+      consoles[1]?.destroy();
+    });
+
+    step('pushes, lists and pulls a file of any bytes', ['files'], async (t, on) => {
+      const made = await running(t, on);
+      const files = on.driver.files;
+      assert.ok(files !== undefined);
+      const content = Buffer.alloc(300_000, Buffer.from([0, 10, 13, 255, 39, 92, 128, 4]));
+      await files.push(made.machine, made.handle, '/root/a file', ReadableStream.from([content]), 0o640);
+      const pulled = await readAll(await files.pull(made.machine, made.handle, '/root/a file'));
+      assert.ok(pulled.equals(content));
+      const entry = (await files.list(made.machine, made.handle, '/root')).find(
+        (found) => found.name === 'a file',
+      );
+      assert.equal(entry?.type, 'file');
+      assert.equal(entry?.size, content.length);
+      assert.equal(entry?.mode, 0o640);
+      assert.equal(entry?.uid, 0);
+      await files.push(made.machine, made.handle, '/root/a file', ReadableStream.from([]), 0o600);
+      assert.equal((await readAll(await files.pull(made.machine, made.handle, '/root/a file'))).length, 0);
+    });
+
+    step('names the missing file, and refuses a folder in the place of a file', ['files'], async (t, on) => {
+      const made = await running(t, on);
+      const files = on.driver.files;
+      assert.ok(files !== undefined);
+      const { machine, handle } = made;
+      await assert.rejects(files.pull(machine, handle, '/no/such/file'), hasCode('not_found'));
+      await assert.rejects(files.list(machine, handle, '/no/such/folder'), hasCode('not_found'));
+      await assert.rejects(files.pull(machine, handle, '/etc'), hasCode('invalid_request'));
+      await assert.rejects(
+        files.push(machine, handle, '/etc', ReadableStream.from([Buffer.from('x')]), 0o644),
+        hasCode('invalid_request'),
+      );
+      await assert.rejects(
+        files.push(machine, handle, '/no/such/file', ReadableStream.from([Buffer.from('x')]), 0o644),
+        hasCode('not_found'),
+      );
+    });
+
+    step('pauses and resumes, each twice', ['pause'], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      const ability = on.driver.pause;
+      assert.ok(ability !== undefined);
+      await ability.pause(machine, handle);
+      await ability.pause(machine, handle);
+      assert.equal(await on.driver.recover(machine, handle), 'paused');
+      await ability.resume(machine, handle);
+      await ability.resume(machine, handle);
+      assert.equal(await on.driver.recover(machine, handle), 'running');
+    });
+
+    step('removes a paused machine', ['pause'], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      await on.driver.pause?.pause(machine, handle);
+      await within(20_000, 'the removal', on.driver.remove(machine, handle));
+      assert.equal(await on.driver.recover(machine, handle), 'gone');
+    });
+
+    step('changes the limits of a running guest', ['liveMemory'], async (t, on) => {
+      const { machine, handle } = await running(t, on);
+      const { limits } = machine;
+      await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: limits.memory * 2 });
+      await on.driver.limits?.setLimits(machine, handle, limits);
+      assert.equal(await on.driver.recover(machine, handle), 'running');
+    });
+
+    step('passes the environment to the first process', ['environment', 'exec'], async (t, on) => {
+      const made = await running(t, on, { env: { FROM_LAUNCH: 'yes' } });
+      const found = await execIn(on, made, ['sh', '-c', 'cat /proc/1/environ']);
+      assert.match(found.stdout, /FROM_LAUNCH=yes/);
+    });
+  });
+}
