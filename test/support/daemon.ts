@@ -1,0 +1,197 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, mkdirSync, mkdtempSync, openSync, readlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { TestContext } from 'node:test';
+import { type Client, createClient } from '../../src/client/client.ts';
+import { createNodeTransport } from '../../src/client/node-transport.ts';
+import { socketPath } from '../../src/core/naming.ts';
+import { type CommandOptions, type CommandResult, runCommand } from './command.ts';
+import { saveEvidence } from './evidence.ts';
+import { type Inventory, type Place, takeInventory } from './inventory.ts';
+import { eventually } from './scratch.ts';
+import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
+
+export const ROOT = join(import.meta.dirname, '../..');
+export const LAUNCHER = join(ROOT, 'mullion');
+/** Outlives test runs: holds the built images. */
+export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
+const PARENT = process.env.MULLION_TEST_STATE ?? '/var/tmp/mullion-tests';
+const READY_MS = 60_000;
+
+export interface TestDaemonOptions {
+  readonly poolSize?: string;
+  /** Subnet of the network `default`. */
+  readonly subnet?: string;
+  readonly env?: Readonly<Record<string, string>>;
+  /** False: made, but not started. */
+  readonly start?: boolean;
+}
+
+/**
+ * A daemon of the checkout with state, sockets and network of its own. Only inside `enterPrivateNetns`. Leaving the
+ * scope ends the daemon and frees all that it held, whatever happened.
+ */
+export class TestDaemon implements AsyncDisposable {
+  readonly name: string;
+  readonly folder: string;
+  readonly place: Place;
+  /** Of the daemon and of every command. */
+  readonly environment: Readonly<Record<string, string>>;
+  readonly client: Client;
+  #process: ChildProcess | undefined;
+
+  private constructor(name: string, folder: string, options: TestDaemonOptions) {
+    this.name = name;
+    this.folder = folder;
+    this.place = placeIn(folder);
+    this.environment = {
+      MULLION_STATE_DIR: this.place.stateDirectory,
+      MULLION_RUN_DIR: this.place.runDirectory,
+      MULLION_CACHE_DIR: CACHE,
+      MULLION_NODE_NAME: 'test-node',
+      MULLION_POOL_SIZE: options.poolSize ?? '12G',
+      MULLION_NETWORK_IPV4: options.subnet ?? '10.77.0.0/24',
+      ...options.env,
+    };
+    this.client = createClient(createNodeTransport({ socketPath: this.socket }));
+  }
+
+  static async start(name: string, options: TestDaemonOptions = {}): Promise<TestDaemon> {
+    assert.notEqual(
+      readlinkSync('/proc/self/ns/net'),
+      readlinkSync('/proc/1/ns/net'),
+      'in no netns of its own',
+    );
+    const built = await runCommand([join(ROOT, 'scripts/bootstrap.sh')], { timeoutMs: 300_000 });
+    assert.equal(built.code, 0, built.stderr);
+    mkdirSync(PARENT, { recursive: true });
+    mkdirSync(CACHE, { recursive: true });
+    await sweepAbandoned(PARENT);
+    const folder = mkdtempSync(join(PARENT, `${name}-`));
+    writeFileSync(join(folder, 'owner'), String(process.pid));
+    const daemon = new TestDaemon(name, folder, options);
+    if (options.start === false) return daemon;
+    try {
+      await daemon.start();
+    } catch (failure) {
+      await saveEvidence(daemon, 'the daemon did not start');
+      await daemon[Symbol.asyncDispose]();
+      throw failure;
+    }
+    return daemon;
+  }
+
+  get socket(): string {
+    return socketPath({ instance: '', ...this.place });
+  }
+
+  get log(): string {
+    return join(this.folder, 'daemon.log');
+  }
+
+  get pid(): number {
+    assert.ok(this.#process?.pid !== undefined, 'the daemon does not run');
+    return this.#process.pid;
+  }
+
+  /** Starts the daemon and waits until it answers. */
+  async start(): Promise<void> {
+    const log = openSync(this.log, 'a');
+    const child = spawn(LAUNCHER, ['daemon', 'run'], {
+      cwd: '/',
+      stdio: ['ignore', log, log],
+      env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...this.environment },
+    });
+    closeSync(log);
+    child.on('error', () => undefined);
+    this.#process = child;
+    await eventually(
+      'the daemon answers',
+      async () => {
+        assert.equal(child.exitCode, null, `the daemon ended; its log is ${this.log}`);
+        return this.client.call('server.info').then(
+          () => true,
+          () => false,
+        );
+      },
+      READY_MS,
+    );
+  }
+
+  /** Kills the daemon as a crash or an out-of-memory killer would. */
+  async kill9(): Promise<void> {
+    await this.#end('SIGKILL');
+  }
+
+  /** Ends the daemon as a service manager does. */
+  async stop(): Promise<void> {
+    await this.#end('SIGTERM');
+  }
+
+  async restart(): Promise<void> {
+    await this.stop();
+    await this.start();
+  }
+
+  /** Runs `mullion ARGS` against this daemon. */
+  cli(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
+    return runCommand([LAUNCHER, ...args], { ...options, env: { ...this.environment, ...options.env } });
+  }
+
+  /** Runs `mullion ARGS`, which must succeed; its standard output. */
+  async ok(args: readonly string[], options: CommandOptions = {}): Promise<string> {
+    const result = await this.cli(args, options);
+    assert.equal(
+      result.code,
+      0,
+      `mullion ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}`,
+    );
+    return result.stdout;
+  }
+
+  /** Runs a shell line inside a VPS, which must succeed; its standard output without the last line end. */
+  async inside(vps: string, script: string, options: CommandOptions = {}): Promise<string> {
+    return (await this.ok(['exec', vps, '--', 'sh', '-c', script], options)).trimEnd();
+  }
+
+  inventory(): Promise<Inventory> {
+    return takeInventory(this.place);
+  }
+
+  /** Makes the image available: from the cache where it is there, else built. */
+  async ensureImage(name = 'debian/12'): Promise<void> {
+    await this.ok(['image', 'build', name], { timeoutMs: 900_000 });
+  }
+
+  /** A subtest whose failure leaves evidence. */
+  async check(t: TestContext, name: string, body: (t: TestContext) => Promise<void>): Promise<void> {
+    await t.test(name, async (inner) => {
+      try {
+        await body(inner);
+      } catch (failure) {
+        await saveEvidence(this, name);
+        throw failure;
+      }
+    });
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    try {
+      if (this.#process !== undefined) await this.#end('SIGKILL');
+    } finally {
+      await sweep(this.folder, this.place);
+    }
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<void> {
+    const child = this.#process;
+    this.#process = undefined;
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
+    const ended = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
+    await ended;
+    clearTimeout(late);
+  }
+}
