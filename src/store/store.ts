@@ -24,21 +24,30 @@ export interface Change {
   readonly value: Json | undefined;
 }
 
+/** A watch may start at least this many changes back; before that a store may forget. */
+export const HISTORY_LIMIT = 5_000;
+
 /**
  * A small compare-and-swap key-value store with revisions, watch and leases: what etcd and SQLite both can be.
  * Keys are paths such as `vps/0f3a`. A committed transaction survives a crash of the process and of the machine.
  */
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
-  /** Entries whose key starts with `prefix`, ordered by key. */
+  /** Entries whose key starts with `prefix`, ordered by the bytes of the key. */
   list(prefix: string): Promise<Entry[]>;
-  /** Applies all operations at one new revision when every compare holds; else nothing. */
+  /**
+   * Applies all operations at one new revision when every compare holds; else nothing. A transaction that changes
+   * nothing has no revision of its own. @throws RangeError when a lease has ended; TypeError for a key or value that cannot be stored.
+   */
   transact(
     compares: readonly Compare[],
     operations: readonly Operation[],
   ): Promise<{ readonly ok: boolean; readonly revision: number }>;
   revision(): Promise<number>;
-  /** Changes with a revision greater than `after`, in order, then as they come, until aborted. */
+  /**
+   * Changes with a revision greater than `after`, in order, then as they come, until aborted.
+   * @throws RangeError when `after` is so old that changes since are forgotten.
+   */
   watch(prefix: string, after: number, signal: AbortSignal): AsyncIterable<Change>;
   /** Keys put under a lease vanish when it is not kept alive for `ttlMs`. */
   grantLease(ttlMs: number): Promise<string>;
