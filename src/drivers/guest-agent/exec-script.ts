@@ -6,7 +6,8 @@ import type { ExecRequest } from '../../contract/streams.ts';
  * only POSIX sh and Debian's essential packages (util-linux: setsid, setpriv; bsdutils: script; coreutils: cat, env).
  *
  * The guest tells the host what happens by control messages on the output channel that carries errors, each on its own
- * line and begun by the exec's secret token: `TOKEN open`, `TOKEN pid N [TTY]`, `TOKEN end out|err`, `TOKEN exit CODE`.
+ * line and begun by the exec's secret token: `TOKEN pid N [TTY]`, `TOKEN unknown user`, `TOKEN end out|err`, `TOKEN exit CODE`, and `TOKEN open`, which waits
+ * until the host's end of the channel is seen, so that standard input is not taken for ended.
  */
 export const newToken = (): string => randomBytes(16).toString('hex');
 
@@ -55,13 +56,6 @@ printf '%s exit %d\\n' "$t" "$?" >&9`;
 const LAUNCH = `
 t=$1 rows=$2 columns=$3 u=$4 g=$5
 shift 5
-tty=
-if [ -n "$rows" ]; then
-  stty rows "$rows" cols "$columns"
-  tty=$(tty)
-fi
-printf '%s pid %s %s\\n' "$t" "$$" "$tty" >&9
-exec 9>&-
 name=root uid=0 gid=0 home=/root groups=--init-groups
 if [ -n "$u" ]; then
   name=
@@ -70,12 +64,19 @@ if [ -n "$u" ]; then
   done </etc/passwd
   if [ -z "$name" ]; then
     case $u in
-      *[!0-9]*) printf 'no such user: %s\\n' "$u" >&2; exit 126 ;;
+      *[!0-9]*) printf '%s unknown user\\n' "$t" >&9; exit 126 ;;
     esac
     name=$u uid=$u gid=$u home=/ groups=--clear-groups
   fi
 fi
 [ -d "$home" ] || home=/
+tty=
+if [ -n "$rows" ]; then
+  stty rows "$rows" cols "$columns"
+  tty=$(tty)
+fi
+printf '%s pid %s %s\\n' "$t" "$$" "$tty" >&9
+exec 9>&-
 set -- env -i "HOME=$home" "USER=$name" "LOGNAME=$name" "$@"
 [ "$uid" = 0 ] && [ -z "$g" ] || set -- setpriv --reuid "$uid" --regid "\${g:-$gid}" "$groups" "$@"
 exec "$@"`;

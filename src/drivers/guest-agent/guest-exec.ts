@@ -25,6 +25,8 @@ export interface PortProvider {
 const START_TIMEOUT_MS = 30_000;
 /** How long output may still come after the command's end, when something in the guest keeps its channels open. */
 const LINGER_MS = 2_000;
+/** Exit code of a command that was closed: 128 + SIGKILL. */
+const KILLED = 137;
 
 /**
  * Runs a command in a guest, its streams on channels of `provider`.
@@ -70,10 +72,10 @@ class GuestExec implements ExecSession {
   readonly #streams: readonly Duplex[];
   readonly #outputs: readonly Output[];
   readonly #release: () => Promise<void>;
-  readonly #opened = Promise.withResolvers<void>();
   readonly #launched = Promise.withResolvers<{ pid: number; tty: string }>();
   readonly #code = Promise.withResolvers<number>();
   #agentPid: number | undefined;
+  #ended = false;
   #closed = false;
 
   constructor(
@@ -109,7 +111,6 @@ class GuestExec implements ExecSession {
     this.#outputs = [split(output), ...(errors === undefined ? [] : [split(errors)])];
     this.stdout = this.#outputs[0]?.control ?? output;
     this.stderr = this.#outputs[1]?.control;
-    this.#opened.promise.catch(() => undefined);
     this.#launched.promise.catch(() => undefined);
     this.exit = this.#watch();
     this.exit.catch(() => undefined);
@@ -118,10 +119,10 @@ class GuestExec implements ExecSession {
   async start(argv: readonly [string, ...string[]]): Promise<void> {
     this.#agentPid = await execStart(this.#channel, argv, { capture: false, timeoutMs: START_TIMEOUT_MS });
     const timer = setTimeout(
-      () => this.#opened.reject(lost('it did not start the command in time')),
+      () => this.#launched.reject(lost('it did not start the command in time')),
       START_TIMEOUT_MS,
     );
-    await this.#opened.promise.finally(() => clearTimeout(timer));
+    await this.#launched.promise.finally(() => clearTimeout(timer));
   }
 
   signal(signal: Signal): void {
@@ -135,12 +136,11 @@ class GuestExec implements ExecSession {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    const ended = this.#code.promise.then(
-      () => true,
-      () => false,
-    );
+    const ended = this.#ended;
+    this.#code.resolve(KILLED);
     this.#lost();
     for (const stream of this.#streams) stream.destroy();
+    if (!ended) for (const { control } of this.#outputs) control.destroy();
     void this.#free(ended);
   }
 
@@ -156,18 +156,19 @@ class GuestExec implements ExecSession {
   /** The guest's words are checked: they are hostile input like all that it sends. */
   #hear(from: Output, [kind, value = '', tty = '']: string[]): void {
     const number = /^\d{1,9}$/.test(value) ? Number(value) : undefined;
-    if (kind === 'open') this.#opened.resolve();
-    else if (kind === 'pid' && number !== undefined && number > 1) {
+    if (kind === 'pid' && number !== undefined && number > 1) {
       this.#launched.resolve({ pid: number, tty: /^\/dev\/[a-z0-9/]{1,60}$/.test(tty) ? tty : '' });
     } else if (kind === 'exit' && number !== undefined && number <= 255) {
+      this.#ended = true;
       this.#code.resolve(number);
       if (this.stderr === undefined) queueMicrotask(() => from.end());
+    } else if (kind === 'unknown') {
+      this.#launched.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
     } else if (kind === 'end') queueMicrotask(() => from.end());
   }
 
   #lost(): void {
     const failure = lost('the connection to the command was lost');
-    this.#opened.reject(failure);
     this.#launched.reject(failure);
     this.#code.reject(failure);
   }
@@ -176,9 +177,11 @@ class GuestExec implements ExecSession {
   async #watch(): Promise<number> {
     try {
       const code = await this.#code.promise;
-      this.stdin.end();
-      await this.#drain();
-      await Promise.all(this.#outputs.map(({ control }) => finished(control).catch(() => undefined)));
+      if (!this.#closed) {
+        this.stdin.end();
+        await this.#drain();
+      }
+      await Promise.all(this.#outputs.map(({ control }) => finished(control, { readable: false }).catch(() => undefined)));
       return code;
     } finally {
       this.close();
@@ -204,10 +207,10 @@ class GuestExec implements ExecSession {
   }
 
   /** Ends what still runs, takes the channels back, and lets the agent forget the command. */
-  async #free(ended: Promise<boolean>): Promise<void> {
+  async #free(ended: boolean): Promise<void> {
     try {
       const command = await this.#launched.promise.catch(() => undefined);
-      if (command !== undefined && !(await ended)) {
+      if (command !== undefined && !ended) {
         await runInGuest(this.#channel, signalArgv('SIGKILL', command.pid));
       }
     } catch {
