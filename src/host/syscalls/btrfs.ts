@@ -1,0 +1,137 @@
+import { ioctl } from './libc.ts';
+
+/** ioctls of btrfs (linux/btrfs.h), each on a descriptor inside the file system. All throw SystemError. */
+const WRITE = 1;
+const READ = 2;
+const request = (direction: number, number: number, size: number): number =>
+  ((direction << 30) | (size << 16) | (0x94 << 8) | number) >>> 0;
+
+const SNAP_CREATE_V2 = request(WRITE, 23, 4096);
+const SUBVOL_CREATE_V2 = request(WRITE, 24, 4096);
+const SNAP_DESTROY_V2 = request(WRITE, 63, 4096);
+const SUBVOL_GETFLAGS = request(READ, 25, 8);
+const SUBVOL_SETFLAGS = request(WRITE, 26, 8);
+const INO_LOOKUP = request(READ | WRITE, 18, 4096);
+const TREE_SEARCH_V2 = request(READ | WRITE, 17, 112);
+const FS_INFO = request(READ, 31, 1024);
+const QUOTA_CTL = request(READ | WRITE, 40, 16);
+const QGROUP_LIMIT = request(READ, 43, 48);
+const SYNC = request(0, 8, 0);
+
+const SUBVOL_RDONLY = 1n << 1n;
+const SUBVOL_SPEC_BY_ID = 1n << 4n;
+/** Inode number of every subvolume's top folder. */
+export const FIRST_FREE_OBJECTID = 256n;
+const ROOT_TREE = 1n;
+const ROOT_REF_KEY = 156;
+const QUOTA_CTL_ENABLE_SIMPLE = 4n;
+const QGROUP_LIMIT_MAX_RFER = 1n;
+const NO_LIMIT = 2n ** 64n - 1n;
+
+/** struct btrfs_ioctl_vol_args_v2: fd, transid, flags, 32 bytes, then a name or a subvolume's id. */
+function volumeArguments(name: string | bigint, fd = 0, flags = 0n): Buffer {
+  const memory = Buffer.alloc(4096);
+  memory.writeBigInt64LE(BigInt(fd), 0);
+  memory.writeBigUInt64LE(flags, 16);
+  if (typeof name === 'bigint') memory.writeBigUInt64LE(name, 56);
+  else memory.write(name, 56, 255, 'utf8');
+  return memory;
+}
+
+export const createSubvolumeAt = (parentFd: number, name: string): number =>
+  ioctl(parentFd, `BTRFS_IOC_SUBVOL_CREATE ${name}`, SUBVOL_CREATE_V2, volumeArguments(name));
+
+export const snapshotAt = (parentFd: number, name: string, sourceFd: number, readOnly: boolean): number =>
+  ioctl(
+    parentFd,
+    `BTRFS_IOC_SNAP_CREATE ${name}`,
+    SNAP_CREATE_V2,
+    volumeArguments(name, sourceFd, readOnly ? SUBVOL_RDONLY : 0n),
+  );
+
+/** `fd` is any folder of the file system. Linux 5.7. */
+export const destroySubvolumeById = (fd: number, id: bigint): number =>
+  ioctl(fd, `BTRFS_IOC_SNAP_DESTROY ${id}`, SNAP_DESTROY_V2, volumeArguments(id, 0, SUBVOL_SPEC_BY_ID));
+
+export function subvolumeIsReadOnly(fd: number): boolean {
+  const flags = Buffer.alloc(8);
+  ioctl(fd, 'BTRFS_IOC_SUBVOL_GETFLAGS', SUBVOL_GETFLAGS, flags);
+  return (flags.readBigUInt64LE() & SUBVOL_RDONLY) !== 0n;
+}
+
+export function writeSubvolumeReadOnly(fd: number, readOnly: boolean): void {
+  const flags = Buffer.alloc(8);
+  flags.writeBigUInt64LE(readOnly ? SUBVOL_RDONLY : 0n);
+  ioctl(fd, 'BTRFS_IOC_SUBVOL_SETFLAGS', SUBVOL_SETFLAGS, flags);
+}
+
+/** Id of the subvolume that the open folder lies in. */
+export function subvolumeId(fd: number): bigint {
+  const memory = Buffer.alloc(4096);
+  memory.writeBigUInt64LE(FIRST_FREE_OBJECTID, 8);
+  ioctl(fd, 'BTRFS_IOC_INO_LOOKUP', INO_LOOKUP, memory);
+  return memory.readBigUInt64LE(0);
+}
+
+/** Ids of the subvolumes whose entry lies right in subvolume `id`. */
+export function childSubvolumes(fd: number, id: bigint): bigint[] {
+  const children: bigint[] = [];
+  for (let from = 0n; ; ) {
+    const found = searchRootRefs(fd, id, from);
+    children.push(...found);
+    const last = found.at(-1);
+    if (last === undefined) return children;
+    from = last + 1n;
+  }
+}
+
+const SEARCH_HEADER = 112;
+const ITEM_HEADER = 32;
+
+/** One page of a tree search: struct btrfs_ioctl_search_key, buffer size, then headers and items. */
+function searchRootRefs(fd: number, id: bigint, from: bigint): bigint[] {
+  const memory = Buffer.alloc(SEARCH_HEADER + 65_536);
+  const all = 2n ** 64n - 1n;
+  for (const [index, value] of [ROOT_TREE, id, id, from, all, 0n, all].entries()) {
+    memory.writeBigUInt64LE(value, index * 8);
+  }
+  memory.writeUInt32LE(ROOT_REF_KEY, 56);
+  memory.writeUInt32LE(ROOT_REF_KEY, 60);
+  memory.writeUInt32LE(4096, 64);
+  memory.writeBigUInt64LE(65_536n, 104);
+  ioctl(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
+  const ids: bigint[] = [];
+  let offset = SEARCH_HEADER;
+  for (let left = memory.readUInt32LE(64); left > 0; left -= 1) {
+    if (memory.readBigUInt64LE(offset + 8) === id && memory.readUInt32LE(offset + 24) === ROOT_REF_KEY) {
+      ids.push(memory.readBigUInt64LE(offset + 16));
+    }
+    offset += ITEM_HEADER + memory.readUInt32LE(offset + 28);
+  }
+  return ids;
+}
+
+/** As /sys/fs/btrfs names it. */
+export function fileSystemUuid(fd: number): string {
+  const memory = Buffer.alloc(1024);
+  ioctl(fd, 'BTRFS_IOC_FS_INFO', FS_INFO, memory);
+  return memory.toString('hex', 16, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
+}
+
+/** Linux 6.7; EINVAL before. Sets an incompatible feature of the file system. */
+export function enableSimpleQuota(fd: number): void {
+  const memory = Buffer.alloc(16);
+  memory.writeBigUInt64LE(QUOTA_CTL_ENABLE_SIMPLE, 0);
+  ioctl(fd, 'BTRFS_IOC_QUOTA_CTL', QUOTA_CTL, memory);
+}
+
+/** Most bytes that the subvolume may be charged; no limit when undefined. */
+export function limitQgroup(fd: number, id: bigint, bytes: number | undefined): void {
+  const memory = Buffer.alloc(48);
+  memory.writeBigUInt64LE(id, 0);
+  memory.writeBigUInt64LE(QGROUP_LIMIT_MAX_RFER, 8);
+  memory.writeBigUInt64LE(bytes === undefined ? NO_LIMIT : BigInt(bytes), 16);
+  ioctl(fd, 'BTRFS_IOC_QGROUP_LIMIT', QGROUP_LIMIT, memory);
+}
+
+export const syncFileSystem = (fd: number): number => ioctl(fd, 'BTRFS_IOC_SYNC', SYNC, null);
