@@ -1,0 +1,127 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
+import * as z from 'zod';
+import { parseNetDev } from './net-links.ts';
+import type { Runner, RunOptions } from './run.ts';
+
+/** Everything here speaks of the network namespace that this process is in, unless a pid is given. */
+
+export interface IpOptions {
+  /** The network namespace of this process instead of our own. */
+  readonly pid?: number | undefined;
+  /** Goes on after a line that fails, and reports no failure. */
+  readonly force?: boolean | undefined;
+}
+
+/** Runs lines of ip(8) in one process. Nothing runs when there are none. */
+export async function runIp(run: Runner, lines: readonly string[], options: IpOptions = {}): Promise<void> {
+  if (lines.length === 0) return;
+  const enter = options.pid === undefined ? [] : ['nsenter', `--net=/proc/${options.pid}/ns/net`];
+  const settings: RunOptions = {
+    stdin: `${lines.join('\n')}\n`,
+    ...(options.force ? { okCodes: [0, 1] } : {}),
+  };
+  await run([...enter, 'ip', ...(options.force ? ['-force'] : []), '-batch', '-'], settings);
+}
+
+/** Runs nft(8) commands as one transaction. */
+export async function runNft(run: Runner, commands: string): Promise<void> {
+  await run(['nft', '-f', '-'], { stdin: commands });
+}
+
+const AddressListSchema = z.array(
+  z.object({
+    addr_info: z
+      .array(z.object({ family: z.string(), local: z.string(), prefixlen: z.number(), scope: z.string() }))
+      .default([]),
+  }),
+);
+
+/** `address/prefix` of a link, without link-local ones. */
+export async function linkAddresses(run: Runner, link: string): Promise<string[]> {
+  const { stdout } = await run(['ip', '-json', 'addr', 'show', 'dev', link]);
+  return AddressListSchema.parse(JSON.parse(stdout))
+    .flatMap((entry) => entry.addr_info)
+    .filter(({ scope }) => scope !== 'link')
+    .map(({ local, prefixlen }) => `${local}/${prefixlen}`);
+}
+
+/** /proc/sys/net follows the namespace of the reader; /sys/class/net follows the mount. */
+export const linkExists = (link: string): boolean => existsSync(`/proc/sys/net/ipv4/conf/${link}`);
+
+export const hasIpv6 = (): boolean => existsSync('/proc/sys/net/ipv6');
+
+/** Names of links in our namespace, or in that of `pid`; empty when the process is gone. */
+export async function listLinks(pid?: number): Promise<string[]> {
+  return [...parseNetDev(await readOrEmpty(`/proc/${pid ?? 'thread-self'}/net/dev`)).keys()];
+}
+
+/** Writes a file below /proc/sys/net, unless it has that value already. */
+export async function setNetSetting(path: string, value: string): Promise<void> {
+  const file = `/proc/sys/net/${path}`;
+  if ((await readFile(file, 'utf8')).trim() !== value) await writeFile(file, value);
+}
+
+/**
+ * Lets this host forward packets of both families. Turning on IPv6 forwarding makes Linux ignore router
+ * advertisements (ip-sysctl, accept_ra), so links that listen to them are first told to go on doing so.
+ */
+export async function enableForwarding(): Promise<void> {
+  await setNetSetting('ipv4/ip_forward', '1');
+  if (!hasIpv6() || (await readFile('/proc/sys/net/ipv6/conf/all/forwarding', 'utf8')).trim() === '1') return;
+  for (const link of readdirSync('/proc/sys/net/ipv6/conf')) {
+    const setting = `ipv6/conf/${link}/accept_ra`;
+    if ((await readOrEmpty(`/proc/sys/net/${setting}`)).trim() === '1') await setNetSetting(setting, '2');
+  }
+  await setNetSetting('ipv6/conf/all/forwarding', '1');
+}
+
+export interface Route {
+  readonly link: string;
+  /** Unsigned 32-bit number; the default route has prefix 0. */
+  readonly destination: number;
+  readonly prefix: number;
+}
+
+/** IPv4 routes of the main table (proc_net(5), file route: hexadecimal, in the host's byte order). */
+export async function listRoutes(): Promise<Route[]> {
+  const lines = (await readOrEmpty('/proc/self/net/route')).split('\n').slice(1);
+  return lines
+    .map((line) => line.split('\t'))
+    .filter((columns) => columns.length > 7)
+    .map((columns) => ({
+      link: columns[0] ?? '',
+      destination: swapBytes(columns[1] ?? ''),
+      prefix: swapBytes(columns[7] ?? '')
+        .toString(2)
+        .replaceAll('0', '').length,
+    }));
+}
+
+const swapBytes = (hexadecimal: string): number => Buffer.from(hexadecimal, 'hex').reverse().readUInt32BE(0);
+
+const TCP_LISTEN = '0A';
+const UDP_UNCONNECTED = '07';
+
+/** True when a process of this host listens on the port (proc_net(5), files tcp, tcp6, udp, udp6). */
+export async function isPortListening(protocol: 'tcp' | 'udp', port: number): Promise<boolean> {
+  const wanted = protocol === 'tcp' ? TCP_LISTEN : UDP_UNCONNECTED;
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')}`;
+  const texts = await Promise.all(
+    ['', '6'].map((family) => readOrEmpty(`/proc/self/net/${protocol}${family}`)),
+  );
+  return texts.some((text) =>
+    text.split('\n').some((line) => {
+      const columns = line.trim().split(/ +/);
+      return columns[1]?.endsWith(suffix) === true && columns[3] === wanted;
+    }),
+  );
+}
+
+async function readOrEmpty(path: string): Promise<string> {
+  try {
+    return await readFile(path, 'utf8');
+  } catch {
+    return '';
+  }
+}

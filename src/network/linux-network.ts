@@ -1,0 +1,218 @@
+import { MullionError } from '../contract/errors.ts';
+import type { Forward } from '../contract/vps.ts';
+import type { Logger } from '../core/logger.ts';
+import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming } from '../core/naming.ts';
+import {
+  enableForwarding,
+  hasIpv6,
+  isPortListening,
+  linkAddresses,
+  linkExists,
+  listLinks,
+  listRoutes,
+  runIp,
+  runNft,
+  setNetSetting,
+} from '../host/net.ts';
+import { linkStatistics } from '../host/net-links.ts';
+import { type Runner, run as runCommand } from '../host/run.ts';
+import {
+  bridgeSettings,
+  configureGuest,
+  createBridge,
+  createPair,
+  joinBridge,
+  raiseBridge,
+  removeAddresses,
+  removeLinks,
+} from './links.ts';
+import { createNameServers } from './name-server.ts';
+import type { Attachment, NetworkBackend, NetworkSpec } from './network.ts';
+import { requireUnroutedSubnet } from './routes.ts';
+import { attachmentOwner, networkOwner, RuleBook } from './rule-book.ts';
+import { createRuleWriter } from './rule-writer.ts';
+import { attachmentElements, networkElements } from './ruleset.ts';
+
+export interface LinuxNetworkOptions {
+  readonly naming: Naming;
+  readonly logger: Logger;
+  readonly run?: Runner;
+}
+
+/** Networks of Linux bridges, nftables and dnsmasq, in the network namespace of this process. */
+export function createLinuxNetwork({
+  naming,
+  logger,
+  run = runCommand,
+}: LinuxNetworkOptions): NetworkBackend {
+  const rules = createRuleWriter(new RuleBook(naming), (commands) => runNft(run, commands), logger);
+  const names = createNameServers(naming, run, logger);
+  const standing = new Set<string>();
+  const building = new Map<string, Promise<void>>();
+  const admitted = new Map<string, Attachment>();
+  let prepared: Promise<void> | undefined;
+
+  const bridgeOf = (network: NetworkSpec): string => bridgeName(naming, network.index);
+  const isOurs = (link: string): boolean =>
+    link.startsWith(BRIDGE_PREFIX(naming)) || link.startsWith(LINK_PREFIX(naming));
+
+  const prepareHost = (): Promise<void> => {
+    prepared ??= enableForwarding()
+      .then(() => rules.replace(() => undefined))
+      .catch((failure: unknown) => {
+        prepared = undefined;
+        throw failure;
+      });
+    return prepared;
+  };
+  const buildBridge = async (network: NetworkSpec): Promise<void> => {
+    const bridge = bridgeOf(network);
+    const ipv6 = hasIpv6();
+    if (linkExists(bridge)) {
+      const wanted = [network.ipv4, network.ipv6].map(({ gateway, prefix }) => `${gateway}/${prefix}`);
+      const stale = (await linkAddresses(run, bridge)).filter((address) => !wanted.includes(address));
+      await runIp(run, removeAddresses(stale, bridge), { force: true });
+    } else {
+      requireUnroutedSubnet(network, await listRoutes());
+      await runIp(run, createBridge(naming, network));
+    }
+    for (const [path, value] of bridgeSettings(bridge, ipv6)) await setNetSetting(path, value);
+    await runIp(run, raiseBridge(naming, network, ipv6));
+  };
+  const build = async (network: NetworkSpec): Promise<void> => {
+    await prepareHost();
+    await rules.change((book) => book.set(networkOwner(network.index), networkElements(naming, network)));
+    await buildBridge(network);
+    await names.ensure(network);
+    standing.add(bridgeOf(network));
+  };
+  const ensureNetwork = (network: NetworkSpec): Promise<void> => {
+    const bridge = bridgeOf(network);
+    const isUp = standing.has(bridge) && linkExists(bridge);
+    const work =
+      building.get(bridge) ??
+      (isUp ? names.ensure(network) : build(network)).finally(() => building.delete(bridge));
+    building.set(bridge, work);
+    return work;
+  };
+  const setRules = (attachment: Attachment): Promise<void> => {
+    const change = rules.change((book) =>
+      book.set(attachmentOwner(attachment.vps), attachmentElements(attachment)),
+    );
+    admitted.set(attachment.vps, attachment);
+    return change;
+  };
+  const warnOfHiddenListeners = async ({ vps, forwards }: Attachment): Promise<void> => {
+    for (const { protocol, hostPort } of forwards) {
+      if (await isPortListening(protocol, hostPort)) {
+        logger.warn('a forward hides a port that a process of the host listens on', {
+          vps,
+          protocol,
+          hostPort,
+        });
+      }
+    }
+  };
+
+  return {
+    ensureNetwork,
+    sync: async (state) => {
+      const bridges = new Set(state.networks.map(bridgeOf));
+      const wanted = new Set([...bridges, ...state.attachments.map(({ nic }) => nic.hostLink)]);
+      const ours = (await listLinks()).filter(isOurs);
+      await names.retain(bridges);
+      await runIp(run, removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
+      await enableForwarding();
+      await rules.replace((book) => book.load(state));
+      prepared = Promise.resolve();
+      standing.clear();
+      admitted.clear();
+      for (const attachment of state.attachments) admitted.set(attachment.vps, attachment);
+      await Promise.all(
+        state.networks.map(async (network) => {
+          await ensureNetwork(network);
+          const members = state.attachments.filter((one) => one.network.index === network.index);
+          await names.replace(network, members);
+          const links = members.map(({ nic }) => nic.hostLink).filter((link) => ours.includes(link));
+          await runIp(
+            run,
+            links.flatMap((link) => joinBridge(link, bridgeOf(network))),
+            { force: true },
+          );
+        }),
+      );
+      for (const attachment of state.attachments) await warnOfHiddenListeners(attachment);
+    },
+    removeNetwork: async (network) => {
+      const bridge = bridgeOf(network);
+      await building.get(bridge)?.catch(() => undefined);
+      standing.delete(bridge);
+      await names.stop(network);
+      if (linkExists(bridge)) await runIp(run, removeLinks([bridge]));
+      await rules.change((book) => book.set(networkOwner(network.index), []));
+    },
+    admit: async (attachment) => {
+      await ensureNetwork(attachment.network);
+      await Promise.all([setRules(attachment), names.add(attachment), warnOfHiddenListeners(attachment)]);
+    },
+    connect: async (attachment, link) => {
+      const bridge = bridgeOf(attachment.network);
+      const { nic } = attachment;
+      switch (link.kind) {
+        case 'none':
+          return;
+        case 'tap':
+          return runIp(run, joinBridge(link.hostLink, bridge));
+        case 'netns': {
+          const stands = linkExists(nic.hostLink);
+          const isWhole = stands && (await listLinks(link.pid)).includes(nic.guestLink);
+          if (isWhole) await runIp(run, joinBridge(nic.hostLink, bridge));
+          else {
+            const leftover = stands ? removeLinks([nic.hostLink]) : [];
+            await runIp(run, [...leftover, ...createPair(nic, bridge, link.pid)]);
+          }
+          return runIp(run, configureGuest(nic, hasIpv6()), { pid: link.pid });
+        }
+      }
+    },
+    detach: async (attachment) => {
+      admitted.delete(attachment.vps);
+      const links = [attachment.nic.hostLink].filter(linkExists);
+      await Promise.all([
+        names.remove(attachment),
+        runIp(run, removeLinks(links), { force: true }),
+        rules.change((book) => book.set(attachmentOwner(attachment.vps), [])),
+      ]);
+    },
+    setForwards: async (attachment) => {
+      const before = admitted.get(attachment.vps);
+      if (before === undefined) return;
+      await refuseHiddenListeners(before.forwards, attachment.forwards);
+      await setRules({ ...before, forwards: attachment.forwards });
+    },
+    usage: async (hostLink) => {
+      const counters = linkStatistics(hostLink);
+      return { networkIn: counters?.txBytes ?? 0, networkOut: counters?.rxBytes ?? 0 };
+    },
+    close: async () => {
+      standing.clear();
+      admitted.clear();
+      await Promise.allSettled(building.values());
+      await names.close();
+      await runIp(run, removeLinks((await listLinks()).filter(isOurs)), { force: true });
+      await rules.remove();
+      prepared = undefined;
+    },
+  };
+}
+
+/** A new forward must not take a port away from a process of the host. */
+async function refuseHiddenListeners(before: readonly Forward[], after: readonly Forward[]): Promise<void> {
+  for (const { protocol, hostPort } of after) {
+    const known = before.some((one) => one.protocol === protocol && one.hostPort === hostPort);
+    if (known || !(await isPortListening(protocol, hostPort))) continue;
+    throw new MullionError('in_use', `A process of the host listens on port ${hostPort}/${protocol}.`, {
+      remedy: 'Choose another host port, or stop that process',
+    });
+  }
+}
