@@ -364,7 +364,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       const made = await running(t, on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
-      const script = 'echo ready; sleep 60 & wait';
+      const script = 'echo ready; exec sleep 60';
       const session = await ability.exec(made.machine, made.handle, request(['sh', '-c', script]));
       const output = readAll(session.stdout);
       const errors = session.stderr === undefined ? undefined : readAll(session.stderr);
