@@ -69,14 +69,13 @@ build() {
     return
   fi
   say 'Building ...'
-  local stamp
-  stamp=$(mktemp)
+  local began
+  began=$(date +%s.%N)
   "$(pinned_node)" scripts/build.mjs >&2 ||
     failed 'The build failed.' 'Read its message above; in a clean clone this is a defect worth a report.'
-  # The stamp bears the time of the build's beginning: a source changed meanwhile is built again.
+  # The mark bears the time of the build's beginning: a source changed meanwhile is built again.
   mkdir -p dist
-  touch --reference="$stamp" "$BUILT"
-  rm -f "$stamp"
+  touch --date="@$began" "$BUILT"
 }
 
 check_host

@@ -11,7 +11,7 @@ export interface Ring {
 export const RINGS = {
   unit: {
     name: 'unit',
-    files: ['src/**/*.test.ts', 'scripts/**/*.test.ts'],
+    files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts'],
     concurrency: 2,
     timeoutMs: 60_000,
   },
