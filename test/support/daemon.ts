@@ -24,6 +24,8 @@ export interface TestDaemonOptions {
   /** Subnet of the network `default`. */
   readonly subnet?: string;
   readonly env?: Readonly<Record<string, string>>;
+  /** Content of the configuration file. */
+  readonly config?: Readonly<Record<string, unknown>>;
   /** False: made, but not started. */
   readonly start?: boolean;
 }
@@ -46,6 +48,7 @@ export class TestDaemon implements AsyncDisposable {
     this.folder = folder;
     this.place = placeIn(folder);
     this.environment = {
+      MULLION_CONFIG: join(folder, 'config.json'),
       MULLION_STATE_DIR: this.place.stateDirectory,
       MULLION_RUN_DIR: this.place.runDirectory,
       MULLION_CACHE_DIR: CACHE,
@@ -70,6 +73,7 @@ export class TestDaemon implements AsyncDisposable {
     await sweepAbandoned(PARENT);
     const folder = mkdtempSync(join(PARENT, `${name}-`));
     writeFileSync(join(folder, 'owner'), String(process.pid));
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(options.config ?? {}));
     const daemon = new TestDaemon(name, folder, options);
     if (options.start === false) return daemon;
     try {

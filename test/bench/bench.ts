@@ -1,0 +1,82 @@
+import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpus, release, totalmem } from 'node:os';
+import { join } from 'node:path';
+import { ensureDebianPackages } from '../../scripts/debian-packages.ts';
+import { poolDirectory } from '../../src/core/naming.ts';
+import { detectCgroups } from '../../src/host/cgroup-layout.ts';
+import { osRelease } from '../../src/host/facts.ts';
+import { ROOT, TestDaemon } from '../support/daemon.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { launches } from './launches.ts';
+import { measure, type Subject } from './measure.ts';
+import { bareCrun, lxcStart, podmanRun } from './neighbours.ts';
+import { type Comparison, renderReport, type Section } from './report.ts';
+import { thousandVps } from './thousand.ts';
+
+const ROUNDS = Number(process.env.MULLION_BENCH_ROUNDS ?? 15);
+const LAUNCH = 'mullion launch, API, until running';
+
+const AIMS: readonly Comparison[] = [
+  {
+    what: 'launch to running, against bare crun run',
+    of: LAUNCH,
+    against: 'crun run (prepared bundle)',
+    atMost: 3,
+  },
+  { what: 'launch to running, against podman', of: LAUNCH, against: 'podman run --rootfs', atMost: 1 / 3 },
+  {
+    what: 'start of the command, against node',
+    of: 'mullion version',
+    against: 'node -e 0 (the pinned Node)',
+    atMost: 1.5,
+  },
+];
+
+async function launchSection(): Promise<Section> {
+  await using daemon = await TestDaemon.start('bench');
+  await daemon.ensureImage();
+  const folder = join(daemon.folder, 'neighbours');
+  mkdirSync(folder);
+  const rootfs = globSync(`${poolDirectory({ instance: '', ...daemon.place })}/images/*/rootfs`)[0];
+  if (rootfs === undefined) throw new Error('the image has no rootfs folder');
+  const ground = { rootfs, folder };
+  using crun = await bareCrun(ground);
+  const subjects: Subject[] = [crun, ...launches(daemon), await lxcStart(ground), podmanRun(ground)];
+  return {
+    title: 'From nothing to a running guest',
+    notes: [
+      'crun, lxc-start and podman run one program of the same root file system without a network, a volume, a limit or',
+      'an address of its own; Mullion gives each VPS all of these, and systemd as its first process.',
+    ],
+    measurements: await measure(subjects, ROUNDS, (round) =>
+      console.log(`launches: round ${round + 1} of ${ROUNDS}`),
+    ),
+  };
+}
+
+async function ownWorkSection(): Promise<Section> {
+  const { measurements, launchMs } = await thousandVps(ROUNDS);
+  const seconds = Math.round(launchMs / 100) / 10;
+  return {
+    title: "Mullion's own work, with 1,000 VPSs on the fake driver",
+    notes: [`Launching the 1,000 took ${seconds} s.`],
+    measurements,
+  };
+}
+
+const machine = (): string[] => [
+  `${cpus().length} processors, ${cpus()[0]?.model ?? 'of unknown kind'}; ${Math.round(totalmem() / 1024 ** 3)} GiB of memory`,
+  `${osRelease().PRETTY_NAME ?? 'unknown system'}, kernel ${release()}, cgroup layout ${detectCgroups().layout}`,
+  `Node ${process.version}; ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]} load at the end`,
+];
+
+// Before the network is left behind.
+const missing = ensureDebianPackages(['runtime', 'bench']);
+if (missing !== undefined) throw new Error(missing);
+
+if (enterPrivateNetns(import.meta.url)) {
+  const sections = [await launchSection(), await ownWorkSection()];
+  const page = renderReport(machine(), sections, AIMS);
+  console.log(page);
+  writeFileSync(join(ROOT, 'docs/benchmarks.md'), page);
+}
