@@ -69,8 +69,11 @@ async function install(setup: Setup, missing: readonly string[], report: Report)
   const meter = new RateMeter(100);
   const options = { timeoutMs: APT_MS, env: APT_ENV, signal: setup.signal };
   try {
-    // A dpkg that was killed leaves packages unpacked; this does nothing otherwise.
-    await setup.run(['dpkg', '--configure', '-a', '--force-confdef', '--force-confold'], options);
+    // A dpkg that was killed leaves packages unpacked; where it cannot configure them yet, --fix-broken does below.
+    await setup.run(['dpkg', '--configure', '-a', '--force-confdef', '--force-confold'], {
+      ...options,
+      okCodes: [0, 1],
+    });
     report({ message: "reading the mirror's lists" });
     await setup.run([...APT, 'update'], options);
     const onOutput = lineReader((line) => {
@@ -81,7 +84,16 @@ async function install(setup: Setup, missing: readonly string[], report: Report)
       report({ done, total: 100, unit: 'percent', rate, secondsLeft, message: status.message });
     });
     await setup.run(
-      [...APT, '-o', 'APT::Status-Fd=1', 'install', '--yes', '--no-install-recommends', ...missing],
+      [
+        ...APT,
+        '-o',
+        'APT::Status-Fd=1',
+        'install',
+        '--yes',
+        '--fix-broken',
+        '--no-install-recommends',
+        ...missing,
+      ],
       { ...options, onOutput },
     );
   } catch (cause) {
