@@ -69,13 +69,17 @@ async function install(setup: Setup, missing: readonly string[], report: Report)
   const meter = new RateMeter(100);
   const options = { timeoutMs: APT_MS, env: APT_ENV, signal: setup.signal };
   try {
-    // A dpkg that was killed leaves packages unpacked; where it cannot configure them yet, --fix-broken does below.
+    // A dpkg that was killed leaves packages unpacked; apt fetches what they still need.
     await setup.run(['dpkg', '--configure', '-a', '--force-confdef', '--force-confold'], {
       ...options,
       okCodes: [0, 1],
     });
     report({ message: "reading the mirror's lists" });
     await setup.run([...APT, 'update'], options);
+    await setup.run(
+      [...APT, 'install', '--yes', '--fix-broken', '--no-remove', '--no-install-recommends'],
+      options,
+    );
     const onOutput = lineReader((line) => {
       const status = parseAptStatus(line);
       if (status === undefined) return;
@@ -84,16 +88,7 @@ async function install(setup: Setup, missing: readonly string[], report: Report)
       report({ done, total: 100, unit: 'percent', rate, secondsLeft, message: status.message });
     });
     await setup.run(
-      [
-        ...APT,
-        '-o',
-        'APT::Status-Fd=1',
-        'install',
-        '--yes',
-        '--fix-broken',
-        '--no-install-recommends',
-        ...missing,
-      ],
+      [...APT, '-o', 'APT::Status-Fd=1', 'install', '--yes', '--no-install-recommends', ...missing],
       { ...options, onOutput },
     );
   } catch (cause) {
