@@ -18,6 +18,8 @@ import type { TechniqueReport } from '../contract/techniques.ts';
 import type { Forward, LaunchRequest, SetRequest, StopRequest, Vps, VpsInfo } from '../contract/vps.ts';
 import type { ExecSession } from '../drivers/driver.ts';
 
+export type { ExecSession } from '../drivers/driver.ts';
+
 /**
  * The verbs on VPSs. Every verb that takes long answers with its task at once, after all that can be refused was
  * refused by throwing; what fails later stands in the task.

@@ -1,0 +1,29 @@
+import { fileHandlers } from './files.ts';
+import { forwardHandlers } from './forwards.ts';
+import type { PlainHandlers, StreamHandlers } from './handler.ts';
+import { hostHandlers } from './host.ts';
+import { imageHandlers } from './images.ts';
+import { networkHandlers } from './networks.ts';
+import { poolHandlers } from './pools.ts';
+import { projectHandlers } from './projects.ts';
+import { taskHandlers } from './tasks.ts';
+import { vpsHandlers } from './vps.ts';
+
+/** One handler a route: a route without one does not compile. */
+export const PLAIN_HANDLERS: PlainHandlers = {
+  ...vpsHandlers,
+  ...fileHandlers,
+  ...forwardHandlers,
+  ...imageHandlers,
+  ...networkHandlers,
+  ...projectHandlers,
+  ...poolHandlers,
+  ...taskHandlers,
+  ...hostHandlers,
+};
+
+export const STREAM_HANDLERS: StreamHandlers = {
+  'vps.logs': (engine, { query, params, signal }) =>
+    engine.vps.logs(query.project, params.name, { follow: query.follow, lines: query.lines, signal }),
+  'files.pull': (engine, { query, params }) => engine.files.pull(query.project, params.name, query.path),
+};

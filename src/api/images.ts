@@ -1,0 +1,11 @@
+import type { PlainHandlers, PlainRoutesOf } from './handler.ts';
+import { waitFor } from './task-wait.ts';
+
+export const imageHandlers: PlainHandlers<PlainRoutesOf<'images'>> = {
+  'images.list': (engine, { query }) => engine.images.list(query.project),
+  'images.info': (engine, { query, params }) => engine.images.info(query.project, params.name),
+  'images.build': async (engine, { query, body }) =>
+    waitFor(engine, await engine.images.build(query.project, body), query.wait),
+  'images.delete': async (engine, { query, params }) =>
+    waitFor(engine, await engine.images.delete(query.project, params.name), query.wait),
+};

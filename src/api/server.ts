@@ -1,0 +1,95 @@
+import { chmodSync, chownSync, readFileSync, rmSync, statSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { MullionError } from '../contract/errors.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Engine } from '../engine/contract.ts';
+import { createApp } from './app.ts';
+import { type Authenticate, authenticatePeer, authenticateToken, type Peer } from './authentication.ts';
+import { acceptUpgrades } from './upgrade.ts';
+
+/** HTTPS with a bearer token; paths of PEM files and of a file that holds the token alone. */
+export interface ListenOptions {
+  readonly address: string;
+  readonly port: number;
+  readonly certificate: string;
+  readonly key: string;
+  readonly tokenFile: string;
+}
+
+export interface ServerOptions {
+  readonly engine: Engine;
+  readonly version: string;
+  readonly logger: Logger;
+  readonly socketPath: string;
+  /** Group whose members may use the socket; absent: root alone. */
+  readonly group?: number | undefined;
+  readonly identify: (socket: Socket) => Peer;
+  readonly listen?: ListenOptions | undefined;
+}
+
+export interface ApiServer {
+  /** Ends every connection and removes the socket. */
+  close(): Promise<void>;
+}
+
+/** Serves the API on the Unix socket, and over TLS when asked for. @throws MullionError `host_unfit` */
+export async function startServer(options: ServerOptions): Promise<ApiServer> {
+  const { engine, version, logger, socketPath, group, listen } = options;
+  const closers: (() => Promise<void>)[] = [];
+  const close = async (): Promise<void> => {
+    await Promise.all(closers.splice(0).map((closeOne) => closeOne()));
+    rmSync(socketPath, { force: true });
+  };
+  const add = (authenticate: Authenticate, tls?: { key: Buffer; cert: Buffer }) => {
+    const app = createApp({ engine, version, logger, authenticate, tls });
+    const endSockets = acceptUpgrades(app.server, engine, authenticate);
+    closers.push(async () => {
+      endSockets();
+      await app.close();
+    });
+    return app;
+  };
+  try {
+    rmSync(socketPath, { force: true });
+    await listenPrivately(add(authenticatePeer(options.identify, group)), socketPath, group);
+    if (listen !== undefined) {
+      const tls = { key: readFileSync(listen.key), cert: readFileSync(listen.certificate) };
+      const app = add(authenticateToken(readToken(listen.tokenFile)), tls);
+      await app.listen({ host: listen.address, port: listen.port });
+    }
+  } catch (failure) {
+    await close();
+    throw failure;
+  }
+  return { close };
+}
+
+/** The socket is never open to more than it is meant for, not even for a moment. */
+async function listenPrivately(
+  app: ReturnType<typeof createApp>,
+  path: string,
+  group: number | undefined,
+): Promise<void> {
+  const former = process.umask(0o177);
+  try {
+    await app.listen({ path });
+  } finally {
+    process.umask(former);
+  }
+  if (group === undefined) return;
+  chownSync(path, 0, group);
+  chmodSync(path, 0o660);
+}
+
+function readToken(path: string): string {
+  if ((statSync(path).mode & 0o077) !== 0) {
+    throw new MullionError('host_unfit', `The token file ${path} can be read by others.`, {
+      remedy: `Run: chmod 600 ${path}`,
+    });
+  }
+  const token = readFileSync(path, 'utf8').trim();
+  if (token.length >= 32) return token;
+  throw new MullionError('host_unfit', `The token in ${path} is shorter than 32 characters.`, {
+    remedy: `Make one with: head -c 32 /dev/urandom | base64 > ${path}`,
+  });
+}
