@@ -1,4 +1,4 @@
-import type { Duplex, Readable, Writable } from 'node:stream';
+import { type Duplex, type Readable, Writable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
@@ -75,6 +75,8 @@ class GuestExec implements ExecSession {
   readonly #launched = Promise.withResolvers<{ pid: number; tty: string }>();
   readonly #code = Promise.withResolvers<number>();
   #agentPid: number | undefined;
+  /** Input that follows a resize reaches the guest after it. */
+  #resized: Promise<void> = Promise.resolve();
   #ended = false;
   #closed = false;
 
@@ -105,9 +107,16 @@ class GuestExec implements ExecSession {
       stream.pipe(control);
       return result;
     };
-    this.stdin = input;
     input.on('error', () => undefined);
     input.resume();
+    this.stdin = new Writable({
+      write: (chunk, _encoding, done) => {
+        void this.#resized.then(() => input.write(chunk, done));
+      },
+      final: (done) => {
+        void this.#resized.then(() => input.end(done));
+      },
+    }).on('error', () => undefined);
     this.#outputs = [split(output), ...(errors === undefined ? [] : [split(errors)])];
     this.stdout = this.#outputs[0]?.control ?? output;
     this.stderr = this.#outputs[1]?.control;
@@ -126,11 +135,13 @@ class GuestExec implements ExecSession {
   }
 
   signal(signal: Signal): void {
-    this.#tell(({ pid }) => signalArgv(signal, pid));
+    void this.#tell(({ pid }) => signalArgv(signal, pid));
   }
 
   resize(window: Window): void {
-    this.#tell(({ tty }) => (tty === '' ? undefined : resizeArgv(tty, window.rows, window.columns)));
+    this.#resized = this.#tell(({ tty }) =>
+      tty === '' ? undefined : resizeArgv(tty, window.rows, window.columns),
+    );
   }
 
   close(): void {
@@ -139,18 +150,23 @@ class GuestExec implements ExecSession {
     const ended = this.#ended;
     this.#code.resolve(KILLED);
     this.#lost();
+    this.stdin.destroy();
     for (const stream of this.#streams) stream.destroy();
     if (!ended) for (const { control } of this.#outputs) control.destroy();
     void this.#free(ended);
   }
 
-  #tell(argv: (command: { pid: number; tty: string }) => readonly [string, ...string[]] | undefined): void {
-    this.#launched.promise
-      .then(async (command) => {
-        const words = this.#closed ? undefined : argv(command);
-        if (words !== undefined) await runInGuest(this.#channel, words);
-      })
-      .catch(() => undefined);
+  /** Asks the agent for something besides; a guest that does not answer is left alone. */
+  async #tell(
+    argv: (command: { pid: number; tty: string }) => readonly [string, ...string[]] | undefined,
+  ): Promise<void> {
+    try {
+      const command = await this.#launched.promise;
+      const words = this.#closed ? undefined : argv(command);
+      if (words !== undefined) await runInGuest(this.#channel, words);
+    } catch {
+      return;
+    }
   }
 
   /** The guest's words are checked: they are hostile input like all that it sends. */
@@ -178,10 +194,12 @@ class GuestExec implements ExecSession {
     try {
       const code = await this.#code.promise;
       if (!this.#closed) {
-        this.stdin.end();
+        this.#streams[0]?.end();
         await this.#drain();
       }
-      await Promise.all(this.#outputs.map(({ control }) => finished(control, { readable: false }).catch(() => undefined)));
+      await Promise.all(
+        this.#outputs.map(({ control }) => finished(control, { readable: false }).catch(() => undefined)),
+      );
       return code;
     } finally {
       this.close();

@@ -8,7 +8,7 @@ import type { QmpClient } from './qmp.ts';
 /** Ports 0 and 1 are the bus's own console and the agent (virtio specification, section 5.3, Console Device). */
 const FIRST_PORT = 2;
 export const PORT_COUNT = 128;
-export const SERIAL_BUS = 'vs0.0';
+export const SERIAL_BUS = 'serial0.0';
 const LABEL = /^exec(\d{1,3})$/;
 
 const AnySchema = z.unknown();

@@ -1,0 +1,81 @@
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import * as z from 'zod';
+import { connectUnixSocket } from '../../host/unix-socket.ts';
+import type { Machine } from '../driver.ts';
+import { AgentChannel } from '../guest-agent/agent-channel.ts';
+import { ConsoleHub } from './console-hub.ts';
+import { GuestPorts } from './guest-ports.ts';
+import { JAIL, machinePaths, SOCKET } from './paths.ts';
+import { QmpClient } from './qmp.ts';
+
+const CONNECT_MS = 5_000;
+
+const EndSchema = z.object({ reason: z.string().regex(/^[a-z-]{1,40}$/), guest: z.boolean() });
+
+/** The daemon's side of one machine's sockets: each opened when first needed, again after it was lost. */
+export class Connections {
+  readonly agent: AgentChannel;
+  readonly console: ConsoleHub;
+  readonly ports: GuestPorts;
+  readonly #sockets: string;
+  #monitor: Promise<QmpClient> | undefined;
+  #end: string | undefined;
+
+  constructor(machine: Machine) {
+    this.#sockets = machinePaths(machine).sockets;
+    this.agent = new AgentChannel(() => this.connect(SOCKET.agent));
+    this.console = new ConsoleHub(() => this.connect(SOCKET.console));
+    this.ports = new GuestPorts({
+      monitor: () => this.monitor(),
+      socketInJail: (name) => `${JAIL.sockets}/${name}`,
+      connect: (name) => this.connect(name),
+    });
+  }
+
+  /** Why QEMU said that it ends, in words; undefined when it said nothing, as when it was killed. */
+  get end(): string | undefined {
+    return this.#end;
+  }
+
+  connect(name: string): Promise<Socket> {
+    return connectUnixSocket(join(this.#sockets, name), CONNECT_MS);
+  }
+
+  /** @throws MullionError when QEMU does not answer */
+  monitor(): Promise<QmpClient> {
+    this.#monitor ??= this.#openMonitor();
+    return this.#monitor;
+  }
+
+  async #openMonitor(): Promise<QmpClient> {
+    try {
+      const client = await QmpClient.open(await this.connect(SOCKET.monitor));
+      client.onEvent(({ event, data }) => {
+        const parsed = event === 'SHUTDOWN' ? EndSchema.safeParse(data) : undefined;
+        if (parsed?.success === true) {
+          this.#end = parsed.data.guest
+            ? 'the guest switched itself off'
+            : `QEMU ended: ${parsed.data.reason}`;
+        }
+      });
+      void client.ended.then(() => {
+        this.#monitor = undefined;
+      });
+      return client;
+    } catch (failure) {
+      this.#monitor = undefined;
+      throw failure;
+    }
+  }
+
+  close(): void {
+    this.agent.close();
+    this.console.close();
+    this.#monitor?.then(
+      (client) => client.close(),
+      () => undefined,
+    );
+    this.#monitor = undefined;
+  }
+}

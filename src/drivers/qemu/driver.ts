@@ -1,0 +1,281 @@
+import type { Duplex, Readable } from 'node:stream';
+import { MullionError } from '../../contract/errors.ts';
+import type { FileEntry, ImagePart } from '../../contract/resources.ts';
+import type { ExecRequest } from '../../contract/streams.ts';
+import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
+import type { Limits } from '../../contract/vps.ts';
+import type { Cgroups } from '../../host/cgroups.ts';
+import { isAlive, limitFileSize, processStart, waitForExit, watchExit } from '../../host/processes.ts';
+import type {
+  Condition,
+  ConsoleAbility,
+  Driver,
+  DriverUsage,
+  ExecAbility,
+  ExecSession,
+  FilesAbility,
+  Handle,
+  HealthAbility,
+  LimitsAbility,
+  LogsAbility,
+  Machine,
+  PauseAbility,
+  Prepared,
+} from '../driver.ts';
+import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
+import { execInGuest } from '../guest-agent/guest-exec.ts';
+import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
+import { Connections } from './connections.ts';
+import { boundLog, readLog } from './console-log.ts';
+import { growDiskFile, populateDisk } from './disk.ts';
+import { FEATURES } from './features.ts';
+import { countProcesses } from './guest-usage.ts';
+import { fileSizeLimit } from './jail.ts';
+import { growDisk, limitThreads, plugProcessors } from './live-limits.ts';
+import { machinePaths } from './paths.ts';
+import { type JailDependencies, jailId, lastWords, machineOfJail, removeRun, startJail } from './prepare.ts';
+import { probeTechnique } from './probe.ts';
+import { endAtOnce, holdStill, letRun, pressPowerButton, queryCondition } from './run-state.ts';
+
+const PING_MS = 2_000;
+const AGENT_SHUTDOWN_MS = 5_000;
+
+export interface QemuOptions extends JailDependencies {
+  readonly cgroups: Cgroups;
+  /** File in which the probes' verdicts are kept. */
+  readonly probeCache: string;
+}
+
+/** Virtual machines by QEMU: `full` emulates the processor, `hardware` uses the host's own. */
+export class QemuDriver implements Driver {
+  readonly name = 'qemu';
+  readonly techniques = ['full', 'hardware'] as const;
+  readonly #options: QemuOptions;
+  readonly #connections = new Map<string, Connections>();
+
+  constructor(options: QemuOptions) {
+    this.#options = options;
+  }
+
+  needs(_technique: Technique): readonly ImagePart[] {
+    return ['disk', 'kernel'];
+  }
+
+  features(_technique: Technique): Features {
+    return FEATURES;
+  }
+
+  probe(technique: Technique): Promise<TechniqueReport> {
+    return probeTechnique(technique, this.#options.probeCache);
+  }
+
+  populate(machine: Machine): Promise<void> {
+    return populateDisk(machine);
+  }
+
+  async prepare(machine: Machine): Promise<Prepared> {
+    await this.remove(machine, undefined);
+    try {
+      const pid = await startJail(machine, this.#options);
+      const pidStart = processStart(pid);
+      if (pidStart === undefined) throw new MullionError('start_failed', 'QEMU ended at once.');
+      const condition = await queryCondition(await this.#connected(machine).monitor());
+      if (condition !== 'prepared')
+        throw new MullionError('start_failed', `QEMU is ${condition} before its start.`);
+      const nic = machine.nics[0];
+      return {
+        handle: { pid, pidStart, data: {} },
+        link: nic === undefined ? { kind: 'none' } : { kind: 'tap', hostLink: nic.hostLink },
+      };
+    } catch (cause) {
+      const words = await lastWords(machine);
+      await this.remove(machine, undefined);
+      if (cause instanceof MullionError && words === '') throw cause;
+      const last = words.split('\n').at(-1) ?? '';
+      throw new MullionError('start_failed', `QEMU did not start: ${last || String(cause)}`, {
+        details: { output: words },
+        cause,
+      });
+    }
+  }
+
+  async start(machine: Machine, handle: Handle): Promise<void> {
+    requireAlive(handle);
+    const monitor = await this.#connected(machine).monitor();
+    if ((await queryCondition(monitor)) === 'prepared') await letRun(monitor);
+  }
+
+  async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs;
+    if (!alive(handle)) return true;
+    const connections = this.#connected(machine);
+    try {
+      const monitor = await connections.monitor();
+      const condition = await queryCondition(monitor);
+      if (condition === 'prepared') await endAtOnce(monitor);
+      else {
+        if (condition === 'paused') await letRun(monitor);
+        await this.#askToEnd(connections, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
+      }
+    } catch {
+      // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
+    }
+    const left = (): number => Math.max(0, deadline - performance.now());
+    if (await waitForExit(handle.pid, handle.pidStart, left() / 2)) return true;
+    await connections
+      .monitor()
+      .then(pressPowerButton)
+      .catch(() => undefined);
+    return waitForExit(handle.pid, handle.pidStart, left());
+  }
+
+  async remove(machine: Machine, _handle: Handle | undefined): Promise<void> {
+    this.#connections.get(machine.id)?.close();
+    this.#connections.delete(machine.id);
+    await this.#options.runtime.delete(jailId(machine.id));
+    await this.#options.cgroups.killAll(machine.cgroup);
+    await this.#options.cgroups.remove(machine.cgroup);
+    await removeRun(machine);
+  }
+
+  async recover(machine: Machine, handle: Handle): Promise<Condition> {
+    if (!alive(handle)) return 'gone';
+    try {
+      return await queryCondition(await this.#connected(machine).monitor());
+    } catch (cause) {
+      if (!alive(handle)) return 'gone';
+      throw cause;
+    }
+  }
+
+  onExit(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void {
+    return watchExit(handle.pid, handle.pidStart, () => {
+      const connections = this.#connections.get(machine.id);
+      listener(connections?.end ?? 'the QEMU process ended');
+      connections?.close();
+      this.#connections.delete(machine.id);
+    });
+  }
+
+  async usage(machine: Machine, handle: Handle): Promise<DriverUsage> {
+    const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
+    const paths = machinePaths(machine);
+    await Promise.all([boundLog(paths.consoleLog), boundLog(paths.qemuLog)]);
+    const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
+    return { cpuSeconds, memory, processes: processes ?? 0 };
+  }
+
+  async leftovers(): Promise<string[]> {
+    return (await this.#options.runtime.list()).flatMap((id) => machineOfJail(id) ?? []);
+  }
+
+  /** Closes every connection; the machines go on. */
+  close(): void {
+    for (const connections of this.#connections.values()) connections.close();
+    this.#connections.clear();
+  }
+
+  readonly exec: ExecAbility = {
+    exec: (machine, handle, request) => this.#exec(machine, handle, request),
+  };
+
+  readonly console: ConsoleAbility = {
+    openConsole: (machine, handle): Promise<Duplex> => {
+      requireAlive(handle);
+      return this.#connected(machine).console.attach();
+    },
+  };
+
+  readonly logs: LogsAbility = {
+    readLogs: async (machine, options): Promise<Readable> =>
+      readLog(machinePaths(machine).consoleLog, { ...options, isLive: () => this.#isLive(machine) }),
+  };
+
+  readonly files: FilesAbility = {
+    pull: (machine, handle, path) => pullFile(this.#executor(machine, handle), path),
+    push: (machine, handle, path, content, mode) =>
+      pushFile(this.#executor(machine, handle), path, content, mode),
+    list: (machine, handle, path): Promise<FileEntry[]> => listFiles(this.#executor(machine, handle), path),
+  };
+
+  readonly pause: PauseAbility = {
+    pause: async (machine, handle) => {
+      requireAlive(handle);
+      const monitor = await this.#connected(machine).monitor();
+      if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
+    },
+    resume: async (machine, handle) => {
+      requireAlive(handle);
+      const monitor = await this.#connected(machine).monitor();
+      if ((await queryCondition(monitor)) === 'paused') await letRun(monitor);
+    },
+  };
+
+  readonly limits: LimitsAbility = {
+    setLimits: (machine, handle, limits) => this.#setLimits(machine, handle, limits),
+  };
+
+  readonly health: HealthAbility = {
+    isReady: async (machine, handle) => {
+      if (!alive(handle)) return false;
+      return ping(this.#connected(machine).agent, PING_MS).then(
+        () => true,
+        () => false,
+      );
+    },
+  };
+
+  #connected(machine: Machine): Connections {
+    const known = this.#connections.get(machine.id);
+    if (known !== undefined) return known;
+    const connections = new Connections(machine);
+    this.#connections.set(machine.id, connections);
+    return connections;
+  }
+
+  async #exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession> {
+    requireAlive(handle);
+    const { agent, ports } = this.#connected(machine);
+    return execInGuest(agent, ports, machine.env, request);
+  }
+
+  #executor(machine: Machine, handle: Handle) {
+    return (argv: readonly [string, ...string[]]): Promise<ExecSession> =>
+      this.#exec(machine, handle, { argv: [...argv], env: {}, tty: false });
+  }
+
+  async #setLimits(machine: Machine, handle: Handle, limits: Limits): Promise<void> {
+    requireAlive(handle);
+    const connections = this.#connected(machine);
+    const monitor = await connections.monitor();
+    await plugProcessors(monitor, connections.agent, limits.cpus);
+    this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
+    if (limits.disk > machine.limits.disk) {
+      await limitFileSize(handle.pid, fileSizeLimit(limits));
+      await growDisk(monitor, connections.agent, await growDiskFile(machine, limits.disk));
+    }
+    await limitThreads(connections.agent, limits);
+  }
+
+  /** Asks the guest by its agent, or else by the power button. */
+  async #askToEnd(connections: Connections, timeoutMs: number): Promise<void> {
+    try {
+      await ping(connections.agent, timeoutMs);
+      await askShutdown(connections.agent, timeoutMs);
+    } catch {
+      const monitor = await connections.monitor();
+      await pressPowerButton(monitor);
+    }
+  }
+
+  /** Whether something may still write on the machine's console. */
+  async #isLive(machine: Machine): Promise<boolean> {
+    return this.#options.cgroups.processes(machine.cgroup).length > 0;
+  }
+}
+
+const alive = ({ pid, pidStart }: Handle): boolean => isAlive(pid, pidStart);
+
+function requireAlive(handle: Handle): void {
+  if (!alive(handle)) throw new MullionError('wrong_state', 'The VPS does not run.');
+}

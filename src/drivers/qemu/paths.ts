@@ -1,0 +1,35 @@
+import { join } from 'node:path';
+import type { Machine } from '../driver.ts';
+
+/** Where QEMU finds its things inside its jail. */
+export const JAIL = {
+  sockets: '/run/sock',
+  consoleLog: '/run/console.log',
+  volume: '/volume',
+  kernel: '/image/vmlinuz',
+  disk: '/volume/disk.raw',
+  initramfs: '/volume/initramfs',
+} as const;
+
+/** The sockets that QEMU makes, by name, in one folder that only it and root can enter. */
+export const SOCKET = { monitor: 'qmp', agent: 'agent', console: 'console' } as const;
+
+export interface MachinePaths {
+  readonly sockets: string;
+  readonly bundle: string;
+  readonly root: string;
+  readonly consoleLog: string;
+  readonly qemuLog: string;
+  readonly disk: string;
+  readonly initramfs: string;
+}
+
+export const machinePaths = (machine: Machine): MachinePaths => ({
+  sockets: join(machine.runDirectory, 'sock'),
+  bundle: join(machine.runDirectory, 'bundle'),
+  root: join(machine.runDirectory, 'bundle', 'rootfs'),
+  consoleLog: join(machine.logDirectory, 'console.log'),
+  qemuLog: join(machine.logDirectory, 'qemu.log'),
+  disk: join(machine.volume, 'disk.raw'),
+  initramfs: join(machine.volume, 'initramfs'),
+});

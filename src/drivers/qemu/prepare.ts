@@ -1,0 +1,118 @@
+import { closeSync, openSync } from 'node:fs';
+import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { MullionError } from '../../contract/errors.ts';
+import type { Machine } from '../driver.ts';
+import { renderCommandLine } from './command-line.ts';
+import { startLog } from './console-log.ts';
+import { growDiskFile } from './disk.ts';
+import { identityEntries } from './identity.ts';
+import { renderProvision, writeInitramfs } from './initramfs.ts';
+import { renderJail, rootTree } from './jail.ts';
+import { type MachinePaths, machinePaths } from './paths.ts';
+
+/** Runs a bundle of the OCI runtime specification; the part of it that a virtual machine needs. */
+export interface JailRuntime {
+  /** Makes the process, which waits before its program; its pid on the host. */
+  create(
+    id: string,
+    bundle: string,
+    options: { readonly extraFds: readonly number[]; readonly outputFd: number },
+  ): Promise<number>;
+  start(id: string): Promise<void>;
+  /** Kills it and removes what it has on the host; nothing there is fine. */
+  delete(id: string): Promise<void>;
+  list(): Promise<string[]>;
+}
+
+const JAIL_PREFIX = 'qemu-';
+export const jailId = (machine: string): string => `${JAIL_PREFIX}${machine}`;
+export const machineOfJail = (jail: string): string | undefined =>
+  jail.startsWith(JAIL_PREFIX) ? jail.slice(JAIL_PREFIX.length) : undefined;
+
+export interface JailDependencies {
+  readonly runtime: JailRuntime;
+  /** A descriptor of the tap of this name, which the caller closes. */
+  readonly openTap: (name: string) => number;
+  readonly maximumCpus: number;
+}
+
+/**
+ * Starts QEMU in its jail, its guest stopped before the first instruction; the pid on the host.
+ * @throws MullionError `image_unfit` without a kernel, `start_failed` with QEMU's last words
+ */
+export async function startJail(
+  machine: Machine,
+  { runtime, openTap, maximumCpus }: JailDependencies,
+): Promise<number> {
+  const paths = machinePaths(machine);
+  const { kernel } = machine.image;
+  if (kernel === undefined) {
+    throw new MullionError(
+      'image_unfit',
+      `The image ${machine.image.id} has no kernel for a virtual machine.`,
+    );
+  }
+  await makeFolders(machine, paths);
+  await growDiskFile(machine, machine.limits.disk);
+  await writeInitramfs(
+    kernel.initramfs,
+    paths.initramfs,
+    renderProvision(identityEntries(machine), new Date()),
+  );
+  const taps: number[] = [];
+  let log: number | undefined;
+  try {
+    for (const nic of machine.nics) taps.push(openTap(nic.hostLink));
+    const tapFds = taps.map((_, index) => FIRST_EXTRA_FD + index);
+    const config = renderJail(machine, paths, renderCommandLine(machine, { tapFds, maximumCpus }));
+    await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
+    log = openSync(paths.qemuLog, 'w', 0o600);
+    const pid = await runtime.create(jailId(machine.id), paths.bundle, { extraFds: taps, outputFd: log });
+    await runtime.start(jailId(machine.id));
+    return pid;
+  } finally {
+    for (const tap of taps) closeSync(tap);
+    if (log !== undefined) closeSync(log);
+  }
+}
+
+/** Descriptors that are handed to a process begin after the standard ones. */
+const FIRST_EXTRA_FD = 3;
+
+/** What QEMU wrote on its standard error, for the message of a failed start. */
+export async function lastWords(machine: Machine): Promise<string> {
+  const text = await readFile(machinePaths(machine).qemuLog, 'utf8').catch(() => '');
+  return text.slice(-2000).trim();
+}
+
+/**
+ * The run folder may be passed through, as the jail's own user must reach its root; the sockets lie in a folder that
+ * only that user and root can enter.
+ */
+async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void> {
+  const { base } = machine.ids;
+  await mkdir(machine.runDirectory, { recursive: true });
+  await chmod(machine.runDirectory, 0o711);
+  await mkdir(paths.sockets, { mode: 0o700 });
+  await chown(paths.sockets, base, base);
+  await mkdir(machine.logDirectory, { recursive: true, mode: 0o700 });
+  await startLog(paths.consoleLog, base);
+  await mkdir(paths.root, { recursive: true, mode: 0o755 });
+  const { directories, files, links } = rootTree();
+  for (const directory of directories)
+    await mkdir(join(paths.root, directory), { recursive: true, mode: 0o755 });
+  for (const file of files) {
+    await mkdir(join(paths.root, dirname(file)), { recursive: true, mode: 0o755 });
+    await writeFile(join(paths.root, file), '');
+  }
+  for (const [link, target] of Object.entries(links)) await symlink(target, join(paths.root, link));
+}
+
+/** Forgets what a run left in the run folder. */
+export async function removeRun(machine: Machine): Promise<void> {
+  const paths = machinePaths(machine);
+  for (const path of [paths.sockets, paths.bundle, `${paths.initramfs}.new`]) {
+    await rm(path, { recursive: true, force: true });
+  }
+}

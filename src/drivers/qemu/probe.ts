@@ -1,0 +1,159 @@
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { release, tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import * as z from 'zod';
+import { MullionError } from '../../contract/errors.ts';
+import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
+import type { Technique, TechniqueReport } from '../../contract/techniques.ts';
+import { TechniqueReportSchema } from '../../contract/techniques.ts';
+import { run } from '../../host/run.ts';
+import { type VirtualizationFacts, virtualizationFacts } from '../../host/virtualization.ts';
+import { accelerator, PROGRAM, SANDBOX } from './command-line.ts';
+import { FEATURES } from './features.ts';
+import { PROBE_GUEST_EXIT_CODE, PROBE_GUEST_TEXT, probeGuestImage } from './probe-guest.ts';
+
+const TIME_LIMIT_MS = 3_000;
+const INSTALL = 'Install QEMU: apt-get install qemu-system-x86 (mullion quickstart does it)';
+
+/** How a guest of a few bytes fared. */
+export interface Trial {
+  readonly outcome: 'ran' | 'silent' | 'failed';
+  /** QEMU's last words. */
+  readonly message: string;
+}
+
+export interface ProbeFacts {
+  /** First line of QEMU's --version; undefined when it is not installed. */
+  readonly version: string | undefined;
+  readonly host: VirtualizationFacts;
+  readonly trial: Trial | undefined;
+}
+
+const CacheSchema = z.record(z.string(), TechniqueReportSchema);
+
+/** Probes by running a guest, and remembers the verdict for as long as kernel, processor and QEMU stay the same. */
+export async function probeTechnique(technique: Technique, cacheFile: string): Promise<TechniqueReport> {
+  const version = await qemuVersion();
+  const host = virtualizationFacts();
+  const key = [technique, release(), host.cpuModel, host.kvmDevice, host.kvmModules.join('+'), version].join(
+    '|',
+  );
+  const cache = await readCache(cacheFile);
+  const known = cache[key];
+  if (known !== undefined) return known;
+  const runnable = version !== undefined && (technique === 'full' || host.kvmDevice === 'present');
+  const trial = runnable ? await tryGuest(technique) : undefined;
+  const report = judge(technique, { version, host, trial });
+  if (trial !== undefined) await writeCache(cacheFile, { ...cache, [key]: report });
+  return report;
+}
+
+/** The verdict on what was found. */
+export function judge(technique: Technique, { version, host, trial }: ProbeFacts): TechniqueReport {
+  const report = (
+    state: TechniqueReport['state'],
+    reason: string,
+    remedy: string,
+    ...evidence: string[]
+  ): TechniqueReport => ({
+    id: technique,
+    name: TECHNIQUE_FACTS[technique].name,
+    driver: 'qemu',
+    state,
+    reason,
+    remedy,
+    evidence: [version ?? `${PROGRAM} is not installed`, ...evidence],
+    features: FEATURES,
+  });
+  const extensions = host.cpuExtensions.length === 0 ? 'neither svm nor vmx' : host.cpuExtensions.join(', ');
+  const device = `/dev/kvm is ${host.kvmDevice}${host.kvmModules.length > 0 ? ` (${host.kvmModules.join(', ')})` : ''}`;
+  const evidence = technique === 'hardware' ? [`${host.cpuModel}: ${extensions}`, device] : [];
+  if (version === undefined) return report('undetected', 'QEMU is not installed.', INSTALL, ...evidence);
+  if (technique === 'hardware' && host.kvmDevice !== 'present') {
+    const remedy =
+      host.kvmDevice === 'forbidden'
+        ? 'Let the daemon open /dev/kvm: run it as root'
+        : 'Switch virtualization on in the firmware and load the module: modprobe kvm_amd, or kvm_intel';
+    return report('undetected', `The device /dev/kvm is ${host.kvmDevice}.`, remedy, ...evidence);
+  }
+  switch (trial?.outcome) {
+    case 'ran':
+      return report(
+        'healthy',
+        'A 64-bit guest ran.',
+        '',
+        ...evidence,
+        `a test guest said: ${PROBE_GUEST_TEXT}`,
+      );
+    case 'silent':
+    case 'failed':
+    case undefined: {
+      const said =
+        trial?.outcome === 'silent'
+          ? `a test guest said nothing within ${TIME_LIMIT_MS / 1000} seconds`
+          : `QEMU ended with: ${trial?.message || 'no message'}`;
+      const reason =
+        technique === 'hardware'
+          ? 'The device /dev/kvm is there, but an ordinary 64-bit guest does not run under it.'
+          : 'QEMU does not run a test guest.';
+      const remedy =
+        technique === 'hardware'
+          ? 'Use a host whose processor has AMD-V or VT-x, not one whose KVM is paravirtual; until then use the technique full'
+          : INSTALL.replace('Install', 'Reinstall');
+      return report('unhealthy', reason, remedy, ...evidence, said);
+    }
+  }
+}
+
+async function qemuVersion(): Promise<string | undefined> {
+  try {
+    return (await run([PROGRAM, '--version'], { timeoutMs: 10_000 })).stdout.split('\n')[0] ?? '';
+  } catch (failure) {
+    if (failure instanceof MullionError && failure.code === 'host_unfit') return undefined;
+    throw failure;
+  }
+}
+
+/** Runs the firmware of a few bytes with the very accelerator and processor that a machine would get. */
+async function tryGuest(technique: Technique): Promise<Trial> {
+  const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
+  try {
+    const firmware = join(folder, 'guest.bin');
+    await writeFile(firmware, probeGuestImage());
+    const { accel, cpu } = accelerator(technique);
+    const argv = [
+      PROGRAM,
+      ...['-nodefaults', '-no-user-config', '-display', 'none', '-sandbox', SANDBOX],
+      ...['-machine', 'q35', '-accel', accel, '-cpu', cpu, '-m', '16', '-bios', firmware],
+      ...['-chardev', 'stdio,id=text,signal=off', '-device', 'isa-debugcon,chardev=text,iobase=0xe9'],
+      ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
+    ];
+    const { stdout } = await run(argv, { timeoutMs: TIME_LIMIT_MS, okCodes: [PROBE_GUEST_EXIT_CODE] });
+    return { outcome: stdout.includes(PROBE_GUEST_TEXT) ? 'ran' : 'silent', message: '' };
+  } catch (failure) {
+    if (!(failure instanceof MullionError)) throw failure;
+    if (failure.code === 'timeout') return { outcome: 'silent', message: '' };
+    return { outcome: 'failed', message: failure.message };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+async function readCache(path: string): Promise<z.infer<typeof CacheSchema>> {
+  try {
+    return CacheSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return {};
+  }
+}
+
+/** A verdict that cannot be kept is found again. */
+async function writeCache(path: string, cache: z.infer<typeof CacheSchema>): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    await writeFile(`${path}.new`, JSON.stringify(cache), { mode: 0o600 });
+    await rename(`${path}.new`, path);
+  } catch {
+    return;
+  }
+}

@@ -1,0 +1,42 @@
+import { accessSync, constants, existsSync, readdirSync, readFileSync } from 'node:fs';
+
+export interface VirtualizationFacts {
+  /** As /proc/cpuinfo names the first processor. */
+  readonly cpuModel: string;
+  /** Of `svm` (AMD-V) and `vmx` (VT-x), what the processor shows. */
+  readonly cpuExtensions: readonly string[];
+  readonly kvmDevice: 'absent' | 'forbidden' | 'present';
+  /** Loaded or built-in modules whose names begin with kvm. */
+  readonly kvmModules: readonly string[];
+}
+
+/** What this host says of itself; no proof that a virtual machine runs. */
+export function virtualizationFacts(): VirtualizationFacts {
+  return {
+    ...parseCpuInfo(readFileSync('/proc/cpuinfo', 'utf8')),
+    kvmDevice: kvmDevice(),
+    kvmModules: readdirSync('/sys/module')
+      .filter((name) => name.startsWith('kvm'))
+      .sort(),
+  };
+}
+
+/** proc(5), /proc/cpuinfo. */
+export function parseCpuInfo(text: string): Pick<VirtualizationFacts, 'cpuModel' | 'cpuExtensions'> {
+  const field = (name: string): string => new RegExp(`^${name}\\s*:\\s*(.*)$`, 'm').exec(text)?.[1] ?? '';
+  const flags = field('flags').split(' ');
+  return {
+    cpuModel: field('model name') || 'unknown processor',
+    cpuExtensions: ['svm', 'vmx'].filter((flag) => flags.includes(flag)),
+  };
+}
+
+function kvmDevice(): VirtualizationFacts['kvmDevice'] {
+  if (!existsSync('/dev/kvm')) return 'absent';
+  try {
+    accessSync('/dev/kvm', constants.R_OK | constants.W_OK);
+    return 'present';
+  } catch {
+    return 'forbidden';
+  }
+}

@@ -1,0 +1,70 @@
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ImageFiles } from '../../src/drivers/driver.ts';
+import { run } from '../../src/host/run.ts';
+
+/** Parts of an image with a kernel, from which the small guest is made. */
+const IMAGE = process.env.MULLION_TEST_IMAGE ?? '/srv/lab/images/debian12';
+const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
+
+export const fullImage = (): ImageFiles | undefined => {
+  const part = (name: string): string => join(IMAGE, name);
+  if (!['rootfs', 'disk.raw', 'vmlinuz', 'initramfs'].every((name) => existsSync(part(name))))
+    return undefined;
+  return {
+    id: 'debian12',
+    rootfs: part('rootfs'),
+    disk: part('disk.raw'),
+    kernel: { vmlinuz: part('vmlinuz'), initramfs: part('initramfs') },
+  };
+};
+
+export const NO_IMAGE = `no image with a kernel in ${IMAGE} (set MULLION_TEST_IMAGE)`;
+
+/** The first process: no systemd, only the guest's agent, so that it answers a few seconds after its start. */
+const INIT = `#!/bin/sh
+mount -t proc proc /proc
+mount -t sysfs sysfs /sys
+mount -t devtmpfs devtmpfs /dev 2>/dev/null
+mkdir -p /dev/pts /dev/shm
+mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
+mount -t tmpfs tmpfs /run
+ip link set lo up 2>/dev/null
+for d in /dev/vport*p1; do port=$d; done
+while :; do /usr/sbin/qemu-ga -m virtio-serial -p "$port" -t /run; sleep 0.1; done
+`;
+
+/** What the agent runs to switch the guest off. */
+const SHUTDOWN = `#!/bin/sh
+sync
+mount -o remount,ro /
+echo o >/proc/sysrq-trigger
+`;
+
+/** An image with the programs of a full one, whose guest boots in seconds. Made once, kept in the cache. */
+export async function smallGuest(): Promise<ImageFiles | undefined> {
+  const full = fullImage();
+  if (full?.rootfs === undefined) return undefined;
+  const disk = join(CACHE, 'small-guest.raw');
+  if (!existsSync(disk)) await build(full.rootfs, disk);
+  return { ...full, id: 'small-guest', disk };
+}
+
+async function build(rootfs: string, disk: string): Promise<void> {
+  mkdirSync(CACHE, { recursive: true });
+  const tree = join(CACHE, `small-guest-${process.pid}`);
+  try {
+    await run(['cp', '-a', '--reflink=auto', rootfs, tree], { timeoutMs: 300_000 });
+    for (const name of ['init', 'shutdown']) {
+      const path = join(tree, 'usr/sbin', name);
+      rmSync(path, { force: true });
+      writeFileSync(path, name === 'init' ? INIT : SHUTDOWN, { mode: 0o755 });
+    }
+    writeFileSync(`${disk}.new`, '');
+    await run(['truncate', '-s', '700M', `${disk}.new`]);
+    await run(['mkfs.ext4', '-q', '-d', tree, `${disk}.new`], { timeoutMs: 300_000 });
+    renameSync(`${disk}.new`, disk);
+  } finally {
+    rmSync(tree, { recursive: true, force: true });
+  }
+}
