@@ -56,6 +56,13 @@ export const ROOM_RULES: readonly RoomRule[] = [
     packages: ['zod'],
     builtins: 'any',
   },
+  {
+    path: 'src/doctor',
+    may: [...BASE, 'src/storage/volume.ts', 'src/store/store.ts'],
+    packages: ['zod'],
+    builtins: 'any',
+  },
+  { path: 'src/version.ts', may: [], packages: ['zod'], builtins: ['node:fs', 'node:path'] },
   { path: 'src/config.ts', may: ['src/contract'], packages: ['zod'], builtins: ['node:fs', 'node:os'] },
   { path: 'src/daemon.ts', may: ['src'], packages: ['zod'], builtins: 'any' },
 ];

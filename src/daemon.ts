@@ -1,0 +1,164 @@
+import { chmodSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import type { Socket } from 'node:net';
+import { join } from 'node:path';
+import type { Peer } from './api/authentication.ts';
+import { startServer } from './api/server.ts';
+import { type Config, loadConfig } from './config.ts';
+import { asMullionError, MullionError } from './contract/errors.ts';
+import type { Logger } from './core/logger.ts';
+import {
+  cgroupRoot,
+  createNaming,
+  lockFile,
+  type Naming,
+  pidFile,
+  socketPath,
+  storeFile,
+} from './core/naming.ts';
+import { checkCgroups, checkMemory, checkPool, checkPrograms, checkStore } from './doctor/checks.ts';
+import { createDrivers } from './drivers/registry.ts';
+import { createEngine } from './engine/engine.ts';
+import { Cgroups } from './host/cgroups.ts';
+import { hostFacts } from './host/facts.ts';
+import { groupId } from './host/groups.ts';
+import { lockFile as takeLock } from './host/locks.ts';
+import { createLogger } from './host/logger.ts';
+import { peerCredentials, peerGroups } from './host/peers.ts';
+import { UserNamespaces } from './host/user-namespaces.ts';
+import { openImageStore } from './images/local-image-store.ts';
+import { createLinuxNetwork } from './network/linux-network.ts';
+import { nullNetwork } from './network/null-network.ts';
+import { openPool } from './storage/registry.ts';
+import { openStore } from './store/registry.ts';
+import { VERSION } from './version.ts';
+
+/** Members of this group may use the API's socket. */
+const GROUP = 'mullion';
+
+/** A daemon that answers. */
+export interface Daemon {
+  /**
+   * Stops answering and touches no guest. When no VPS is left, all that is Mullion's leaves the host; its data stays.
+   */
+  stop(): Promise<void>;
+}
+
+/** Puts the parts together. @throws MullionError `host_unfit` when another daemon has this state directory */
+export async function startDaemon(config: Config, logger: Logger): Promise<Daemon> {
+  const naming = createNaming(config.stateDirectory, config.runDirectory);
+  await using closers = new AsyncDisposableStack();
+  makeDirectories(naming);
+  closers.use(holdLock(naming));
+
+  const store = openStore({ kind: 'sqlite', path: storeFile(naming) });
+  closers.defer(() => store.close());
+  const pool = await openPool(config.pool, naming);
+  const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger });
+  const network = config.network.enabled ? createLinuxNetwork({ naming, logger }) : nullNetwork;
+  const cgroups = new Cgroups();
+  const userNamespaces = new UserNamespaces();
+  closers.defer(() => userNamespaces.close());
+
+  const engine = createEngine({
+    store,
+    pool,
+    images,
+    network,
+    networked: config.network.enabled,
+    drivers: createDrivers({ naming, cgroups, userNamespaces }, config.drivers),
+    naming,
+    logger,
+    nodeName: config.nodeName,
+    version: VERSION,
+    defaultSubnet: config.network.ipv4,
+    host: hostFacts,
+    checks: [
+      async () => checkPrograms(),
+      async () => checkCgroups(),
+      async () => checkMemory(),
+      () => checkPool(pool),
+      () => checkStore(store),
+    ],
+  });
+  await engine.open();
+  const server = await startServer({
+    engine,
+    version: VERSION,
+    logger,
+    socketPath: socketPath(naming),
+    group: groupId(GROUP),
+    identify,
+    listen: config.listen,
+  });
+  writeFileSync(pidFile(naming), `${process.pid}\n`, { mode: 0o644 });
+  logger.info('the daemon answers', { version: VERSION, socket: socketPath(naming), pid: process.pid });
+
+  const resources = closers.move();
+  return {
+    stop: async () => {
+      await server.close();
+      await engine.close();
+      if ((await pool.listVolumes()).length === 0) {
+        await network.close();
+        await pool.close();
+        await cgroups.remove(cgroupRoot(naming));
+      }
+      rmSync(pidFile(naming), { force: true });
+      await resources.disposeAsync();
+      logger.info('the daemon has stopped');
+    },
+  };
+}
+
+/** The run directory is open to those who may use the socket in it; all else is root's. */
+function makeDirectories({ stateDirectory, runDirectory }: Naming): void {
+  mkdirSync(stateDirectory, { recursive: true, mode: 0o711 });
+  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
+  for (const private_ of [
+    join(stateDirectory, 'logs'),
+    join(runDirectory, 'vps'),
+    join(runDirectory, 'oci'),
+  ]) {
+    mkdirSync(private_, { recursive: true, mode: 0o700 });
+    chmodSync(private_, 0o700);
+  }
+}
+
+function holdLock(naming: Naming): Disposable {
+  const path = lockFile(naming);
+  const lock = takeLock(path);
+  if (lock !== undefined) return { [Symbol.dispose]: () => lock.release() };
+  throw new MullionError('host_unfit', `Another daemon has the state directory ${naming.stateDirectory}.`, {
+    remedy: 'Use that one, stop it with: mullion daemon stop, or set MULLION_STATE_DIR and MULLION_RUN_DIR',
+  });
+}
+
+function identify(socket: Socket): Peer {
+  const handle: unknown = Reflect.get(socket, '_handle');
+  const fd: unknown = typeof handle === 'object' && handle !== null ? Reflect.get(handle, 'fd') : undefined;
+  if (typeof fd !== 'number' || fd < 0) {
+    throw new MullionError('unauthenticated', 'The client of the socket cannot be identified.');
+  }
+  const { uid, gid } = peerCredentials(fd);
+  return { uid, gid, groups: uid === 0 ? [] : peerGroups(fd) };
+}
+
+/** Runs until SIGTERM or SIGINT; answers the exit code. */
+export async function runDaemon(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
+  const logger = createLogger(process.stderr);
+  const stopped = new Promise<NodeJS.Signals>((resolve) => {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, resolve);
+  });
+  process.on('unhandledRejection', (reason) => logger.error('unhandled rejection', { reason }));
+  try {
+    const daemon = await startDaemon(loadConfig(environment), logger);
+    logger.info('stopping', { signal: await stopped });
+    await daemon.stop();
+    return 0;
+  } catch (thrown) {
+    const error = asMullionError(thrown);
+    logger.error('the daemon cannot go on', { error, remedy: error.remedy });
+    process.stderr.write(`error: ${error.message}\n  what to do: ${error.remedy}\n`);
+    return error.entry.exitCode;
+  }
+}

@@ -1,0 +1,43 @@
+import type { DriverName, Technique } from '../contract/techniques.ts';
+import { TECHNIQUE_FACTS, TECHNIQUES } from '../contract/techniques.ts';
+import type { Naming } from '../core/naming.ts';
+import type { Cgroups } from '../host/cgroups.ts';
+import type { UserNamespaces } from '../host/user-namespaces.ts';
+import { createCrunDriver } from './crun/driver.ts';
+import type { Driver } from './driver.ts';
+import { createFakeDriver } from './fake/driver.ts';
+import { createQemuDriver } from './qemu/driver.ts';
+
+/** What every driver is made from. */
+export interface DriverDeps {
+  readonly naming: Naming;
+  readonly cgroups: Cgroups;
+  readonly userNamespaces: UserNamespaces;
+}
+
+/** One line a driver. */
+const FACTORIES: Readonly<Partial<Record<DriverName, (deps: DriverDeps) => Driver>>> = {
+  crun: createCrunDriver,
+  qemu: createQemuDriver,
+  fake: createFakeDriver,
+};
+
+/**
+ * The driver of each technique: its usual one, or the one that `chosen` names. A technique whose driver this version
+ * does not have is absent.
+ */
+export function createDrivers(
+  deps: DriverDeps,
+  chosen: Readonly<Partial<Record<Technique, DriverName>>>,
+): Map<Technique, Driver> {
+  const made = new Map<DriverName, Driver>();
+  const drivers = new Map<Technique, Driver>();
+  for (const technique of TECHNIQUES) {
+    const name = chosen[technique] ?? TECHNIQUE_FACTS[technique].driver;
+    const driver = made.get(name) ?? FACTORIES[name]?.(deps);
+    if (driver === undefined || !driver.techniques.includes(technique)) continue;
+    made.set(name, driver);
+    drivers.set(technique, driver);
+  }
+  return drivers;
+}
