@@ -81,8 +81,7 @@ export class AgentChannel {
   ): Promise<T> {
     const deadline = Date.now() + timeoutMs;
     const line = await this.#synchronized(deadline);
-    line.stream.write(encodeRequest(command, args));
-    const reply = await this.#reply(line, deadline, (candidate) => candidate);
+    const reply = await this.#ask(line, encodeRequest(command, args), deadline, (candidate) => candidate);
     if (reply.kind === 'error') {
       throw new MullionError('command_failed', `The guest's agent refused ${command}: ${reply.message}`, {
         details: { command },
@@ -101,8 +100,7 @@ export class AgentChannel {
     if (this.#line !== undefined) return this.#line;
     const line = this.#open(await this.#connect());
     const id = randomInt(1, 2 ** 31);
-    line.stream.write(encodeSync(id));
-    await this.#reply(line, deadline, (reply) =>
+    await this.#ask(line, encodeSync(id), deadline, (reply) =>
       reply.kind === 'value' && reply.resynced && reply.value === id ? reply : undefined,
     );
     return line;
@@ -129,8 +127,13 @@ export class AgentChannel {
     return line;
   }
 
-  /** The first reply that `pick` takes, before the deadline; else the line is dropped. */
-  #reply(line: Line, deadline: number, pick: (reply: Reply) => Reply | undefined): Promise<Reply> {
+  /** Sends, and waits for the first reply that `pick` takes; the line is dropped when none comes before the deadline. */
+  #ask(
+    line: Line,
+    request: string | Buffer,
+    deadline: number,
+    pick: (reply: Reply) => Reply | undefined,
+  ): Promise<Reply> {
     return new Promise((resolve, reject) => {
       const settle = (): void => {
         clearTimeout(timer);
@@ -156,6 +159,7 @@ export class AgentChannel {
         resolve(picked);
       };
       if (line.stream.destroyed) line.onFailure(new Error('the connection ended'));
+      else line.stream.write(request);
     });
   }
 
