@@ -1,0 +1,48 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { parseCpuInfo, type VirtualizationFacts } from '../../host/virtualization.ts';
+import { judge } from './probe.ts';
+
+const host: VirtualizationFacts = {
+  cpuModel: 'Some CPU',
+  cpuExtensions: [],
+  kvmDevice: 'present',
+  kvmModules: ['kvm', 'kvm_pvm'],
+};
+const version = 'QEMU emulator version 7.2';
+const ran = { outcome: 'ran', message: '' } as const;
+
+test('a guest that ran is the only proof', () => {
+  assert.equal(judge('full', { version, host, trial: ran }).state, 'healthy');
+  assert.equal(judge('hardware', { version, host, trial: ran }).state, 'healthy');
+});
+
+test('a device without a guest that runs is unhealthy, with evidence and remedy', () => {
+  for (const outcome of ['silent', 'failed'] as const) {
+    const report = judge('hardware', { version, host, trial: { outcome, message: 'it broke' } });
+    assert.equal(report.state, 'unhealthy');
+    assert.ok(report.remedy.length > 0);
+    assert.ok(report.evidence.some((line) => line.includes('/dev/kvm is present (kvm, kvm_pvm)')));
+    assert.ok(report.evidence.some((line) => (outcome === 'silent' ? /nothing/ : /it broke/).test(line)));
+  }
+});
+
+test('what is not there is undetected, and says how to get it', () => {
+  const missing = [
+    judge('full', { version: undefined, host, trial: undefined }),
+    judge('hardware', { version: undefined, host, trial: undefined }),
+    judge('hardware', { version, host: { ...host, kvmDevice: 'absent' }, trial: undefined }),
+    judge('hardware', { version, host: { ...host, kvmDevice: 'forbidden' }, trial: undefined }),
+  ];
+  for (const report of missing) {
+    assert.equal(report.state, 'undetected');
+    assert.ok(report.remedy.length > 0);
+    assert.ok(report.evidence.length > 0);
+  }
+});
+
+test("the processor's extensions are read from /proc/cpuinfo", () => {
+  const text =
+    'processor\t: 0\nmodel name\t: AMD X\nflags\t\t: fpu svm lm\n\nprocessor\t: 1\nmodel name\t: AMD X\n';
+  assert.deepEqual(parseCpuInfo(text), { cpuModel: 'AMD X', cpuExtensions: ['svm'] });
+});
