@@ -38,6 +38,8 @@ export const PidsSchema = z
   .describe('most processes and threads at one time');
 export const HealthSchema = z.enum(['unknown', 'starting', 'ready', 'degraded']);
 
+export type Health = z.infer<typeof HealthSchema>;
+
 export const LimitsSchema = z.object({
   cpus: CpusSchema,
   memory: BytesSchema,

@@ -38,6 +38,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     delete: 'deleting',
     deleteByForce: 'deleting',
     set: 'stopped',
+    exited: 'stopped',
     failed: 'error',
   },
   starting: {
@@ -95,6 +96,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     delete: 'deleting',
     deleteByForce: 'deleting',
     set: 'error',
+    exited: 'stopped',
     halted: 'stopped',
     failed: 'error',
   },

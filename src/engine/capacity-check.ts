@@ -1,0 +1,58 @@
+import type { Technique } from '../contract/techniques.ts';
+import type { Limits } from '../contract/vps.ts';
+import { type Commitments, type Demand, requireCpus, requireDisk, requireMemory } from '../core/capacity.ts';
+import { type Context, requireDriver } from './context.ts';
+import { givesDisk } from './desired.ts';
+import type { VpsRecord } from './records.ts';
+
+const RUNS: ReadonlySet<VpsRecord['state']> = new Set([
+  'creating',
+  'starting',
+  'running',
+  'pausing',
+  'paused',
+  'stopping',
+]);
+
+export function demandOf(
+  context: Context,
+  technique: Technique,
+  limits: Limits,
+  minimumDisk: number,
+): Demand {
+  return {
+    limits,
+    features: requireDriver(context, technique).features(technique),
+    givesDisk: givesDisk(context, { technique }),
+    minimumDisk,
+  };
+}
+
+/** What other VPSs were promised; `except` is the id of the one that asks. */
+export function commitments(context: Context, except: string | undefined): Commitments {
+  let ownKernelMemory = 0;
+  let startingMemory = 0;
+  for (const record of context.state.vps.values()) {
+    if (record.id === except || !RUNS.has(record.state)) continue;
+    if (record.state === 'creating' && record.goal !== 'running') continue;
+    const driver = context.deps.drivers.get(record.technique);
+    if (driver?.features(record.technique).ownKernel !== true) continue;
+    ownKernelMemory += record.limits.memory;
+    if (record.health === 'starting' || record.state === 'starting' || record.state === 'creating') {
+      startingMemory += record.limits.memory;
+    }
+  }
+  return { ownKernelMemory, startingMemory };
+}
+
+/** Refuses what the host cannot give to a VPS that is to run. @throws insufficient_cpus, insufficient_memory, not_supported */
+export function requireRoomToRun(context: Context, demand: Demand, except?: string): void {
+  const host = context.deps.host();
+  requireCpus(demand, host);
+  requireMemory(demand, host, commitments(context, except));
+}
+
+/** @throws insufficient_disk, invalid_request */
+export async function requireRoomOnDisk(context: Context, demand: Demand): Promise<void> {
+  requireDisk(demand, (await context.deps.pool.info()).free);
+}

@@ -1,0 +1,94 @@
+import { MullionError } from '../contract/errors.ts';
+import type { Check } from '../contract/resources.ts';
+import { TECHNIQUE_FACTS, type Technique } from '../contract/techniques.ts';
+import type { HostCapacity } from '../core/capacity.ts';
+import type { Logger } from '../core/logger.ts';
+import type { Naming } from '../core/naming.ts';
+import type { Driver } from '../drivers/driver.ts';
+import type { ImageStore } from '../images/image-store.ts';
+import type { NetworkBackend } from '../network/network.ts';
+import type { VolumeBackend } from '../storage/volume.ts';
+import type { Store } from '../store/store.ts';
+import type { EventHub } from './event-hub.ts';
+import type { KeyedQueue } from './keyed-queue.ts';
+import type { State } from './state.ts';
+import type { Tasks } from './tasks.ts';
+
+export interface HostSight extends HostCapacity {
+  readonly bootId: string;
+}
+
+/** Times in milliseconds. */
+export interface Timings {
+  /** Longest that a step may take, apart from a shutdown and the filling of a volume. */
+  readonly step: number;
+  readonly populate: number;
+  /** Longest that a driver may take to answer a question. */
+  readonly question: number;
+  /** After this the health of a guest that never became ready is `unknown`. */
+  readonly health: number;
+  /** Longest that `close` waits for steps under way. */
+  readonly close: number;
+}
+export const TIMINGS: Timings = {
+  step: 120_000,
+  populate: 30 * 60_000,
+  question: 10_000,
+  health: 10 * 60_000,
+  close: 20_000,
+};
+
+export interface EngineDeps {
+  readonly store: Store;
+  /** Opened already, as `images` is. */
+  readonly pool: VolumeBackend;
+  readonly images: ImageStore;
+  readonly network: NetworkBackend;
+  /** False: VPSs get no link at all. */
+  readonly networked: boolean;
+  /** Drivers by technique; absent: this version has none for it. */
+  readonly drivers: ReadonlyMap<Technique, Driver>;
+  readonly naming: Naming;
+  readonly logger: Logger;
+  readonly nodeName: string;
+  readonly version: string;
+  /** Subnet of the network `default` of the project `default`. */
+  readonly defaultSubnet: string;
+  readonly host: () => HostSight;
+  /** What `doctor` checks besides what the engine knows itself. */
+  readonly checks: readonly (() => Promise<Check>)[];
+  readonly clock?: (() => Date) | undefined;
+  readonly timings?: Partial<Timings> | undefined;
+}
+
+export const POOL_NAME = 'default';
+
+/** What the engine's functions share. */
+export interface Context {
+  readonly deps: EngineDeps;
+  readonly timings: Timings;
+  readonly clock: () => Date;
+  readonly state: State;
+  readonly events: EventHub;
+  readonly tasks: Tasks;
+  readonly queue: KeyedQueue;
+  /** Ends the watch of a running machine, by the VPS's id. */
+  readonly watches: Map<string, () => void>;
+  /** Ids of images that are being deleted. */
+  readonly imagesLeaving: Set<string>;
+  /** Aborted when the engine closes. */
+  readonly closing: AbortSignal;
+}
+
+export const now = (context: Context): string => context.clock().toISOString();
+
+/** @throws technique_unavailable when this version has no driver for the technique */
+export function requireDriver(context: Context, technique: Technique): Driver {
+  const driver = context.deps.drivers.get(technique);
+  if (driver !== undefined) return driver;
+  throw new MullionError(
+    'technique_unavailable',
+    `This version of Mullion has no driver for ${TECHNIQUE_FACTS[technique].name} yet.`,
+    { details: { technique } },
+  );
+}

@@ -1,0 +1,40 @@
+import { volumeLimit } from '../core/capacity.ts';
+import { type Desired, type Goal, type LiveLimits, waitingForRestart } from '../core/plan.ts';
+import type { Context } from './context.ts';
+import type { VpsRecord } from './records.ts';
+
+const NOTHING_LIVE: LiveLimits = { cpus: false, memory: false, disk: false, pids: false };
+
+/** What is wanted of a VPS, in the words of the plan. */
+export function desiredOf(context: Context, record: VpsRecord, goal: Goal = record.goal): Desired {
+  const { pool, networked } = context.deps;
+  const driver = context.deps.drivers.get(record.technique);
+  const features = driver?.features(record.technique);
+  return {
+    goal,
+    limits: record.limits,
+    volumeLimit: volumeLimit(record.limits.disk, givesDisk(context, record)),
+    quota: pool.features.quota,
+    networked,
+    live:
+      features === undefined
+        ? NOTHING_LIVE
+        : {
+            cpus: features.liveCpus,
+            memory: features.liveMemory,
+            disk: features.liveDisk && pool.features.quota,
+            pids: features.livePids,
+          },
+    shutdownMs: record.shutdownMs,
+  };
+}
+
+/** The technique gives the VPS a disk of its own size, made from the image's disk. */
+export const givesDisk = (context: Context, record: Pick<VpsRecord, 'technique'>): boolean =>
+  context.deps.drivers.get(record.technique)?.needs(record.technique).includes('disk') ?? false;
+
+/** Properties that take effect at the next start. */
+export const pendingRestart = (context: Context, record: VpsRecord): string[] => [
+  ...waitingForRestart(desiredOf(context, record), record.observed),
+  ...(record.runtime === null ? [] : record.changed),
+];

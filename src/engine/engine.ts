@@ -1,0 +1,87 @@
+import { bounded } from './bounded.ts';
+import { type Context, type EngineDeps, TIMINGS } from './context.ts';
+import type { Engine } from './contract.ts';
+import { doctor } from './doctor.ts';
+import { EventHub } from './event-hub.ts';
+import { forwardVerbs } from './forwards.ts';
+import { imageVerbs } from './images.ts';
+import { KeyedQueue } from './keyed-queue.ts';
+import { networkVerbs } from './networks.ts';
+import { poolVerbs } from './pools.ts';
+import { ensureDefaults, projectVerbs } from './projects.ts';
+import { recover } from './recovery.ts';
+import { fileVerbs } from './sessions.ts';
+import { State } from './state.ts';
+import { Tasks } from './tasks.ts';
+import { Techniques } from './techniques.ts';
+import { vpsVerbs } from './vps-verbs.ts';
+
+export type { EngineDeps } from './context.ts';
+export type { Engine } from './contract.ts';
+
+/** Puts the engine together; `open` brings it to life. */
+export function createEngine(deps: EngineDeps): Engine {
+  const clock = deps.clock ?? (() => new Date());
+  const closing = new AbortController();
+  const state = new State(deps.store);
+  const events = new EventHub(clock);
+  const context: Context = {
+    deps,
+    timings: { ...TIMINGS, ...deps.timings },
+    clock,
+    state,
+    events,
+    tasks: new Tasks(state, events, clock, deps.logger),
+    queue: new KeyedQueue(),
+    watches: new Map(),
+    imagesLeaving: new Set(),
+    closing: closing.signal,
+  };
+  const techniques = new Techniques(deps.drivers);
+  const startedAt = clock().toISOString();
+
+  return {
+    vps: vpsVerbs(context, techniques),
+    files: fileVerbs(context),
+    forwards: forwardVerbs(context),
+    images: imageVerbs(context),
+    networks: networkVerbs(context),
+    projects: projectVerbs(context),
+    pools: poolVerbs(context),
+    tasks: context.tasks,
+    events,
+    techniques: (refresh) => techniques.all(refresh),
+    doctor: () => doctor(context, techniques),
+    serverInfo: async () => ({
+      version: deps.version,
+      api: 'v1',
+      node: deps.nodeName,
+      instance: deps.naming.instance,
+      pid: process.pid,
+      startedAt,
+      stateDirectory: deps.naming.stateDirectory,
+    }),
+    open: async () => {
+      await state.load();
+      await recover(context);
+      await ensureDefaults(context);
+      // The first launch need not wait for the probes.
+      void techniques.all(false);
+    },
+    close: () => close(context, () => closing.abort()),
+  };
+}
+
+async function close(context: Context, announce: () => void): Promise<void> {
+  announce();
+  context.tasks.cancelKind('image.', 'The daemon ends.');
+  for (const stop of context.watches.values()) stop();
+  context.watches.clear();
+  try {
+    await bounded('finish what is under way', context.timings.close, context.queue.drained());
+  } catch (failure) {
+    context.deps.logger.warn('left unfinished what is under way', { failure });
+  }
+  context.tasks.close();
+  context.events.close();
+}

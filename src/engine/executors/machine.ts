@@ -1,0 +1,74 @@
+import { MullionError } from '../../contract/errors.ts';
+import { bounded, unlessAborted } from '../bounded.ts';
+import { now } from '../context.ts';
+import type { Executors, Scope } from './scope.ts';
+
+/** How much longer than it was told a driver may take to give up a shutdown. */
+const SHUTDOWN_GRACE_MS = 5_000;
+
+/** Steps on a VPS's machine. */
+export const machineExecutors: Pick<
+  Executors,
+  'prepare' | 'start' | 'pause' | 'resume' | 'setLimits' | 'shutdown' | 'remove'
+> = {
+  prepare: async (scope) => {
+    const { context, driver, machine } = scope;
+    const { handle, link } = await bounded(
+      'prepare the machine',
+      context.timings.step,
+      driver.prepare(machine),
+    );
+    const { bootId } = context.deps.host();
+    scope.update({ runtime: { bootId, handle: { ...handle, data: { ...handle.data } }, link }, changed: [] });
+  },
+
+  start: async (scope) => {
+    const { context, driver, machine, handle } = scope;
+    await bounded('start it', context.timings.step, driver.start(machine, handle));
+    scope.update({ startedAt: now(context), health: driver.health === undefined ? 'unknown' : 'starting' });
+  },
+
+  pause: async ({ context, driver, machine, handle }) => {
+    if (driver.pause === undefined) throw lacks('pause');
+    await bounded('pause it', context.timings.step, driver.pause.pause(machine, handle));
+  },
+
+  resume: async ({ context, driver, machine, handle }) => {
+    if (driver.pause === undefined) throw lacks('resume');
+    await bounded('resume it', context.timings.step, driver.pause.resume(machine, handle));
+  },
+
+  setLimits: async ({ context, driver, machine, handle }, { limits }) => {
+    if (driver.limits === undefined) throw lacks('change limits of a running VPS');
+    await bounded('apply the limits', context.timings.step, driver.limits.setLimits(machine, handle, limits));
+  },
+
+  shutdown: async ({ driver, machine, handle, signal }, { timeoutMs }) => {
+    try {
+      await unlessAborted(
+        signal,
+        bounded('shut down', timeoutMs + SHUTDOWN_GRACE_MS, driver.shutdown(machine, handle, timeoutMs)),
+      );
+    } catch (failure) {
+      // What did not end in time is killed by the removal that follows.
+      if (!(failure instanceof MullionError && failure.code === 'timeout')) throw failure;
+    }
+  },
+
+  remove: async (scope) => {
+    const { context, driver, machine, id } = scope;
+    unwatch(scope);
+    const handle = scope.record.runtime?.handle;
+    await bounded(`remove the machine ${id}`, context.timings.step, driver.remove(machine, handle));
+    scope.update({ runtime: null, startedAt: null, health: 'unknown', changed: [] });
+  },
+};
+
+function unwatch({ context, id }: Scope): void {
+  const stop = context.watches.get(id);
+  context.watches.delete(id);
+  stop?.();
+}
+
+const lacks = (what: string): MullionError =>
+  new MullionError('not_supported', `This technique cannot ${what}.`);

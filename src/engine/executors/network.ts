@@ -1,0 +1,18 @@
+import { bounded } from '../bounded.ts';
+import type { Executors } from './scope.ts';
+
+/** Steps on a VPS's place on its network. */
+export const networkExecutors: Pick<Executors, 'admit' | 'connect' | 'detach'> = {
+  admit: ({ context, attachment }) =>
+    bounded('reserve its addresses', context.timings.step, context.deps.network.admit(attachment)),
+
+  connect: ({ context, attachment, runtime }) =>
+    bounded(
+      'connect it to the network',
+      context.timings.step,
+      context.deps.network.connect(attachment, runtime.link),
+    ),
+
+  detach: ({ context, attachment }) =>
+    bounded('disconnect it from the network', context.timings.step, context.deps.network.detach(attachment)),
+};

@@ -1,0 +1,13 @@
+import type { Step, StepOf, StepType } from '../../core/plan.ts';
+import { dataExecutors } from './data.ts';
+import { machineExecutors } from './machine.ts';
+import { networkExecutors } from './network.ts';
+import type { Executors, Scope } from './scope.ts';
+
+const EXECUTORS: Executors = { ...dataExecutors, ...networkExecutors, ...machineExecutors };
+
+const perform = <T extends StepType>(scope: Scope, type: T, step: StepOf<T>): Promise<void> =>
+  EXECUTORS[type](scope, step);
+
+export const performStep = (scope: Scope, step: Step): Promise<void> =>
+  perform<StepType>(scope, step.type, step);

@@ -1,0 +1,97 @@
+import { MullionError } from '../contract/errors.ts';
+import type { Image } from '../contract/resources.ts';
+import type { ImageRecord } from '../images/image-store.ts';
+import type { Context } from './context.ts';
+import type { ImageVerbs } from './contract.ts';
+import { startTask } from './node-task.ts';
+
+/** Builds run one after another: each keeps the processors busy and they share a cache. */
+const IMAGES_QUEUE = 'images';
+
+export function imageVerbs(context: Context): ImageVerbs {
+  const { state, deps, events } = context;
+  return {
+    async list(project) {
+      state.requireProject(project);
+      const own = deps.images.list().filter((image) => image.project === project);
+      const names = new Set(own.map(({ name }) => name));
+      const shared = deps.images
+        .list()
+        .filter((image) => image.project !== project && !names.has(image.name));
+      return [...own, ...shared.filter((image) => deps.images.find(project, image.name)?.id === image.id)]
+        .map((image) => viewImage(context, image))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    async info(project, name) {
+      return viewImage(context, requireImage(context, project, name));
+    },
+    async build(project, request) {
+      state.requireProject(project);
+      const subject = { kind: 'image.build', project, target: request.name, vps: null };
+      return startTask(context, IMAGES_QUEUE, subject, async (run) => {
+        const image = await deps.images.build(
+          project,
+          request,
+          ({ step, ...measure }) => {
+            const node = run.progress.child(step);
+            if (node.snapshot().state !== 'running') node.become('running');
+            node.measure(measure);
+          },
+          run.signal,
+        );
+        events.emit('image.added', project, image.name, { id: image.id, task: run.id });
+      });
+    },
+    async delete(project, name) {
+      const image = requireImage(context, project, name);
+      if (image.project !== project) {
+        throw new MullionError('forbidden', `The image ${name} belongs to the project ${image.project}.`, {
+          remedy: `Delete it there: mullion image delete ${name} --project ${image.project}`,
+        });
+      }
+      requireUnused(context, image);
+      const subject = { kind: 'image.delete', project, target: name, vps: null };
+      return startTask(context, IMAGES_QUEUE, subject, async (run) => {
+        requireUnused(context, image);
+        context.imagesLeaving.add(image.id);
+        try {
+          await deps.images.delete(image.id);
+        } finally {
+          context.imagesLeaving.delete(image.id);
+        }
+        events.emit('image.removed', project, name, { id: image.id, task: run.id });
+      });
+    },
+  };
+}
+
+/** @throws not_found that says how to build it */
+export function requireImage(context: Context, project: string, name: string): ImageRecord {
+  context.state.requireProject(project);
+  const image = context.deps.images.find(project, name);
+  if (image !== undefined && !context.imagesLeaving.has(image.id)) return image;
+  throw new MullionError('not_found', `There is no image ${name}.`, {
+    remedy: `Build it with: mullion image build ${name}; see what there is with: mullion image list`,
+    details: { image: name, project },
+  });
+}
+
+const usersOf = (context: Context, image: ImageRecord): string[] =>
+  [...context.state.vps.values()].filter(({ imageId }) => imageId === image.id).map(({ name }) => name);
+
+function requireUnused(context: Context, image: ImageRecord): void {
+  const users = usersOf(context, image);
+  if (users.length === 0) return;
+  const shown = users.slice(0, 5).join(', ');
+  throw new MullionError(
+    'in_use',
+    `The image ${image.name} is used by ${users.length > 5 ? `${users.length} VPSs, among them ${shown}` : shown}.`,
+    { details: { image: image.name, usedBy: users.length } },
+  );
+}
+
+const viewImage = (context: Context, image: ImageRecord): Image => ({
+  ...image,
+  parts: [...image.parts],
+  usedBy: usersOf(context, image).length,
+});

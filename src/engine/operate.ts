@@ -1,0 +1,289 @@
+import { asMullionError, ERRORS, MullionError } from '../contract/errors.ts';
+import type { Task } from '../contract/tasks.ts';
+import type { VpsState } from '../contract/vps.ts';
+import { type LifecycleEvent, requireMove } from '../core/lifecycle.ts';
+import type { Goal } from '../core/plan.ts';
+import type { Context } from './context.ts';
+import { pendingRestart } from './desired.ts';
+import { follow } from './exit-watch.ts';
+import { lastLines } from './last-lines.ts';
+import type { VpsRecord } from './records.ts';
+import { reach } from './run-plan.ts';
+import { claimsOf } from './state.ts';
+import { Interrupted, type TaskRun } from './task-run.ts';
+
+export type Operation =
+  | 'vps.launch'
+  | 'vps.start'
+  | 'vps.stop'
+  | 'vps.restart'
+  | 'vps.pause'
+  | 'vps.resume'
+  | 'vps.set'
+  | 'vps.delete'
+  | 'vps.ended';
+
+export interface OperationRequest {
+  readonly kind: Operation;
+  readonly event: LifecycleEvent;
+  /** What is wanted from now on. */
+  readonly patch: (record: VpsRecord) => Partial<VpsRecord>;
+  /** Looked at when its turn has come; false: there is nothing to do any more. */
+  readonly stillWanted?: ((record: VpsRecord) => boolean) | undefined;
+  /** Takes a failed change of properties back. */
+  readonly revert?: Partial<VpsRecord> | undefined;
+  /** Cancels what is under way on the VPS. */
+  readonly supersede?: boolean | undefined;
+}
+
+/**
+ * Queues an operation on a VPS and answers its task. When nothing else is under way on it, a state that does not allow
+ * the operation is refused at once; else that shows when its turn has come, in the task.
+ */
+export async function operate(context: Context, record: VpsRecord, request: OperationRequest): Promise<Task> {
+  const { id, name, project } = record;
+  if (context.closing.aborted) throw new MullionError('daemon_unreachable', 'The daemon is about to end.');
+  const mustWait = context.queue.isBusy(id);
+  if (!mustWait) requireMove(name, record.state, request.event);
+  const run = context.tasks.create({ kind: request.kind, project, target: name, vps: id });
+  if (mustWait) {
+    await context.state.commit([context.tasks.save(run)]);
+    if (request.supersede === true) context.tasks.cancelOn(id, `It made way for ${request.kind}.`);
+  }
+  const accepted = Promise.withResolvers<void>();
+  context.queue
+    .run(id, async () => {
+      try {
+        if (!(await begin(context, id, request, run))) return accepted.resolve();
+      } catch (failure) {
+        if (mustWait) await context.tasks.end(run, failure, []);
+        else context.tasks.discard(run);
+        return accepted.reject(failure);
+      }
+      accepted.resolve();
+      await pursue(context, id, run, request.revert);
+    })
+    .catch((failure: unknown) => context.deps.logger.error('operation broke off', { vps: id, failure }));
+  if (mustWait) accepted.promise.catch(() => undefined);
+  else await accepted.promise;
+  return context.tasks.now(run.id);
+}
+
+/** Makes the wish durable. False when it is no longer wanted. */
+async function begin(
+  context: Context,
+  id: string,
+  request: OperationRequest,
+  run: TaskRun,
+): Promise<boolean> {
+  if (context.closing.aborted) throw new Interrupted();
+  const record = context.state.vps.get(id);
+  if (record === undefined && request.event === 'deleteByForce') {
+    await context.tasks.end(run, undefined, []);
+    return false;
+  }
+  if (record === undefined) {
+    throw new MullionError('not_found', `The VPS ${run.subject.target} is gone.`, {
+      remedy: 'See what there is with: mullion list',
+    });
+  }
+  if (request.stillWanted?.(record) === false) {
+    await context.tasks.end(run, undefined, []);
+    return false;
+  }
+  const outcome = requireMove(record.name, record.state, request.event);
+  run.signal.throwIfAborted();
+  run.begun = true;
+  const next = { ...record, ...request.patch(record), state: outcome === 'gone' ? record.state : outcome };
+  const operation = context.state.vps.put(next);
+  try {
+    await context.state.commit([operation, context.tasks.save(run)]);
+  } catch (failure) {
+    context.state.vps.set(record);
+    throw failure;
+  }
+  announce(context, record, next.state);
+  return true;
+}
+
+/** Brings a VPS to its goal and ends the task with what came of it. Never throws. */
+export async function pursue(
+  context: Context,
+  id: string,
+  run: TaskRun,
+  revert?: Partial<VpsRecord>,
+): Promise<void> {
+  const record = (): VpsRecord | undefined => context.state.vps.get(id);
+  try {
+    if (record()?.bounce === true) {
+      await reach(context, id, 'stopped', run);
+      enter(context, id, 'starting', { bounce: false });
+    }
+    await reach(context, id, record()?.goal ?? 'absent', run);
+    await conclude(context, id, run);
+  } catch (failure) {
+    if (failure instanceof Interrupted) return;
+    try {
+      await concludeFailure(context, id, run, failure, revert);
+    } catch (worse) {
+      context.deps.logger.error('cannot record a failure', { vps: id, task: run.id, failure: worse });
+      await context.tasks.end(run, failure, []).catch(() => undefined);
+    }
+  }
+}
+
+async function conclude(context: Context, id: string, run: TaskRun): Promise<void> {
+  const record = context.state.vps.get(id);
+  if (record === undefined) return context.tasks.end(run, undefined, []);
+  if (record.goal === 'absent') return forget(context, record, run, undefined);
+  const waiting = run.subject.kind === 'vps.set' ? pendingRestart(context, record) : [];
+  if (waiting.length > 0) {
+    run.warn(`${waiting.join(', ')}: takes effect at the next start: mullion restart ${record.name}`);
+  }
+  // A change of properties heals nothing; an end that nobody asked for keeps its reason.
+  const state = run.subject.kind === 'vps.set' ? record.state : restingState(record);
+  const message = run.subject.kind === 'vps.set' || run.subject.kind === 'vps.ended' ? record.message : '';
+  enter(context, id, state, { message });
+  await endWith(context, id, run, undefined);
+}
+
+async function concludeFailure(
+  context: Context,
+  id: string,
+  run: TaskRun,
+  cause: unknown,
+  revert: Partial<VpsRecord> | undefined,
+): Promise<void> {
+  const record = context.state.vps.get(id);
+  if (record === undefined) return context.tasks.end(run, cause, []);
+  const failure = await explain(context, record, run, cause);
+  if (run.subject.kind === 'vps.launch') return abandonLaunch(context, record, run, failure);
+  if (run.subject.kind === 'vps.set') {
+    enter(context, id, record.state, { ...revert });
+    return endWith(context, id, run, failure);
+  }
+  const { machine } = record.observed;
+  const alive = machine === 'running' || machine === 'paused';
+  const goal: Goal = alive ? machine : 'stopped';
+  const cancelled = failure.code === 'cancelled';
+  const clean = machine === 'none' && record.observed.network === 'none';
+  // A VPS that is as it was, because the attempt was undone, is not in error.
+  const healthy = alive ? run.subject.kind !== 'vps.stop' || cancelled : cancelled && clean;
+  const state: VpsState = healthy ? restingState(record) : 'error';
+  enter(context, id, record.goal === 'absent' ? 'error' : state, {
+    goal,
+    bounce: false,
+    message: healthy ? record.message : failure.message,
+  });
+  await endWith(context, id, run, failure);
+}
+
+/** A launch that failed leaves nothing; what cannot be removed now stays as a VPS in error, to be deleted again. */
+async function abandonLaunch(
+  context: Context,
+  record: VpsRecord,
+  run: TaskRun,
+  failure: MullionError,
+): Promise<void> {
+  enter(context, record.id, 'deleting', { goal: 'absent' });
+  try {
+    await reach(context, record.id, 'absent', run, new AbortController().signal);
+  } catch (worse) {
+    if (worse instanceof Interrupted) return;
+    context.deps.logger.error('a failed launch left something', { vps: record.id, failure: worse });
+    const left = asMullionError(worse).message;
+    enter(context, record.id, 'error', { goal: 'stopped', message: `${failure.message} ${left}` });
+    return endWith(context, record.id, run, failure);
+  }
+  const current = context.state.vps.get(record.id);
+  if (current !== undefined) await forget(context, current, run, failure);
+}
+
+/** Drops the record and its claims, and ends the task, in one commit. */
+async function forget(context: Context, record: VpsRecord, run: TaskRun, failure: unknown): Promise<void> {
+  const claims = claimsOf(record).map((key) => ({ type: 'delete', key }) as const);
+  await context.tasks.end(run, failure, [...claims, context.state.vps.drop(record)]);
+  context.events.emit('vps.deleted', record.project, record.name, { task: run.id, id: record.id });
+}
+
+async function endWith(context: Context, id: string, run: TaskRun, failure: unknown): Promise<void> {
+  const record = context.state.vps.get(id);
+  await context.tasks.end(run, failure, record === undefined ? [] : [context.state.vps.put(record)]);
+  watch(context, id);
+}
+
+/** Hears of the machine's end from now on. */
+export function watch(context: Context, id: string): void {
+  follow(context, id, (handle, reason) => {
+    const record = context.state.vps.get(id);
+    // An operation that ends the machine sees to the rest itself.
+    if (record === undefined || record.state === 'stopping' || record.state === 'deleting') return;
+    const isSame = ({ runtime }: VpsRecord): boolean =>
+      runtime !== null && runtime.handle.pid === handle.pid && runtime.handle.pidStart === handle.pidStart;
+    operate(context, record, {
+      kind: 'vps.ended',
+      event: 'exited',
+      stillWanted: isSame,
+      patch: ({ observed }) => ({
+        goal: 'stopped',
+        bounce: false,
+        shutdownMs: 0,
+        message: reason,
+        observed: { ...observed, machine: 'remains' },
+      }),
+    }).catch((failure: unknown) => context.deps.logger.error('cannot clear up', { vps: id, failure }));
+  });
+}
+
+/** The state of a VPS at rest, from what was seen. */
+function restingState({ observed }: VpsRecord): VpsState {
+  switch (observed.machine) {
+    case 'running':
+      return 'running';
+    case 'paused':
+      return 'paused';
+    case 'none':
+      return 'stopped';
+    case 'remains':
+    case 'prepared':
+      return 'error';
+  }
+}
+
+/** Changes the state in memory and tells who listens. */
+export function enter(context: Context, id: string, state: VpsState, patch: Partial<VpsRecord> = {}): void {
+  const record = context.state.vps.get(id);
+  if (record === undefined) return;
+  context.state.vps.set({ ...record, ...patch, state });
+  announce(context, record, state, patch.message);
+}
+
+function announce(context: Context, before: VpsRecord, state: VpsState, message?: string): void {
+  if (before.state === state) return;
+  context.events.emit('vps.state', before.project, before.name, {
+    id: before.id,
+    state,
+    previous: before.state,
+    ...(message === undefined || message === '' ? {} : { message }),
+  });
+}
+
+const STARTING: ReadonlySet<string> = new Set<Operation>(['vps.launch', 'vps.start', 'vps.restart']);
+
+/** A failure to start carries what the guest said last. */
+async function explain(
+  context: Context,
+  record: VpsRecord,
+  run: TaskRun,
+  cause: unknown,
+): Promise<MullionError> {
+  const failure = asMullionError(cause);
+  const own = ERRORS[failure.code].kind === 'system' && failure.code !== 'cancelled';
+  if (!own || !STARTING.has(run.subject.kind)) return failure;
+  const log = await lastLines(context, record);
+  return new MullionError('start_failed', `The VPS ${record.name} did not start: ${failure.message}`, {
+    ...(run.subject.kind === 'vps.launch' ? { remedy: failure.remedy } : {}),
+    details: { ...failure.details, code: failure.code, log },
+    cause: failure,
+  });
+}

@@ -1,0 +1,100 @@
+import * as z from 'zod';
+import { TaskSchema } from '../contract/tasks.ts';
+import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
+import { EnvSchema, ForwardSchema, HealthSchema, LimitsSchema, VpsStateSchema } from '../contract/vps.ts';
+
+const LinkSchema = z.discriminatedUnion('kind', [
+  z.strictObject({ kind: z.literal('netns'), pid: z.number() }),
+  z.strictObject({ kind: z.literal('tap'), hostLink: z.string() }),
+  z.strictObject({ kind: z.literal('none') }),
+]);
+
+/** What finds a machine again after a restart of the daemon. Void once the host has restarted: `bootId` tells. */
+const RuntimeSchema = z.strictObject({
+  bootId: z.string(),
+  handle: z.strictObject({
+    pid: z.number(),
+    pidStart: z.number(),
+    data: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])),
+  }),
+  link: LinkSchema,
+});
+export type Runtime = z.infer<typeof RuntimeSchema>;
+
+/** One VPS: what is wanted of it and what was last seen. */
+export const VpsRecordSchema = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  project: z.string(),
+  /** Small number, unique on the node; names its link and its range of host ids. */
+  slot: z.number().int(),
+  technique: TechniqueSchema,
+  driver: DriverNameSchema,
+  reason: z.string(),
+  image: z.string(),
+  imageId: z.string(),
+  limits: LimitsSchema,
+  env: EnvSchema,
+  sshKeys: z.array(z.string()),
+  userData: z.string().optional(),
+  network: z.string(),
+  ipv4: z.string(),
+  ipv6: z.string(),
+  mac: z.string(),
+  machineId: z.string(),
+  forwards: z.array(ForwardSchema),
+  createdAt: z.string(),
+
+  goal: z.enum(['absent', 'stopped', 'running', 'paused']),
+  /** To be stopped before the goal is pursued. */
+  bounce: z.boolean(),
+  shutdownMs: z.number(),
+
+  state: VpsStateSchema,
+  health: HealthSchema,
+  message: z.string(),
+  startedAt: z.string().nullable(),
+  observed: z.strictObject({
+    recorded: z.boolean(),
+    volume: z.enum(['none', 'partial', 'filled']),
+    machine: z.enum(['none', 'remains', 'prepared', 'running', 'paused']),
+    network: z.enum(['none', 'admitted', 'connected']),
+    volumeLimit: z.number().optional(),
+    limits: LimitsSchema.optional(),
+  }),
+  runtime: RuntimeSchema.nullable(),
+  /** Properties, limits apart, that were changed since the machine was prepared. */
+  changed: z.array(z.enum(['env', 'sshKeys'])),
+});
+export type VpsRecord = z.infer<typeof VpsRecordSchema>;
+
+const SegmentSchema = z.strictObject({ gateway: z.string(), prefix: z.number().int() });
+
+export const NetworkRecordSchema = z.strictObject({
+  index: z.number().int(),
+  name: z.string(),
+  project: z.string(),
+  ipv4: SegmentSchema,
+  ipv6: SegmentSchema,
+  domain: z.string(),
+  createdAt: z.string(),
+});
+export type NetworkRecord = z.infer<typeof NetworkRecordSchema>;
+
+export const ProjectRecordSchema = z.strictObject({
+  name: z.string(),
+  description: z.string(),
+  createdAt: z.string(),
+});
+export type ProjectRecord = z.infer<typeof ProjectRecordSchema>;
+
+/** A task with its cursor: `steps` names what has been done. */
+export const TaskRecordSchema = z.strictObject({
+  ...TaskSchema.shape,
+  /** Id of the VPS that it works on; null when it works on something else. */
+  vps: z.string().nullable(),
+  /** False while it waits for its turn. */
+  begun: z.boolean(),
+  steps: z.array(z.string()),
+});
+export type TaskRecord = z.infer<typeof TaskRecordSchema>;

@@ -1,0 +1,65 @@
+import { applyStep, beginStep, type Goal, plan, reverseOf, type Step } from '../core/plan.ts';
+import { describeStep } from '../core/step-text.ts';
+import { UndoStack } from '../core/undo.ts';
+import type { Context } from './context.ts';
+import { desiredOf } from './desired.ts';
+import { Scope } from './executors/scope.ts';
+import { performStep } from './executors/table.ts';
+import { Interrupted, type TaskRun } from './task-run.ts';
+
+/**
+ * Plans the way of a VPS to a goal and goes it. A failure on the way to a running VPS is undone, so that nothing
+ * half-made is left; on the way down there is nothing to undo. What was seen stands in the record either way.
+ * @throws Interrupted when the daemon ends, with nothing undone
+ */
+export async function reach(
+  context: Context,
+  id: string,
+  goal: Goal,
+  task: TaskRun,
+  signal: AbortSignal = task.signal,
+): Promise<void> {
+  const scope = new Scope(context, id, signal);
+  const stages = plan(desiredOf(context, scope.record, goal), scope.record.observed);
+  const upward = goal === 'running' || goal === 'paused';
+  await using undo = new UndoStack((what, failure) =>
+    context.deps.logger.error('undo failed', { vps: id, task: task.id, step: what, failure }),
+  );
+  for (const [index, stage] of stages.entries()) {
+    if (context.closing.aborted) {
+      undo.commit();
+      throw new Interrupted();
+    }
+    signal.throwIfAborted();
+    // The handle is durable before the guest runs: a guest that runs can always be found again.
+    if (index > 0 && stage.some(({ type }) => type === 'start')) await saveProgress(context, id, task);
+    const outcomes = await Promise.allSettled(
+      stage.map(async (step) => {
+        const before = scope.record.observed;
+        const reverse = upward ? reverseOf(step, before) : undefined;
+        if (reverse !== undefined) undo.push(describeStep(reverse), () => reverseStep(context, id, reverse));
+        scope.update({ observed: beginStep(before, step) });
+        await task.part(describeStep(step), () => takeStep(scope, step));
+        task.steps.push(step.type);
+      }),
+    );
+    for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+  }
+  undo.commit();
+}
+
+async function takeStep(scope: Scope, step: Step): Promise<void> {
+  await performStep(scope, step);
+  scope.update({ observed: applyStep(scope.record.observed, step) });
+}
+
+/** An undo is never cut short by the cancellation that caused it. */
+const reverseStep = (context: Context, id: string, step: Step): Promise<void> =>
+  takeStep(new Scope(context, id, new AbortController().signal), step);
+
+/** Makes the VPS's record and the task's cursor durable. */
+export async function saveProgress(context: Context, id: string, task: TaskRun): Promise<void> {
+  const record = context.state.vps.get(id);
+  if (record === undefined) return;
+  await context.state.commit([context.state.vps.put(record), context.tasks.save(task)]);
+}

@@ -1,0 +1,90 @@
+import type { ImagePart } from '../contract/resources.ts';
+import type { TechniqueChoice } from '../contract/techniques.ts';
+import { TECHNIQUE_FACTS, TECHNIQUES, type Technique, type TechniqueReport } from '../contract/techniques.ts';
+import { type Candidate, type Choice, chooseTechnique, PREFERENCE } from '../core/technique-choice.ts';
+import type { Driver } from '../drivers/driver.ts';
+import { bounded } from './bounded.ts';
+
+/** A probe proves by trying, which may mean to boot something small. */
+const PROBE_MS = 120_000;
+
+/** What this host can run: each technique is probed once, until someone asks to do so again. */
+export class Techniques {
+  readonly #drivers: ReadonlyMap<Technique, Driver>;
+  readonly #reports = new Map<Technique, Promise<TechniqueReport>>();
+
+  constructor(drivers: ReadonlyMap<Technique, Driver>) {
+    this.#drivers = drivers;
+  }
+
+  async all(refresh: boolean): Promise<TechniqueReport[]> {
+    if (refresh) this.#reports.clear();
+    return Promise.all(TECHNIQUES.map((id) => this.report(id)));
+  }
+
+  report(id: Technique): Promise<TechniqueReport> {
+    const known = this.#reports.get(id);
+    if (known !== undefined) return known;
+    const report = this.#probe(id);
+    this.#reports.set(id, report);
+    return report;
+  }
+
+  /** @throws technique_unavailable, image_unfit */
+  async choose(
+    asked: TechniqueChoice,
+    image: { readonly name: string; readonly parts: readonly ImagePart[] },
+  ): Promise<Choice> {
+    const candidate = async (id: Technique): Promise<Candidate> => ({
+      report: await this.report(id),
+      needs: this.#drivers.get(id)?.needs(id),
+    });
+    if (asked !== 'auto') {
+      const first = await candidate(asked);
+      const fits = first.report.state === 'healthy' && isIn(first.needs, image.parts);
+      return chooseTechnique(asked, image, fits ? [first] : await Promise.all(PREFERENCE.map(candidate)));
+    }
+    const candidates: Candidate[] = [];
+    for (const id of PREFERENCE) {
+      const next = await candidate(id);
+      candidates.push(next);
+      // The slow probes of what comes after the first that fits need not be waited for.
+      if (next.report.state === 'healthy' && isIn(next.needs, image.parts)) break;
+    }
+    return chooseTechnique(asked, image, candidates);
+  }
+
+  async #probe(id: Technique): Promise<TechniqueReport> {
+    const driver = this.#drivers.get(id);
+    const { name, driver: usual } = TECHNIQUE_FACTS[id];
+    if (driver === undefined) {
+      return {
+        id,
+        name,
+        driver: usual,
+        state: 'undetected',
+        reason: `This version of Mullion has no driver for ${name} yet.`,
+        evidence: ['no driver is built in, so nothing was probed'],
+        remedy: 'Choose another technique',
+        features: {},
+      };
+    }
+    try {
+      return await bounded(`probe ${name}`, PROBE_MS, driver.probe(id));
+    } catch (failure) {
+      return {
+        id,
+        name,
+        driver: driver.name,
+        state: 'unhealthy',
+        reason: 'The probe itself failed.',
+        evidence: [failure instanceof Error ? failure.message : String(failure)],
+        remedy: 'Run: mullion doctor',
+        features: {},
+      };
+    }
+  }
+}
+
+const isIn = (needs: readonly ImagePart[] | undefined, parts: readonly ImagePart[]): boolean =>
+  needs?.every((part) => parts.includes(part)) ?? false;

@@ -1,0 +1,71 @@
+import type { Usage, Vps, VpsInfo } from '../contract/vps.ts';
+import { linkName } from '../core/naming.ts';
+import { bounded } from './bounded.ts';
+import type { Context } from './context.ts';
+import { pendingRestart } from './desired.ts';
+import { machineOf } from './machine.ts';
+import type { VpsRecord } from './records.ts';
+
+/** A VPS as everyone sees it. */
+export const viewVps = (context: Context, record: VpsRecord): Vps => ({
+  id: record.id,
+  name: record.name,
+  project: record.project,
+  technique: record.technique,
+  driver: record.driver,
+  image: record.image,
+  state: record.state,
+  health: record.health,
+  message: record.message,
+  network: record.network,
+  addresses: context.deps.networked ? [record.ipv4, record.ipv6] : [],
+  mac: record.mac,
+  ...record.limits,
+  pendingRestart: pendingRestart(context, record),
+  createdAt: record.createdAt,
+  startedAt: record.startedAt,
+  node: context.deps.nodeName,
+});
+
+export async function viewInfo(context: Context, record: VpsRecord): Promise<VpsInfo> {
+  return {
+    ...viewVps(context, record),
+    usage: await usageOf(context, record),
+    limits: record.limits,
+    snapshots: [],
+    forwards: record.forwards,
+    reason: record.reason,
+  };
+}
+
+/** What cannot be asked now counts as nothing used. */
+async function usageOf(context: Context, record: VpsRecord): Promise<Usage> {
+  const { pool, network, networked, naming, logger } = context.deps;
+  const ask = async <T>(what: string, question: () => Promise<T>): Promise<T | undefined> => {
+    try {
+      return await bounded(what, context.timings.question, question());
+    } catch (failure) {
+      logger.warn('no usage', { vps: record.id, what, failure });
+      return undefined;
+    }
+  };
+  const driver = context.deps.drivers.get(record.technique);
+  const { runtime, observed } = record;
+  const [machine, volume, link] = await Promise.all([
+    runtime === null || driver === undefined
+      ? undefined
+      : ask('ask the machine', () => driver.usage(machineOf(context, record), runtime.handle)),
+    observed.volume === 'filled' ? ask('ask the pool', () => pool.usage(record.id)) : undefined,
+    networked && observed.network === 'connected'
+      ? ask('ask the network', () => network.usage(linkName(naming, record.slot)))
+      : undefined,
+  ]);
+  return {
+    cpuSeconds: machine?.cpuSeconds ?? 0,
+    memory: machine?.memory ?? 0,
+    processes: machine?.processes ?? 0,
+    disk: volume?.used ?? 0,
+    networkIn: link?.networkIn ?? 0,
+    networkOut: link?.networkOut ?? 0,
+  };
+}

@@ -1,0 +1,137 @@
+import { MullionError } from '../contract/errors.ts';
+import type { SetRequest, StopRequest } from '../contract/vps.ts';
+import { requireLargerDisk } from '../core/capacity.ts';
+import { demandOf, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
+import { type Context, requireDriver } from './context.ts';
+import type { VpsVerbs } from './contract.ts';
+
+import { launch, planLaunch } from './launch.ts';
+import { operate } from './operate.ts';
+import type { VpsRecord } from './records.ts';
+import { sessionVerbs } from './sessions.ts';
+import type { Techniques } from './techniques.ts';
+import { viewInfo, viewVps } from './view.ts';
+
+export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
+  const { state } = context;
+  return {
+    ...sessionVerbs(context),
+    async list(project) {
+      state.requireProject(project);
+      return state
+        .vpsOfProject(project)
+        .map((record) => viewVps(context, record))
+        .sort((a, b) => (a.name < b.name ? -1 : 1));
+    },
+    async info(project, name) {
+      return viewInfo(context, state.requireVps(project, name));
+    },
+    launch: (project, request) => launch(context, techniques, project, request),
+    plan: (project, request) => planLaunch(context, techniques, project, request),
+    async start(project, name) {
+      const record = state.requireVps(project, name);
+      requireDriver(context, record.technique);
+      const demand = demandOf(context, record.technique, record.limits, 0);
+      if (record.runtime === null) requireRoomToRun(context, demand, record.id);
+      return operate(context, record, { kind: 'vps.start', event: 'start', patch: () => toGoal('running') });
+    },
+    async stop(project, name, request) {
+      return operate(context, state.requireVps(project, name), {
+        kind: 'vps.stop',
+        event: 'stop',
+        patch: () => ({ ...toGoal('stopped'), shutdownMs: shutdownMs(request) }),
+        supersede: request.force,
+      });
+    },
+    async restart(project, name, request) {
+      return operate(context, state.requireVps(project, name), {
+        kind: 'vps.restart',
+        event: 'restart',
+        patch: () => ({ ...toGoal('running'), bounce: true, shutdownMs: shutdownMs(request) }),
+        supersede: request.force,
+      });
+    },
+    async pause(project, name) {
+      const record = state.requireVps(project, name);
+      requireAbilityToPause(context, record);
+      return operate(context, record, { kind: 'vps.pause', event: 'pause', patch: () => toGoal('paused') });
+    },
+    async resume(project, name) {
+      const record = state.requireVps(project, name);
+      requireAbilityToPause(context, record);
+      return operate(context, record, {
+        kind: 'vps.resume',
+        event: 'resume',
+        patch: () => toGoal('running'),
+      });
+    },
+    async delete(project, name, { force }) {
+      return operate(context, state.requireVps(project, name), {
+        kind: 'vps.delete',
+        event: force ? 'deleteByForce' : 'delete',
+        patch: () => ({ ...toGoal('absent'), shutdownMs: 0 }),
+        supersede: force,
+      });
+    },
+    set: (project, name, changes) => set(context, state.requireVps(project, name), changes),
+  };
+}
+
+const toGoal = (goal: VpsRecord['goal']): Partial<VpsRecord> => ({ goal, bounce: false });
+
+const shutdownMs = ({ force, timeout }: StopRequest): number => (force ? 0 : timeout * 1000);
+
+function requireAbilityToPause(context: Context, record: VpsRecord): void {
+  if (requireDriver(context, record.technique).pause !== undefined) return;
+  throw new MullionError(
+    'not_supported',
+    `The technique ${record.technique} of ${record.name} cannot pause.`,
+  );
+}
+
+async function set(context: Context, record: VpsRecord, changes: SetRequest) {
+  const limits = {
+    cpus: changes.cpus ?? record.limits.cpus,
+    memory: changes.memory ?? record.limits.memory,
+    disk: changes.disk ?? record.limits.disk,
+    pids: changes.pids ?? record.limits.pids,
+  };
+  const demand = demandOf(context, record.technique, limits, 0);
+  if (changes.disk !== undefined) {
+    const { used } =
+      record.observed.volume === 'filled' ? await context.deps.pool.usage(record.id) : { used: 0 };
+    requireLargerDisk(record.name, record.limits.disk, changes.disk, used);
+    const growth = { ...limits, disk: changes.disk - record.limits.disk };
+    await requireRoomOnDisk(context, { ...demand, limits: growth, givesDisk: false });
+  }
+  if (changes.cpus !== undefined || changes.memory !== undefined) {
+    requireRoomToRun(context, demand, record.id);
+  }
+  const { env, sshKeys } = record;
+  return operate(context, record, {
+    kind: 'vps.set',
+    event: 'set',
+    patch: (current) => ({
+      limits: { ...current.limits, ...pickLimits(changes) },
+      env: changes.env ?? current.env,
+      sshKeys: changes.sshKeys ?? current.sshKeys,
+      changed: changedSince(current, changes),
+    }),
+    revert: { limits: record.limits, env, sshKeys, changed: record.changed },
+  });
+}
+
+function pickLimits({ cpus, memory, disk, pids }: SetRequest): Partial<VpsRecord['limits']> {
+  return {
+    ...(cpus === undefined ? {} : { cpus }),
+    ...(memory === undefined ? {} : { memory }),
+    ...(disk === undefined ? {} : { disk }),
+    ...(pids === undefined ? {} : { pids }),
+  };
+}
+
+function changedSince(record: VpsRecord, changes: SetRequest): VpsRecord['changed'] {
+  if (record.runtime === null) return [];
+  const named = (['env', 'sshKeys'] as const).filter((property) => changes[property] !== undefined);
+  return [...new Set([...record.changed, ...named])];
+}
