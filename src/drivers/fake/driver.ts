@@ -1,0 +1,168 @@
+import { dirname } from 'node:path';
+import { MullionError } from '../../contract/errors.ts';
+import { MIB } from '../../contract/sizes.ts';
+import { type Features, TECHNIQUE_FACTS, TECHNIQUES, type Technique } from '../../contract/techniques.ts';
+import { type Naming, vpsRunDirectory } from '../../core/naming.ts';
+import type { Condition, Driver, Handle, Machine } from '../driver.ts';
+import { Consoles } from './console.ts';
+import { delay, failWhen, faultsOf } from './faults.ts';
+import { fakeFiles, makeGuest } from './guest-files.ts';
+import { Lives } from './lives.ts';
+import { openSession } from './session.ts';
+import { idsBelow, isSame, readState, removeState, writeState } from './state.ts';
+
+/** Pids start above what a kernel gives (proc(5), pid_max), so that none is a real process. */
+const FIRST_PID = 5_000_000;
+
+/**
+ * A driver without a host behind it, for tests of everything above drivers. Its machines are files of the run
+ * directory, so that they outlive the daemon as real ones do; faults are asked for in a VPS's environment.
+ */
+export function createFakeDriver({ naming }: { readonly naming: Naming }): Driver {
+  const consoles = new Consoles();
+  const lives = new Lives((id) => consoles.end(id));
+  let nextPid = FIRST_PID + (process.pid % 10_000) * 100;
+
+  const living = (machine: Machine, handle: Handle) => {
+    const state = readState(machine);
+    if (state !== undefined && isSame(state, handle)) return state;
+    throw new MullionError('command_failed', `The machine of ${machine.name} is gone.`);
+  };
+  const gone = (machine: Machine, handle: Handle): boolean => {
+    const state = readState(machine);
+    return state === undefined || !isSame(state, handle);
+  };
+
+  return {
+    name: 'fake',
+    techniques: TECHNIQUES,
+    needs: (technique) => [technique === 'os' ? 'rootfs' : 'disk'],
+    features,
+    probe: async (technique) => ({
+      id: technique,
+      name: TECHNIQUE_FACTS[technique].name,
+      driver: 'fake',
+      state: 'healthy',
+      reason: 'The fake runs everywhere.',
+      evidence: ['it needs nothing of the host'],
+      remedy: '',
+      features: features(technique),
+    }),
+    async populate(machine) {
+      const faults = faultsOf(machine);
+      await delay(faults.slow);
+      await makeGuest(machine);
+      failWhen(faults.populateFails, 'populate');
+    },
+    async prepare(machine) {
+      const faults = faultsOf(machine);
+      await delay(faults.slow);
+      failWhen(faults.prepareFails, 'prepare');
+      const handle = { pid: nextPid++, pidStart: Date.now(), data: {} };
+      writeState(machine, {
+        condition: 'prepared',
+        pid: handle.pid,
+        pidStart: handle.pidStart,
+        diesAt: null,
+      });
+      return { handle, link: { kind: 'none' } };
+    },
+    async start(machine, handle) {
+      const faults = faultsOf(machine);
+      await delay(faults.slow);
+      const state = living(machine, handle);
+      if (state.condition !== 'prepared') return;
+      if (faults.startFails) consoles.write(machine, 'fake: kernel panic, as wanted\n');
+      failWhen(faults.startFails, 'start');
+      const diesAt = faults.diesAfter === undefined ? null : Date.now() + faults.diesAfter;
+      writeState(machine, { ...state, condition: 'running', diesAt });
+      consoles.write(machine, `fake: ${machine.name} is up\n`);
+    },
+    async shutdown(machine, handle, timeoutMs) {
+      if (gone(machine, handle)) return true;
+      const faults = faultsOf(machine);
+      if (faults.shutdownHangs) await new Promise<never>(() => undefined);
+      if (faults.shutdownIgnored) {
+        await delay(timeoutMs);
+        return false;
+      }
+      await delay(faults.slow);
+      removeState(machine);
+      lives.end(machine.id, handle, 'The guest powered itself off.');
+      return true;
+    },
+    async remove(machine, handle) {
+      const faults = faultsOf(machine);
+      await delay(faults.slow);
+      failWhen(faults.removeFails, 'remove');
+      removeState(machine);
+      lives.end(machine.id, handle, 'The machine was removed.');
+    },
+    async recover(machine, handle): Promise<Condition> {
+      failWhen(faultsOf(machine).handleLost, 'recover');
+      const state = readState(machine);
+      return state !== undefined && isSame(state, handle) ? state.condition : 'gone';
+    },
+    onExit: (machine, handle, listener) => lives.watch(machine, handle, listener),
+    async usage(machine, handle) {
+      const { pidStart } = living(machine, handle);
+      return { cpuSeconds: (Date.now() - pidStart) / 100_000, memory: 4 * MIB, processes: 3 };
+    },
+    leftovers: async () => idsBelow(dirname(vpsRunDirectory(naming, 'x'))),
+
+    exec: {
+      async exec(machine, handle, request) {
+        failWhen(faultsOf(machine).execFails, 'exec');
+        living(machine, handle);
+        return openSession(machine, request, (text) => consoles.write(machine, text));
+      },
+    },
+    console: {
+      async openConsole(machine, handle) {
+        living(machine, handle);
+        return consoles.open(machine);
+      },
+    },
+    logs: { readLogs: async (machine, options) => consoles.read(machine, options) },
+    files: fakeFiles,
+    pause: {
+      async pause(machine, handle) {
+        failWhen(faultsOf(machine).pauseFails, 'pause');
+        writeState(machine, { ...living(machine, handle), condition: 'paused' });
+      },
+      async resume(machine, handle) {
+        writeState(machine, { ...living(machine, handle), condition: 'running' });
+      },
+    },
+    limits: {
+      async setLimits(machine, handle) {
+        failWhen(faultsOf(machine).limitsFail, 'set limits');
+        living(machine, handle);
+      },
+    },
+    health: {
+      isReady: async (machine, handle) => !faultsOf(machine).neverReady && !gone(machine, handle),
+    },
+  };
+}
+
+/** Like the usual drivers: what shares the host's kernel can change more while it runs. */
+function features(technique: Technique): Features {
+  const shared = technique === 'os';
+  return {
+    exec: true,
+    tty: true,
+    console: true,
+    logs: true,
+    files: true,
+    pause: true,
+    gracefulStop: true,
+    liveMemory: true,
+    liveCpus: true,
+    livePids: shared,
+    liveDisk: shared,
+    fractionalCpus: shared,
+    ownKernel: !shared,
+    environment: true,
+  };
+}
