@@ -1,7 +1,8 @@
 import { closeSync, constants, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { run } from './run.ts';
 import * as calls from './syscalls/btrfs.ts';
-import { hasCode } from './syscalls/system-error.ts';
+import { hasCode } from './system-error.ts';
 
 /** statfs(2), f_type. */
 const BTRFS_MAGIC = 0x9123683e;
@@ -112,7 +113,10 @@ function readOrEmpty(path: string): string {
   }
 }
 
-/** Returns when all that was written before is on the disk. @throws SystemError */
-export const syncBtrfs = (path: string): void => {
-  withFolder(path, calls.syncFileSystem);
+/**
+ * Returns when all that was written before is on the disk; also sets off the clearing of destroyed subvolumes, which
+ * otherwise waits for the next commit, up to 30 seconds. A command, as the call would block for as long as it takes.
+ */
+export const syncBtrfs = async (path: string): Promise<void> => {
+  await run(['btrfs', 'filesystem', 'sync', path], { timeoutMs: 600_000 });
 };

@@ -13,7 +13,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
 import { type CgroupLayout, detectCgroups, hierarchyRoots } from './cgroup-layout.ts';
 import { pidfdOpen, pidfdSendSignal } from './syscalls/libc.ts';
-import { hasCode } from './syscalls/system-error.ts';
+import { hasCode } from './system-error.ts';
 
 export { type CgroupLayout, detectCgroups } from './cgroup-layout.ts';
 

@@ -1,6 +1,6 @@
 import { closeSync, constants, openSync } from 'node:fs';
 import { checked, libc } from './syscalls/libc.ts';
-import { hasCode } from './syscalls/system-error.ts';
+import { hasCode } from './system-error.ts';
 
 const LOCK_EX = 2;
 const LOCK_NB = 4;

@@ -1,7 +1,7 @@
 import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
 import { MullionError } from '../contract/errors.ts';
 import { checked, libc, mountSetattr, moveMount, O_CLOEXEC, openTree } from './syscalls/libc.ts';
-import { hasCode, SystemError } from './syscalls/system-error.ts';
+import { hasCode, SystemError } from './system-error.ts';
 
 /** Flags of mount(2). */
 export const MS = {

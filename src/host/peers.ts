@@ -1,5 +1,5 @@
 import { checked, libc } from './syscalls/libc.ts';
-import { hasCode } from './syscalls/system-error.ts';
+import { hasCode } from './system-error.ts';
 
 const SOL_SOCKET = 1;
 const SO_PEERCRED = 17;

@@ -1,7 +1,7 @@
 import { closeSync, constants } from 'node:fs';
 import type { Window } from '../contract/streams.ts';
 import { checked, ioctl, libc, O_CLOEXEC } from './syscalls/libc.ts';
-import { SystemError } from './syscalls/system-error.ts';
+import { SystemError } from './system-error.ts';
 
 const TIOCSWINSZ = 0x5414;
 

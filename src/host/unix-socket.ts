@@ -2,7 +2,7 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
-import { hasCode } from './syscalls/system-error.ts';
+import { hasCode } from './system-error.ts';
 
 /** open(2); not in node:fs. */
 const O_PATH = 0o10000000;

@@ -16,7 +16,6 @@ const TREE_SEARCH_V2 = request(READ | WRITE, 17, 112);
 const FS_INFO = request(READ, 31, 1024);
 const QUOTA_CTL = request(READ | WRITE, 40, 16);
 const QGROUP_LIMIT = request(READ, 43, 48);
-const SYNC = request(0, 8, 0);
 
 const SUBVOL_RDONLY = 1n << 1n;
 const SUBVOL_SPEC_BY_ID = 1n << 4n;
@@ -133,5 +132,3 @@ export function limitQgroup(fd: number, id: bigint, bytes: number | undefined): 
   memory.writeBigUInt64LE(bytes === undefined ? NO_LIMIT : BigInt(bytes), 16);
   ioctl(fd, 'BTRFS_IOC_QGROUP_LIMIT', QGROUP_LIMIT, memory);
 }
-
-export const syncFileSystem = (fd: number): number => ioctl(fd, 'BTRFS_IOC_SYNC', SYNC, null);

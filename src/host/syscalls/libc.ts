@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { SystemError } from './system-error.ts';
+import { SystemError } from '../system-error.ts';
 
 type Koffi = typeof import('koffi');
 /** Memory that the kernel reads or fills; null is the null pointer. */

@@ -1,0 +1,65 @@
+import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { MullionError } from '../../contract/errors.ts';
+import { formatSize, MIB } from '../../contract/sizes.ts';
+import { spaceOf } from '../../host/file-systems.ts';
+import { run } from '../../host/run.ts';
+
+export const MINIMUM_SIZE = 256 * MIB;
+/** Of the first superblock: offset 64 KiB, magic at 0x40 (btrfs on-disk format). */
+const MAGIC_OFFSET = 0x10040;
+const MAGIC = '_BHRfS_M';
+
+/**
+ * Makes the sparse file with an empty btrfs in it. It gets its name only when it is whole, so that a kill half-way
+ * leaves nothing that looks like a pool.
+ * @throws MullionError `insufficient_disk`, `invalid_request`
+ */
+export async function makePoolFile(file: string, wanted: number): Promise<void> {
+  const size = Math.floor(wanted / MIB) * MIB;
+  if (size < MINIMUM_SIZE) {
+    throw new MullionError('invalid_request', `A pool of ${formatSize(wanted)} is too small.`, {
+      remedy: `Set the pool's size to at least ${formatSize(MINIMUM_SIZE)}`,
+    });
+  }
+  const { free } = await spaceOf(dirname(file));
+  if (size > free) {
+    throw new MullionError(
+      'insufficient_disk',
+      `A pool of ${formatSize(size)} does not fit: the file system of ${file} has ${formatSize(free)} left.`,
+      { remedy: 'Set a smaller pool size (MULLION_POOL_SIZE), or free space there', details: { size, free } },
+    );
+  }
+  const draft = `${file}.making`;
+  rmSync(draft, { force: true });
+  try {
+    withFile(draft, 'wx', (fd) => ftruncateSync(fd, size));
+    await run(['mkfs.btrfs', '--quiet', '--label', 'mullion', draft]);
+    withFile(draft, 'r+', fsyncSync);
+    renameSync(draft, file);
+    withFile(dirname(file), 'r', fsyncSync);
+  } catch (failure) {
+    rmSync(draft, { force: true });
+    throw failure;
+  }
+}
+
+/** A file of that name without btrfs in it is not ours to overwrite. @throws MullionError `host_unfit` */
+export function checkSignature(file: string): void {
+  const magic = Buffer.alloc(MAGIC.length);
+  withFile(file, 'r', (fd) => readSync(fd, magic, 0, magic.length, MAGIC_OFFSET));
+  if (magic.toString('latin1') === MAGIC) return;
+  throw new MullionError('host_unfit', `The file ${file} holds no btrfs file system.`, {
+    remedy:
+      'Restore the file; or, when nothing of worth was in the pool, remove it and start the daemon again',
+  });
+}
+
+function withFile<T>(path: string, flags: string, use: (fd: number) => T): T {
+  const fd = openSync(path, flags, 0o600);
+  try {
+    return use(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

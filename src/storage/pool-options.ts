@@ -1,0 +1,10 @@
+import type { Pool } from '../contract/resources.ts';
+
+/** What the configuration says of the pool. */
+export interface PoolOptions {
+  readonly backend: 'auto' | Pool['backend'];
+  /** An existing folder that is used directly. */
+  readonly path?: string | undefined;
+  /** Bytes of the loop file, when one is made. */
+  readonly size: number;
+}

@@ -1,0 +1,88 @@
+import { execFileSync, spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { createNaming, type Naming } from '../../src/core/naming.ts';
+import { kernelKnows } from '../../src/host/file-systems.ts';
+import { mount, mountsUnder, unmount } from '../../src/host/mounts.ts';
+import { BtrfsPool } from '../../src/storage/btrfs/btrfs-pool.ts';
+import { ExistingGround } from '../../src/storage/btrfs/ground.ts';
+import { LoopGround } from '../../src/storage/btrfs/loop-ground.ts';
+import { DirPool } from '../../src/storage/dir/dir-pool.ts';
+import type { VolumeBackend } from '../../src/storage/volume.ts';
+import { type VolumeFixture, volumeConformance } from '../conformance/volumes.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
+
+const SIZE = 512 * 1024 ** 2;
+
+/** A pool in a scratch folder; at the end everything that was mounted must be gone by `close` alone. */
+async function fixture(
+  create: (naming: Naming, root: string) => VolumeBackend,
+  before: (root: string) => void = () => undefined,
+  after: (root: string) => void = () => undefined,
+): Promise<VolumeFixture> {
+  const scratch = scratchDirectory('storage');
+  const root = join(scratch.path, 'ground');
+  mkdirSync(root);
+  before(root);
+  const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
+  const pool = create(naming, root);
+  await pool.open();
+  return {
+    pool,
+    another: () => create(naming, root),
+    [Symbol.asyncDispose]: async () => {
+      await pool.close();
+      after(root);
+      await eventually('no mount is left', () => mountsUnder(scratch.path).length === 0);
+      await eventually('no loop device is left', () => !loopFiles().includes(scratch.path), 30_000);
+      scratch[Symbol.dispose]();
+    },
+  };
+}
+
+const loopFiles = (): string =>
+  execFileSync('losetup', ['--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' });
+
+const lockOf = (naming: Naming): string => join(naming.stateDirectory, 'pool.lock');
+
+const missing = (await kernelKnows('btrfs'))
+  ? spawnSync('mkfs.btrfs', ['--version']).status === 0
+    ? undefined
+    : 'mkfs.btrfs is not installed'
+  : 'this kernel has no btrfs';
+
+if (missing === undefined) {
+  volumeConformance('btrfs on a loop file', () =>
+    fixture(
+      (naming, root) =>
+        new BtrfsPool(
+          new LoopGround(join(root, 'pool.btrfs'), join(root, 'pool'), SIZE),
+          naming.instance,
+          lockOf(naming),
+        ),
+    ),
+  );
+  volumeConformance('btrfs in an existing folder', () =>
+    fixture(
+      (naming, root) => new BtrfsPool(new ExistingGround(join(root, 'fs')), naming.instance, lockOf(naming)),
+      (root) => {
+        execFileSync('truncate', ['--size', String(SIZE), join(root, 'image')]);
+        execFileSync('mkfs.btrfs', ['--quiet', join(root, 'image')]);
+        mkdirSync(join(root, 'fs'));
+        execFileSync('mount', ['-o', 'loop', join(root, 'image'), join(root, 'fs')]);
+      },
+      (root) => unmount(join(root, 'fs')),
+    ),
+  );
+} else {
+  test('volumes of btrfs', (t) => t.skip(missing));
+}
+
+volumeConformance('plain folders', () =>
+  fixture(
+    (naming, root) => new DirPool(root, naming.instance, lockOf(naming)),
+    (root) => mount('tmpfs', root, 'tmpfs', 0, `size=${SIZE}`),
+    (root) => unmount(root),
+  ),
+);
