@@ -1,6 +1,7 @@
 import { constants } from 'node:os';
 import { PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
+import { setImmediate } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest, Signal, Window } from '../../contract/streams.ts';
 import type { ExecSession, Machine } from '../driver.ts';
@@ -33,7 +34,8 @@ export function openSession(
   let window: Window = request.window ?? { columns: 80, rows: 24 };
   const lines = linesOf(stdin);
 
-  const program = Promise.resolve(
+  // A process never answers before its caller listens.
+  const program = setImmediate().then(() =>
     runProgram(request.argv, {
       machine,
       env: { PATH: DEFAULT_PATH, HOME: '/root', ...request.env },
