@@ -60,9 +60,6 @@ export function configureGuest(nic: NicSpec, ipv6: boolean): string[] {
       return `addr replace ${address}/${prefix} dev ${nic.guestLink}${flags}`;
     }),
     `link set ${nic.guestLink} up`,
-    ...addresses.map(({ address, gateway }) => {
-      const family = isIpv6(address) ? '-6 ' : '';
-      return `${family}route replace default via ${gateway} dev ${nic.guestLink}`;
-    }),
+    ...addresses.map(({ gateway }) => `route replace default via ${gateway} dev ${nic.guestLink}`),
   ];
 }

@@ -97,12 +97,12 @@ table bridge ${table} {
     type filter hook prerouting priority -300; policy accept;
     iifname != "${LINK_PREFIX(naming)}*" accept
     iifname . ether saddr != @macs drop
-    ether type arp jump arp
-    ether type ip jump ipv4
-    ether type ip6 jump ipv6
+    ether type arp jump arp_frames
+    ether type ip jump ipv4_frames
+    ether type ip6 jump ipv6_frames
     drop
   }
-  chain arp {
+  chain arp_frames {
     arp htype != 1 drop
     arp ptype != ip drop
     iifname . arp saddr ether != @macs drop
@@ -110,13 +110,13 @@ table bridge ${table} {
     arp operation request arp saddr ip 0.0.0.0 accept
     drop
   }
-  chain ipv4 {
+  chain ipv4_frames {
     udp sport 67 drop
     iifname . ip saddr @addresses4 accept
     ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
     drop
   }
-  chain ipv6 {
+  chain ipv6_frames {
     udp sport 547 drop
     icmpv6 type { nd-router-advert, nd-redirect } drop
     icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 drop

@@ -47,6 +47,7 @@ export class NetnsGuest implements AsyncDisposable {
   private constructor(child: ChildProcess, pid: number) {
     this.#child = child;
     this.pid = pid;
+    child.unref();
   }
 
   static async start(): Promise<NetnsGuest> {
