@@ -1,4 +1,8 @@
+import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { mount } from './mounts.ts';
 import { run } from './run.ts';
+import { attachLoop } from './syscalls/loop.ts';
 
 /** Loop devices whose backing file is this very file, for example /dev/loop3. */
 export async function loopDevicesOf(file: string): Promise<string[]> {
@@ -16,19 +20,37 @@ export async function loopDevicesOf(file: string): Promise<string[]> {
 
 /**
  * Mounts a file system that lies in a file. The loop device goes away by itself with the last mount of it; one that is
- * there already is used again, as two devices over one file would destroy its content.
+ * there already is used again, as two devices over one file would destroy its content. No command does this, as it
+ * would go on after the daemon is killed and meet the next daemon's try.
  */
 export async function mountFile(
   file: string,
   target: string,
   fstype: string,
-  options: readonly string[],
+  flags: number,
+  options: string,
 ): Promise<void> {
   const [device] = await loopDevicesOf(file);
-  const chosen = device === undefined ? ['loop', ...options] : options;
-  const list = chosen.length === 0 ? [] : ['-o', chosen.join(',')];
-  await run(['mount', '-t', fstype, ...list, device ?? file, target]);
-  if (device !== undefined) await run(['losetup', '--detach', device]);
+  if (device !== undefined) {
+    mount(device, target, fstype, flags, options);
+    return;
+  }
+  if (!existsSync('/dev/loop-control')) await run(['modprobe', 'loop']);
+  const loop = attachLoop(file);
+  try {
+    mount(loop.device, target, fstype, flags, options);
+  } finally {
+    closeSync(loop.fd);
+  }
+}
+
+/** Lets every loop device of the file go with its last mount, now when there is none (loop(4), LO_FLAGS_AUTOCLEAR). */
+export async function releaseLoops(file: string): Promise<void> {
+  for (const device of await loopDevicesOf(file)) {
+    const flag = join('/sys/block', basename(device), 'loop/autoclear');
+    const released = existsSync(flag) && readFileSync(flag, 'utf8').trim() === '1';
+    if (!released) await run(['losetup', '--detach', device]);
+  }
 }
 
 /** Tells the kernel that the file of a loop device has another size now. */

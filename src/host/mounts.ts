@@ -10,6 +10,7 @@ export const MS = {
   nodev: 4,
   noexec: 8,
   remount: 32,
+  noatime: 1024,
   bind: 4096,
   rec: 16_384,
   private: 1 << 18,

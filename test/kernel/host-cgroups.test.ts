@@ -116,6 +116,34 @@ test('a path that would leave the hierarchy is refused', async () => {
   }
 });
 
+test('the cgroup2 tree alone gives what needs no controller: groups, freezing, killing, time', async (t) => {
+  const { unified } = cgroups.layout;
+  if (unified === undefined) return t.skip('no cgroup2 tree is mounted');
+  const alone = new Cgroups({ layout: 'v2', controllers: {}, unified });
+  const own = `${parent}-v2`;
+  alone.ensure(`${own}/vps/inner`);
+  try {
+    const script = `echo $$ > ${join(unified, own, 'vps/inner/cgroup.procs')}; echo in; while :; do :; done`;
+    const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(child.stdout, 'data');
+    await eventually('time is counted', () => alone.usage(own).cpuSeconds > 0.05);
+    await alone.freeze(own);
+    const { cpuSeconds } = alone.usage(own);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    assert.equal(alone.usage(own).cpuSeconds, cpuSeconds);
+    await alone.thaw(own);
+    await alone.freeze(own);
+    assert.deepEqual(alone.processes(own), [child.pid]);
+    await alone.killAll(own);
+    assert.deepEqual(alone.processes(own), []);
+    assert.throws(() => alone.setLimits(own, { pids: 10 }), { code: 'host_unfit' });
+  } finally {
+    await alone.killAll(own);
+    await alone.remove(own);
+  }
+  assert.deepEqual(alone.list(own), []);
+});
+
 test('a process outside the group survives killAll', async () => {
   await withGroup(async () => {
     cgroups.ensure(`${parent}/other`);

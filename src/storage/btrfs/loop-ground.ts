@@ -4,13 +4,13 @@ import { dirname } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { formatSize, MIB } from '../../contract/sizes.ts';
 import { kernelKnows, spaceOf } from '../../host/file-systems.ts';
-import { loopDevicesOf, mountFile, refreshLoopSize } from '../../host/loops.ts';
-import { mountsUnder, unmount } from '../../host/mounts.ts';
+import { loopDevicesOf, mountFile, refreshLoopSize, releaseLoops } from '../../host/loops.ts';
+import { MS, mountsUnder, unmount } from '../../host/mounts.ts';
 import { run } from '../../host/run.ts';
 import type { Ground } from './ground.ts';
 import { checkSignature, makePoolFile } from './pool-file.ts';
 
-const MOUNT_OPTIONS = ['noatime', 'discard=async'];
+const MOUNT_OPTIONS = 'discard=async';
 
 /** A btrfs file system in a sparse file, mounted by a loop device that goes with the mount. */
 export class LoopGround implements Ground {
@@ -37,7 +37,9 @@ export class LoopGround implements Ground {
       await makePoolFile(this.#file, this.#size);
     else checkSignature(this.#file);
     mkdirSync(this.root, { recursive: true, mode: 0o700 });
-    if (!(await this.#isMounted())) await mountFile(this.#file, this.root, 'btrfs', MOUNT_OPTIONS);
+    if (!(await this.#isMounted()))
+      await mountFile(this.#file, this.root, 'btrfs', MS.noatime, MOUNT_OPTIONS);
+    await releaseLoops(this.#file);
     chmodSync(this.root, 0o711);
     await this.#fillFile();
   }

@@ -1,5 +1,15 @@
-import { closeSync, fsyncSync, ftruncateSync, openSync, readSync, renameSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { randomUUID } from 'node:crypto';
+import {
+  closeSync,
+  fsyncSync,
+  ftruncateSync,
+  openSync,
+  readdirSync,
+  readSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { basename, dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { formatSize, MIB } from '../../contract/sizes.ts';
 import { spaceOf } from '../../host/file-systems.ts';
@@ -9,6 +19,7 @@ export const MINIMUM_SIZE = 256 * MIB;
 /** Of the first superblock: offset 64 KiB, magic at 0x40 (btrfs on-disk format). */
 const MAGIC_OFFSET = 0x10040;
 const MAGIC = '_BHRfS_M';
+const DRAFT_SUFFIX = '.making';
 
 /**
  * Makes the sparse file with an empty btrfs in it. It gets its name only when it is whole, so that a kill half-way
@@ -30,8 +41,8 @@ export async function makePoolFile(file: string, wanted: number): Promise<void> 
       { remedy: 'Set a smaller pool size (MULLION_POOL_SIZE), or free space there', details: { size, free } },
     );
   }
-  const draft = `${file}.making`;
-  rmSync(draft, { force: true });
+  removeDrafts(file);
+  const draft = `${file}${DRAFT_SUFFIX}-${randomUUID()}`;
   try {
     withFile(draft, 'wx', (fd) => ftruncateSync(fd, size));
     await run(['mkfs.btrfs', '--quiet', '--label', 'mullion', draft]);
@@ -41,6 +52,14 @@ export async function makePoolFile(file: string, wanted: number): Promise<void> 
   } catch (failure) {
     rmSync(draft, { force: true });
     throw failure;
+  }
+}
+
+/** A name of its own for each attempt: the mkfs of one that was killed may still be about to open its file. */
+function removeDrafts(file: string): void {
+  const prefix = `${basename(file)}${DRAFT_SUFFIX}`;
+  for (const name of readdirSync(dirname(file)).filter((candidate) => candidate.startsWith(prefix))) {
+    rmSync(join(dirname(file), name), { force: true });
   }
 }
 
