@@ -34,8 +34,15 @@ export function raiseBridge(naming: Naming, network: NetworkSpec, ipv6: boolean)
   ];
 }
 
+/**
+ * A frame may go out where it came in: with bridge-nf-call-iptables, a VPS that asks for a forward of its own is
+ * answered within the bridge. The rules keep everything else from being reflected.
+ */
+const reflect = (link: string): string => `link set ${link} type bridge_slave hairpin on`;
+
 export const joinBridge = (link: string, bridge: string): string[] => [
   `link set ${link} master ${bridge} up`,
+  reflect(link),
 ];
 
 export const removeAddresses = (addresses: readonly string[], link: string): string[] =>
@@ -47,6 +54,7 @@ export const removeLinks = (links: readonly string[]): string[] => links.map((li
 export function createPair(nic: NicSpec, bridge: string, pid: number): string[] {
   return [
     `link add ${nic.hostLink} up master ${bridge} type veth peer name ${nic.guestLink} address ${nic.mac} netns ${pid}`,
+    reflect(nic.hostLink),
   ];
 }
 

@@ -92,6 +92,7 @@ table bridge ${table} {
   set addresses4 { type ifname . ipv4_addr; }
   set addresses6 { type ifname . ipv6_addr; }
   set targets6 { typeof iifname . @th,64,128; }
+  set reflections { type ifname . ifname; }
 
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
@@ -101,6 +102,10 @@ table bridge ${table} {
     ether type ip jump ipv4_frames
     ether type ip6 jump ipv6_frames
     drop
+  }
+  chain forward {
+    type filter hook forward priority 0; policy accept;
+    iifname . oifname @reflections ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 drop
   }
   chain arp_frames {
     arp htype != 1 drop
@@ -155,7 +160,7 @@ export function attachmentElements(attachment: Attachment): Element[] {
   const addresses = nic.addresses.map(({ address }) => address);
   const ipv4 = addresses.filter((address) => !address.includes(':'));
   const ipv6 = addresses.filter((address) => address.includes(':'));
-  const elements = [bridge('macs', `${link} . ${nic.mac}`)];
+  const elements = [bridge('macs', `${link} . ${nic.mac}`), bridge('reflections', `${link} . ${link}`)];
   for (const address of ipv4) elements.push(bridge('addresses4', `${link} . ${address}`));
   for (const address of [...ipv6, linkLocalAddress(nic.mac)]) {
     elements.push(bridge('addresses6', `${link} . ${address}`));

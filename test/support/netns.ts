@@ -73,7 +73,7 @@ export class NetnsGuest implements AsyncDisposable {
   }
 
   /** Runs a command in it, at most 10 s; standard output, or undefined when it failed. */
-  async output(argv: readonly string[], stdin = ''): Promise<string | undefined> {
+  async output(argv: readonly string[], stdin: string | Uint8Array = ''): Promise<string | undefined> {
     const result = await attempt(this.command(argv), stdin);
     return result.code === 0 ? result.stdout : undefined;
   }
@@ -89,7 +89,7 @@ export class NetnsGuest implements AsyncDisposable {
 /** Runs a command, at most 10 s, and never throws for its exit code. */
 export function attempt(
   argv: readonly string[],
-  stdin = '',
+  stdin: string | Uint8Array = '',
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   return new Promise((resolve, reject) => {
     const child = spawn(argv[0] ?? '', argv.slice(1), { timeout: 10_000, killSignal: 'SIGKILL' });

@@ -1,0 +1,130 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import type { Forward } from '../../src/contract/vps.ts';
+import { allocateAddress, ipv4Segment, ipv6Segment } from '../../src/core/addresses.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { createNaming, linkName, macAddress, type Naming } from '../../src/core/naming.ts';
+import { createLinuxNetwork } from '../../src/network/linux-network.ts';
+import type { Attachment, NetworkBackend, NetworkSpec } from '../../src/network/network.ts';
+import { attempt, NetnsGuest } from './netns.ts';
+import { scratchDirectory } from './scratch.ts';
+
+export interface Member {
+  readonly guest: NetnsGuest;
+  readonly attachment: Attachment;
+  readonly ipv4: string;
+  readonly ipv6: string;
+  readonly mac: string;
+}
+
+/** The host's addresses towards the outside, and those of the machine there (RFC 5737, RFC 3849). */
+export const HOST_OUTSIDE = { ipv4: '192.0.2.1', ipv6: '2001:db8::1' };
+export const OUTSIDE = { ipv4: '192.0.2.2', ipv6: '2001:db8::2' };
+
+/** One installation with its real bridges, rules and name servers, in the network namespace of the test. */
+export class NetworkWorld implements AsyncDisposable {
+  readonly naming: Naming;
+  readonly backend: NetworkBackend;
+  readonly #scratch = scratchDirectory('network');
+  readonly #guests: NetnsGuest[] = [];
+  readonly #taken = new Set<string>();
+  #slots = 0;
+
+  constructor() {
+    this.naming = createNaming(join(this.#scratch.path, 'state'), join(this.#scratch.path, 'run'));
+    this.backend = this.restart();
+  }
+
+  /** A backend that knows nothing, as after the daemon was killed. */
+  restart(): NetworkBackend {
+    return createLinuxNetwork({ naming: this.naming, logger: silentLogger });
+  }
+
+  network(index: number, name = `net${index}`): NetworkSpec {
+    return {
+      index,
+      name,
+      project: name,
+      ipv4: ipv4Segment(`10.77.${index}.0/24`),
+      ipv6: ipv6Segment(this.naming.instance, index),
+      domain: `${name}.internal`,
+    };
+  }
+
+  /** The attachment of a VPS that is not there yet. */
+  plan(network: NetworkSpec, name: string, forwards: readonly Forward[] = []): Attachment {
+    const pair = allocateAddress(network, this.#taken);
+    this.#taken.add(pair.ipv4);
+    return {
+      vps: `id-${name}`,
+      hostname: name,
+      network,
+      forwards,
+      nic: {
+        hostLink: linkName(this.naming, this.#slots++),
+        guestLink: 'eth0',
+        mac: macAddress(`${this.naming.instance} ${name}`),
+        addresses: [
+          { address: pair.ipv4, ...network.ipv4 },
+          { address: pair.ipv6, ...network.ipv6 },
+        ],
+        nameservers: [network.ipv4.gateway, network.ipv6.gateway],
+        domain: network.domain,
+      },
+    };
+  }
+
+  async guest(): Promise<NetnsGuest> {
+    const guest = await NetnsGuest.start();
+    this.#guests.push(guest);
+    return guest;
+  }
+
+  /** Launches a VPS that is a bare network namespace. */
+  async join(network: NetworkSpec, name: string, forwards: readonly Forward[] = []): Promise<Member> {
+    const attachment = this.plan(network, name, forwards);
+    const guest = await this.guest();
+    await this.backend.admit(attachment);
+    await this.backend.connect(attachment, { kind: 'netns', pid: guest.pid });
+    const [ipv4 = '', ipv6 = ''] = attachment.nic.addresses.map(({ address }) => address);
+    return { guest, attachment, ipv4, ipv6, mac: attachment.nic.mac };
+  }
+
+  /** A machine outside, behind an interface of the host. It has no route to the networks, only to the host. */
+  async outside(): Promise<NetnsGuest> {
+    const guest = await this.guest();
+    await must([
+      'ip',
+      'link',
+      'add',
+      'up0',
+      'type',
+      'veth',
+      'peer',
+      'name',
+      'eth0',
+      'netns',
+      String(guest.pid),
+    ]);
+    await must(['ip', 'addr', 'add', `${HOST_OUTSIDE.ipv4}/24`, 'dev', 'up0']);
+    await must(['ip', 'addr', 'add', `${HOST_OUTSIDE.ipv6}/64`, 'dev', 'up0', 'nodad']);
+    await must(['ip', 'link', 'set', 'up0', 'up']);
+    await must(guest.command(['ip', 'addr', 'add', `${OUTSIDE.ipv4}/24`, 'dev', 'eth0']));
+    await must(guest.command(['ip', 'addr', 'add', `${OUTSIDE.ipv6}/64`, 'dev', 'eth0', 'nodad']));
+    await must(guest.command(['ip', 'link', 'set', 'eth0', 'up']));
+    return guest;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.restart().close();
+    await Promise.all(this.#guests.map((guest) => guest[Symbol.asyncDispose]()));
+    await attempt(['ip', 'link', 'del', 'up0']);
+    this.#scratch[Symbol.dispose]();
+  }
+}
+
+export async function must(argv: readonly string[], stdin: string | Uint8Array = ''): Promise<string> {
+  const result = await attempt(argv, stdin);
+  assert.equal(result.code, 0, `${argv.join(' ')}: ${result.stderr}`);
+  return result.stdout;
+}
