@@ -2,13 +2,18 @@ import { accessSync, constants } from 'node:fs';
 import { join } from 'node:path';
 import { commandEnvironment } from './run.ts';
 
-/** Whether `run` would find this program. */
-export const hasProgram = (name: string): boolean =>
-  (commandEnvironment().PATH ?? '').split(':').some((folder) => {
-    try {
-      accessSync(join(folder, name), constants.X_OK);
-      return true;
-    } catch {
-      return false;
-    }
-  });
+/** Where `run` would find this program; undefined when it is not installed. */
+export const programPath = (name: string): string | undefined =>
+  (commandEnvironment().PATH ?? '')
+    .split(':')
+    .map((folder) => join(folder, name))
+    .find((path) => {
+      try {
+        accessSync(path, constants.X_OK);
+        return true;
+      } catch {
+        return false;
+      }
+    });
+
+export const hasProgram = (name: string): boolean => programPath(name) !== undefined;

@@ -27,6 +27,10 @@ interface Libc {
   poll(descriptors: Memory, count: number, timeout: number): number;
   flock(fd: number, operation: number): number;
   getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
+  socket(domain: number, type: number, protocol: number): number;
+  connect(fd: number, address: Memory, length: number): number;
+  send(fd: number, data: Memory, length: number, flags: number): number;
+  shutdown(fd: number, how: number): number;
   posix_openpt(flags: number): number;
   grantpt(fd: number): number;
   unlockpt(fd: number): number;
@@ -55,6 +59,10 @@ function load(): Libc {
     poll: library.func('int poll(void *descriptors, unsigned long count, int timeout)'),
     flock: library.func('int flock(int fd, int operation)'),
     getsockopt: library.func('int getsockopt(int fd, int level, int option, void *value, void *length)'),
+    socket: library.func('int socket(int domain, int type, int protocol)'),
+    connect: library.func('int connect(int fd, const void *address, unsigned int length)'),
+    send: library.func('long send(int fd, const void *data, size_t length, int flags)'),
+    shutdown: library.func('int shutdown(int fd, int how)'),
     posix_openpt: library.func('int posix_openpt(int flags)'),
     grantpt: library.func('int grantpt(int fd)'),
     unlockpt: library.func('int unlockpt(int fd)'),

@@ -1,0 +1,88 @@
+import { join } from 'node:path';
+import type { CgroupLayout } from '../cgroup-layout.ts';
+import { programPath } from '../programs.ts';
+
+const CRUN = 'crun';
+const CONMON = 'conmon';
+/** Bytes of a console's log; conmon then begins anew, so that no guest fills the host. */
+export const LOG_LIMIT = 4 * 1024 * 1024;
+
+/** Binds /dev/null over the file named by its first argument, then becomes the rest. */
+const HIDE_SCRIPT = 'mount --bind /dev/null "$0" && exec "$@"';
+
+/**
+ * What must stand before `crun create`. crun refuses hierarchies of version 1 beside a cgroup2 tree that has
+ * controllers of its own; in a mount namespace where that list is empty it goes on. Only create looks.
+ */
+export function createPrefix({ layout, controllers, unified }: CgroupLayout): string[] {
+  if (layout !== 'hybrid' || unified === undefined) return [];
+  if (!Object.values(controllers).includes(unified)) return [];
+  const hidden = join(unified, 'cgroup.controllers');
+  return ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', HIDE_SCRIPT, hidden];
+}
+
+export const crunArgv = (stateDirectory: string, ...rest: readonly string[]): string[] => [
+  CRUN,
+  '--root',
+  stateDirectory,
+  ...rest,
+];
+
+export interface MonitorOptions {
+  /** For people and logs. */
+  readonly name: string;
+  /** What the console shows is kept here, in the format k8s-file. */
+  readonly log: string;
+  /** An existing folder; the exit code becomes the file of the container's id in it. */
+  readonly exitDirectory: string;
+  /** Where the monitor's own pid is written. */
+  readonly pidFile: string;
+}
+
+export interface MonitoredContainer {
+  readonly id: string;
+  readonly bundle: string;
+  readonly pidFile: string;
+  readonly monitor: MonitorOptions;
+}
+
+/**
+ * conmon(8) that makes a container with a terminal and stays its parent. Only the runtime itself enters the private
+ * mount namespace of `prefix`: a monitor that lived in one would hold every mount that the host had at that time.
+ */
+export function monitorArgv(
+  stateDirectory: string,
+  prefix: readonly string[],
+  { id, bundle, pidFile, monitor }: MonitoredContainer,
+): string[] {
+  const [runtime = CRUN, ...runtimeArguments] = [...prefix, ...crunArgv(stateDirectory)];
+  return [
+    CONMON,
+    ...['--api-version', '1'],
+    ...['--cid', id, '--cuuid', id, '--name', monitor.name],
+    ...['--runtime', programPath(runtime) ?? runtime],
+    ...runtimeArguments.flatMap((argument) => ['--runtime-arg', argument]),
+    ...['--bundle', bundle, '--container-pidfile', pidFile, '--conmon-pidfile', monitor.pidFile],
+    ...['--exit-dir', monitor.exitDirectory, '--persist-dir', bundle],
+    ...['--log-path', `k8s-file:${monitor.log}`, '--log-size-max', String(LOG_LIMIT)],
+    ...['--no-sync-log', '--full-attach', '--terminal'],
+  ];
+}
+
+export interface ExecOptions {
+  /** File with the process of the OCI runtime specification. */
+  readonly process: string;
+  /** Where the command's pid on the host is written. */
+  readonly pidFile: string;
+  /** Where crun's own complaints are written, besides on standard error. */
+  readonly log: string;
+}
+
+export const execArgv = (stateDirectory: string, id: string, options: ExecOptions): string[] => [
+  CRUN,
+  ...['--root', stateDirectory, '--log', options.log],
+  ...['exec', '--process', options.process, '--pid-file', options.pidFile, id],
+];
+
+/** Runs `argv` with its standard input as the controlling terminal of a session of its own. */
+export const inTerminalSession = (argv: readonly string[]): string[] => ['setsid', '--ctty', ...argv];

@@ -1,0 +1,77 @@
+import { once } from 'node:events';
+import type { Readable } from 'node:stream';
+import { MullionError } from '../../contract/errors.ts';
+import { commandEnvironment, spawnCommand } from '../run.ts';
+import { type MonitoredContainer, monitorArgv } from './arguments.ts';
+
+const CREATE_MS = 30_000;
+/** The descriptor on which conmon tells the container's pid, or why there is none. */
+const SYNC_FD = 3;
+
+/**
+ * Makes a container under conmon. conmon leaves the caller's session, so that it outlives this process.
+ * @throws MullionError `start_failed` with crun's words
+ */
+export async function createMonitored(
+  stateDirectory: string,
+  prefix: readonly string[],
+  container: MonitoredContainer,
+): Promise<{ readonly pid: number }> {
+  const child = spawnCommand(monitorArgv(stateDirectory, prefix, container), {
+    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
+    env: commandEnvironment({ _OCI_SYNCPIPE: String(SYNC_FD) }),
+    cwd: '/',
+  });
+  const sync = child.stdio[SYNC_FD];
+  const failed = once(child, 'error').then(([cause]: unknown[]) => {
+    throw new MullionError('host_unfit', 'The program conmon cannot be started.', {
+      remedy: 'Run: mullion quickstart, which installs what is missing',
+      cause,
+    });
+  });
+  failed.catch(() => undefined);
+  const answer = parseSync(await Promise.race([firstLine(sync), failed]));
+  if (answer.pid > 0) return { pid: answer.pid };
+  const last = answer.message.trim().split('\n').at(-1) || 'no message';
+  throw new MullionError('start_failed', `The container could not be made: ${last}`, {
+    details: { output: answer.message.slice(-4000) },
+    remedy: 'Run: mullion doctor, which tries a small container',
+  });
+}
+
+/** One JSON object on a line: `data`, or `pid` in older versions, is negative on failure (conmon, src/utils.c). */
+export function parseSync(line: string): { readonly pid: number; readonly message: string } {
+  try {
+    const answer: unknown = JSON.parse(line);
+    if (typeof answer === 'object' && answer !== null) {
+      const pid = 'data' in answer ? answer.data : 'pid' in answer ? answer.pid : undefined;
+      const message = 'message' in answer && typeof answer.message === 'string' ? answer.message : '';
+      if (typeof pid === 'number') return { pid, message };
+    }
+  } catch {
+    // What cannot be read is told below.
+  }
+  return { pid: -1, message: line };
+}
+
+/** Ends with the first newline or the stream, at the latest after half a minute. */
+async function firstLine(stream: unknown): Promise<string> {
+  if (!isReadable(stream)) throw new TypeError('the sync pipe cannot be read');
+  const timer = setTimeout(() => stream.destroy(), CREATE_MS);
+  let text = '';
+  try {
+    for await (const piece of stream.setEncoding('utf8')) {
+      text += String(piece);
+      if (text.includes('\n') || text.length > 65_536) break;
+    }
+  } catch {
+    // A stream that was cut off gives what came until then.
+  } finally {
+    clearTimeout(timer);
+    stream.destroy();
+  }
+  return text.split('\n')[0] ?? '';
+}
+
+const isReadable = (stream: unknown): stream is Readable =>
+  typeof stream === 'object' && stream !== null && 'setEncoding' in stream && 'destroy' in stream;

@@ -1,0 +1,158 @@
+import type { ChildProcess, StdioOptions } from 'node:child_process';
+import { once } from 'node:events';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { MullionError } from '../../contract/errors.ts';
+import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
+import { run, spawnCommand } from '../run.ts';
+import {
+  createPrefix,
+  crunArgv,
+  type ExecOptions,
+  execArgv,
+  inTerminalSession,
+  type MonitorOptions,
+} from './arguments.ts';
+import { createMonitored } from './monitor.ts';
+
+export type OciStatus = 'creating' | 'created' | 'running' | 'paused' | 'stopped';
+const STATUSES: readonly string[] = ['creating', 'created', 'running', 'paused', 'stopped'];
+const isStatus = (text: unknown): text is OciStatus => typeof text === 'string' && STATUSES.includes(text);
+
+export interface CreateOptions {
+  /** Where crun writes the container's pid. */
+  readonly pidFile: string;
+  /** Puts conmon above the container: a console, its log, the exit code. */
+  readonly monitor?: MonitorOptions | undefined;
+  /** Without a monitor: what standard output and error become; absent, they are thrown away. */
+  readonly outputFd?: number | undefined;
+  /** Without a monitor: descriptors that the container gets as 3, 4, ... */
+  readonly extraFds?: readonly number[] | undefined;
+}
+
+const CREATE_MS = 30_000;
+
+/**
+ * Containers by crun(1). All state is on disk below `stateDirectory`, so that it outlives this process and another one
+ * finds it. `id`s are the caller's and must be fit for a file name.
+ */
+export class OciRuntime {
+  readonly stateDirectory: string;
+  readonly #createPrefix: readonly string[];
+
+  constructor(options: { readonly stateDirectory: string; readonly layout?: CgroupLayout | undefined }) {
+    this.stateDirectory = options.stateDirectory;
+    this.#createPrefix = createPrefix(options.layout ?? detectCgroups());
+  }
+
+  /**
+   * Makes the container's process, which waits before its program.
+   * @throws MullionError `start_failed` with crun's words
+   */
+  async create(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
+    checkId(id);
+    const { monitor, pidFile } = options;
+    if (monitor !== undefined) {
+      return createMonitored(this.stateDirectory, this.#createPrefix, { id, bundle, pidFile, monitor });
+    }
+    return this.#createBare(bundle, id, options);
+  }
+
+  async #createBare(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
+    const { pidFile, outputFd = 'ignore', extraFds = [] } = options;
+    const log = `${pidFile}.log`;
+    const argv = crunArgv(
+      this.stateDirectory,
+      ...['--log', log],
+      ...['create', '--bundle', bundle, '--pid-file', pidFile],
+      ...(extraFds.length === 0 ? [] : ['--preserve-fds', String(extraFds.length)]),
+      id,
+    );
+    try {
+      const child = spawnCommand([...this.#createPrefix, ...argv], {
+        stdio: ['ignore', outputFd, outputFd, ...extraFds],
+      });
+      // The container keeps the output open: what tells is the end of crun, not of its streams.
+      const code = await exitOf(child);
+      if (code !== 0) throw createFailed(await readFile(log, 'utf8').catch(() => ''), code);
+      return { pid: Number(await readFile(pidFile, 'utf8')) };
+    } finally {
+      await rm(log, { force: true });
+    }
+  }
+
+  /** @throws MullionError `command_failed` */
+  async start(id: string): Promise<void> {
+    await run(crunArgv(this.stateDirectory, 'start', checkId(id)));
+  }
+
+  /** A signal, by name or number, to the container's first process. @throws MullionError `command_failed` */
+  async kill(id: string, signal: NodeJS.Signals | number): Promise<void> {
+    await run(crunArgv(this.stateDirectory, 'kill', checkId(id), String(signal)));
+  }
+
+  /** Frees the container, with `force` also one that runs. Nothing there is fine; so is a half-made one. */
+  async delete(id: string, options: { readonly force: boolean }): Promise<void> {
+    checkId(id);
+    if (!(await this.list()).includes(id)) return;
+    const force = options.force ? ['--force'] : [];
+    await run(crunArgv(this.stateDirectory, 'delete', ...force, id), {
+      okCodes: options.force ? [0, 1] : [0],
+    });
+    if (options.force) await rm(join(this.stateDirectory, id), { recursive: true, force: true });
+  }
+
+  /** Undefined when there is no such container. */
+  async state(id: string): Promise<OciStatus | undefined> {
+    checkId(id);
+    if (!(await this.list()).includes(id)) return undefined;
+    const { code, stdout } = await run(crunArgv(this.stateDirectory, 'state', id), { okCodes: [0, 1] });
+    if (code !== 0) return undefined;
+    const state: unknown = JSON.parse(stdout);
+    const status =
+      typeof state === 'object' && state !== null && 'status' in state ? state.status : undefined;
+    return isStatus(status) ? status : undefined;
+  }
+
+  /** Starts a command in the container; the caller owns the child, whose exit code is the command's. */
+  exec(
+    id: string,
+    options: ExecOptions & { readonly stdio: StdioOptions; readonly terminal: boolean },
+  ): ChildProcess {
+    const argv = execArgv(this.stateDirectory, checkId(id), options);
+    return spawnCommand(options.terminal ? inTerminalSession(argv) : argv, { stdio: options.stdio });
+  }
+
+  /** Ids of all that crun has a record of, half-made ones too. */
+  async list(): Promise<string[]> {
+    const entries = await readdir(this.stateDirectory).catch((failure: NodeJS.ErrnoException) => {
+      if (failure.code === 'ENOENT') return [];
+      throw failure;
+    });
+    return entries.filter((entry) => !entry.startsWith('.'));
+  }
+}
+
+async function exitOf(child: ChildProcess): Promise<number> {
+  const timer = setTimeout(() => child.kill('SIGKILL'), CREATE_MS);
+  try {
+    const [code]: unknown[] = await once(child, 'exit');
+    return typeof code === 'number' ? code : -1;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+export function createFailed(words: string, code: number): MullionError {
+  const last = words.trim().split('\n').at(-1) || `exit code ${code}`;
+  return new MullionError('start_failed', `crun could not make the container: ${last}`, {
+    details: { output: words.slice(-4000) },
+    remedy: 'Run: mullion doctor, which tries a small container',
+  });
+}
+
+/** It becomes an argument and a folder's name. */
+function checkId(id: string): string {
+  if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(id)) return id;
+  throw new MullionError('internal', `"${id.slice(0, 200)}" is no container id.`);
+}
