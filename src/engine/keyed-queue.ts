@@ -2,10 +2,6 @@
 export class KeyedQueue {
   readonly #tails = new Map<string, Promise<void>>();
 
-  isBusy(key: string): boolean {
-    return this.#tails.has(key);
-  }
-
   /** Begins at once, before it returns, when nothing of the key runs or waits. */
   run<T>(key: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(key);

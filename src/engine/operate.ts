@@ -43,7 +43,7 @@ export interface OperationRequest {
 export async function operate(context: Context, record: VpsRecord, request: OperationRequest): Promise<Task> {
   const { id, name, project } = record;
   if (context.closing.aborted) throw new MullionError('daemon_unreachable', 'The daemon is about to end.');
-  const mustWait = context.queue.isBusy(id);
+  const mustWait = context.tasks.isWorkingOn(id);
   if (!mustWait) requireMove(name, record.state, request.event);
   const run = context.tasks.create({ kind: request.kind, project, target: name, vps: id });
   if (mustWait) {

@@ -139,6 +139,10 @@ export class Tasks implements TaskVerbs {
     return this.now(id);
   }
 
+  isWorkingOn(vps: string): boolean {
+    return [...this.#running.values()].some((run) => run.subject.vps === vps);
+  }
+
   /** Cancels what works on a VPS now, to make way. */
   cancelOn(vps: string, why: string): void {
     for (const run of this.#running.values()) {

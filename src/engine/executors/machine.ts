@@ -45,10 +45,8 @@ export const machineExecutors: Pick<
 
   shutdown: async ({ driver, machine, handle, signal }, { timeoutMs }) => {
     try {
-      await unlessAborted(
-        signal,
-        bounded('shut down', timeoutMs + SHUTDOWN_GRACE_MS, driver.shutdown(machine, handle, timeoutMs)),
-      );
+      const shutdown = driver.shutdown(machine, handle, timeoutMs);
+      await bounded('shut down', timeoutMs + SHUTDOWN_GRACE_MS, unlessAborted(signal, shutdown));
     } catch (failure) {
       // What did not end in time is killed by the removal that follows.
       if (!(failure instanceof MullionError && failure.code === 'timeout')) throw failure;
