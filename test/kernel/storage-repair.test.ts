@@ -20,6 +20,7 @@ import { kernelKnows } from '../../src/host/file-systems.ts';
 import { cloneMount, mountsUnder, unmount } from '../../src/host/mounts.ts';
 import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 import { openPool } from '../../src/storage/registry.ts';
+import { noLoopsLeft } from '../support/loops.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 const MIB = 1024 ** 2;
@@ -42,7 +43,7 @@ async function inPlace(body: (place: Place) => Promise<void>): Promise<void> {
     await body(place);
   } finally {
     for (const { target } of mountsUnder(scratch.path).reverse()) unmount(target);
-    await eventually('no loop device is left', () => loopsOf(place.file) === '', 30_000);
+    await noLoopsLeft(place.file);
   }
 }
 
@@ -66,7 +67,7 @@ async function assertWhole({ naming, file, directory }: Place): Promise<void> {
   assert.equal(mountsUnder(directory).length, 1);
   await pool.close();
   assert.deepEqual(mountsUnder(directory), []);
-  await eventually('no loop device is left', () => loopsOf(file) === '', 30_000);
+  await noLoopsLeft(file);
 }
 
 /** Each leaves what a kill after that step of the first opening leaves. */
@@ -167,7 +168,7 @@ check('a process that opens a pool can be killed at any moment', async (place) =
     }
     if (opened === 0) {
       await pool.close();
-      await eventually('no loop device is left', () => loopsOf(place.file) === '', 30_000);
+      await noLoopsLeft(place.file);
       sh('rm', '--force', place.file);
     }
   }

@@ -11,6 +11,7 @@ import { LoopGround } from '../../src/storage/btrfs/loop-ground.ts';
 import { DirPool } from '../../src/storage/dir/dir-pool.ts';
 import type { VolumeBackend } from '../../src/storage/volume.ts';
 import { type VolumeFixture, volumeConformance } from '../conformance/volumes.ts';
+import { noLoopsLeft } from '../support/loops.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 const SIZE = 512 * 1024 ** 2;
@@ -35,14 +36,11 @@ async function fixture(
       await pool.close();
       after(root);
       await eventually('no mount is left', () => mountsUnder(scratch.path).length === 0);
-      await eventually('no loop device is left', () => !loopFiles().includes(scratch.path), 30_000);
+      await noLoopsLeft(scratch.path);
       scratch[Symbol.dispose]();
     },
   };
 }
-
-const loopFiles = (): string =>
-  execFileSync('losetup', ['--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' });
 
 const lockOf = (naming: Naming): string => join(naming.stateDirectory, 'pool.lock');
 
