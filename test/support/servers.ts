@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { attempt, type NetnsGuest } from './netns.ts';
 import { eventually } from './scratch.ts';
 
@@ -24,12 +24,7 @@ export async function serve(
     listen,
     `SYSTEM:${protocol === 'udp' ? 'read line; ' : ''}echo ${word} $SOCAT_PEERADDR`,
   ]);
-  const file = protocol === 'tcp' ? 'tcp6' : 'udp6';
-  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
-  await eventually(`${word} listens on ${port}/${protocol}`, async () => {
-    const { stdout } = await attempt(place.command(['cat', `/proc/self/net/${file}`]));
-    return stdout.includes(suffix);
-  });
+  await listens(place, `${protocol}6`, port);
   return server;
 }
 
@@ -50,6 +45,28 @@ export async function ask(
   return stdout === '' ? undefined : stdout.trim();
 }
 
+export interface Collector extends AsyncDisposable {
+  /** All lines so far, once `last` is among them. */
+  until(last: string): Promise<string[]>;
+}
+
+/** Writes down the lines of every datagram that arrives on a port. */
+export async function collect(place: Place, port: number): Promise<Collector> {
+  let text = '';
+  const server = start(place, ['socat', '-u', `UDP6-RECV:${port},ipv6only=0`, 'STDOUT'], (piece) => {
+    text += piece;
+  });
+  await listens(place, 'udp6', port);
+  const lines = (): string[] => text.split('\n').filter((line) => line !== '');
+  return {
+    until: async (last) => {
+      await eventually(`"${last}" arrives, after ${text}`, () => lines().includes(last));
+      return lines();
+    },
+    [Symbol.asyncDispose]: () => server[Symbol.asyncDispose](),
+  };
+}
+
 export async function pings(place: Place, address: string): Promise<boolean> {
   return (await attempt(place.command(['busybox', 'ping', '-c1', '-W1', address]))).code === 0;
 }
@@ -61,11 +78,20 @@ export async function lookUp(place: Place, server: string, name: string): Promis
   return [...answers.matchAll(/^Address: (\S+)$/gm)].map(([, address]) => address ?? '').sort();
 }
 
-function start(place: Place, argv: readonly string[]): AsyncDisposable {
-  const [program = '', ...rest] = place.command(argv);
-  const child: ChildProcess = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...rest], {
-    stdio: 'ignore',
+async function listens(place: Place, file: string, port: number): Promise<void> {
+  const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
+  await eventually(`something listens on port ${port} of ${file}`, async () => {
+    const { stdout } = await attempt(place.command(['cat', `/proc/self/net/${file}`]));
+    return stdout.includes(suffix);
   });
+}
+
+function start(place: Place, argv: readonly string[], hear?: (text: string) => void): AsyncDisposable {
+  const [program = '', ...rest] = place.command(argv);
+  const child = spawn('setpriv', ['--pdeathsig', 'KILL', program, ...rest], {
+    stdio: ['ignore', hear === undefined ? 'ignore' : 'pipe', 'ignore'],
+  });
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => hear?.(text));
   return {
     [Symbol.asyncDispose]: async () => {
       if (child.exitCode !== null || child.signalCode !== null) return;
