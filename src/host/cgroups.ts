@@ -1,16 +1,19 @@
-import {
-  chownSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmdirSync,
-  writeFileSync,
-} from 'node:fs';
+import { chownSync, closeSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
+import {
+  checkPath,
+  children,
+  enableControllers,
+  field,
+  inheritCpuset,
+  processesBelow,
+  read,
+  readIfThere,
+  removeTree,
+  writeIfThere,
+} from './cgroup-files.ts';
 import { type CgroupLayout, detectCgroups, hierarchyRoots } from './cgroup-layout.ts';
 import { pidfdOpen, pidfdSendSignal } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
@@ -34,8 +37,6 @@ export interface CgroupLimits {
 const PERIOD_US = 100_000;
 const KILL_MS = 10_000;
 const SIGKILL = 9;
-/** Controllers a VPS needs where they are not mounted as v1. */
-const WANTED = ['cpu', 'cpuset', 'io', 'memory', 'pids'];
 
 /**
  * Control groups by a path relative to the root of every hierarchy, whichever hierarchies this host has
@@ -278,87 +279,4 @@ export class Cgroups {
       remedy: `Start the kernel with the controller on, for example cgroup_enable=${controller}`,
     });
   }
-}
-
-function checkPath(path: string): string[] {
-  const levels = path.split('/');
-  if (levels.some((level) => level === '' || level === '.' || level === '..')) {
-    throw new TypeError(`"${path}" is no path of a cgroup`);
-  }
-  return levels;
-}
-
-/** Only what the parent offers: a controller may be absent or bound to v1. */
-function enableControllers(directory: string): void {
-  const offered = readIfThere(join(directory, 'cgroup.controllers')).trim().split(' ');
-  const enabled = readIfThere(join(directory, 'cgroup.subtree_control')).trim().split(' ');
-  for (const controller of WANTED) {
-    if (offered.includes(controller) && !enabled.includes(controller)) {
-      writeFileSync(join(directory, 'cgroup.subtree_control'), `+${controller}`);
-    }
-  }
-}
-
-/** A new v1 cpuset is empty, and takes no process until it has processors and memory nodes (cpuset(7)). */
-function inheritCpuset(parent: string, child: string): void {
-  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
-    if (readIfThere(join(child, file)).trim() === '') {
-      writeFileSync(join(child, file), readFileSync(join(parent, file)));
-    }
-  }
-}
-
-function children(directory: string): string[] {
-  try {
-    return readdirSync(directory, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory())
-      .map((entry) => entry.name);
-  } catch (failure) {
-    if (hasCode(failure, 'ENOENT')) return [];
-    throw failure;
-  }
-}
-
-function processesBelow(directory: string): number[] {
-  const own = readIfThere(join(directory, 'cgroup.procs')).split('\n').filter(Boolean).map(Number);
-  return [...own, ...children(directory).flatMap((child) => processesBelow(join(directory, child)))];
-}
-
-/** False while something in it is busy. */
-function removeTree(directory: string): boolean {
-  if (!children(directory).every((child) => removeTree(join(directory, child)))) return false;
-  try {
-    rmdirSync(directory);
-  } catch (failure) {
-    if (hasCode(failure, 'EBUSY', 'ENOTEMPTY')) return false;
-    if (!hasCode(failure, 'ENOENT')) throw failure;
-  }
-  return true;
-}
-
-/** ENODEV is a file of a group that was removed while it was open; EOPNOTSUPP a threaded group's cgroup.procs. */
-function readIfThere(path: string): string {
-  try {
-    return readFileSync(path, 'utf8');
-  } catch (failure) {
-    if (hasCode(failure, 'ENOENT', 'ENODEV', 'EOPNOTSUPP')) return '';
-    throw failure;
-  }
-}
-
-function writeIfThere(path: string, text: string): void {
-  try {
-    writeFileSync(path, text);
-  } catch (failure) {
-    if (!hasCode(failure, 'ENOENT', 'ENODEV')) throw failure;
-  }
-}
-
-const read = (directory: string | undefined, file: string): string =>
-  directory === undefined ? '' : readIfThere(join(directory, file));
-
-/** A number of a flat keyed file such as memory.stat; 0 when absent. */
-export function field(text: string, key: string): number {
-  const line = text.split('\n').find((candidate) => candidate.startsWith(`${key} `));
-  return line === undefined ? 0 : Number(line.slice(key.length + 1));
 }

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { field } from './cgroups.ts';
+import { field } from './cgroup-files.ts';
 import { parseMemInfo, parseOsRelease } from './facts.ts';
 import { renderLine } from './logger.ts';
 import { parseNetDev } from './net-links.ts';
