@@ -1,3 +1,5 @@
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
 import { ensureDebianPackages } from './debian-packages.ts';
 import { isRingName, RING_NAMES, RINGS } from './rings.ts';
 import { runRing } from './run-ring.ts';
@@ -16,8 +18,16 @@ if (unknown.length > 0) {
 const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 
+const rings = chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName);
+if (missing === undefined && rings.some((name) => name === 'kernel' || name === 'e2e')) {
+  const primed = spawnSync(process.execPath, [join(import.meta.dirname, 'prime-image-cache.ts')], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  if (primed.status !== 0) console.log('the image that tests launch could not be built; see above');
+}
+
 const outcomes: Outcome[] = chosen.length === 0 ? runStaticChecks() : [];
-for (const name of chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName)) {
+for (const name of rings) {
   console.log(`\n=== ring ${name}`);
   const began = performance.now();
   const ring = await runRing(RINGS[name]);

@@ -1,0 +1,70 @@
+import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ImageFiles, Machine } from '../../src/drivers/driver.ts';
+import { QemuDriver } from '../../src/drivers/qemu/driver.ts';
+import { Cgroups } from '../../src/host/cgroups.ts';
+import { OciRuntime } from '../../src/host/oci/runtime.ts';
+import { openTap } from '../../src/host/tap.ts';
+import type { DriverFixture } from '../conformance/drivers.ts';
+import { scratchDirectory } from './scratch.ts';
+
+const IDS = 0x7fe0_0000;
+
+/** A QEMU driver with folders, cgroups and ids of its own. */
+export function openQemuFixture(image: ImageFiles): DriverFixture {
+  const scratch = scratchDirectory('qemu');
+  chmodSync(scratch.path, 0o711);
+  const cgroups = new Cgroups();
+  const parent = `mullion-test-qemu-${process.pid}`;
+  const make = (): QemuDriver =>
+    new QemuDriver({
+      runtime: new OciRuntime({ stateDirectory: join(scratch.path, 'oci'), layout: cgroups.layout }),
+      openTap,
+      maximumCpus: 2,
+      cgroups,
+      probeCache: join(scratch.path, 'probe.json'),
+    });
+  const drivers = [make()];
+  let made = 0;
+  return {
+    driver: drivers[0] ?? make(),
+    technique: 'full' as const,
+    machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
+      made += 1;
+      const id = `vm${made}`;
+      const folder = join(scratch.path, id);
+      for (const name of ['', 'run', 'log', 'volume']) mkdirSync(join(folder, name), { mode: 0o711 });
+      return {
+        id,
+        name: id,
+        project: 'default',
+        technique: 'full',
+        limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
+        ids: { base: IDS + made * 65_536, count: 65_536 },
+        volume: join(folder, 'volume'),
+        image,
+        runDirectory: join(folder, 'run'),
+        logDirectory: join(folder, 'log'),
+        cgroup: `${parent}/${id}`,
+        nics: [],
+        machineId: '0'.repeat(32),
+        env: {},
+        sshKeys: [],
+        ...overrides,
+      };
+    },
+    reopen: () => {
+      // A daemon's death closes its connections.
+      for (const driver of drivers) driver.close();
+      const driver = make();
+      drivers.push(driver);
+      return driver;
+    },
+    patience: { ready: 60_000, stop: 30_000 },
+    close: async () => {
+      for (const driver of drivers) driver.close();
+      await cgroups.remove(parent);
+      rmSync(scratch.path, { recursive: true, force: true });
+    },
+  };
+}
