@@ -28,10 +28,16 @@ test('a signal reaches the process that started then, and no other', async () =>
 });
 
 test('a zombie is not alive and takes no signal', async () => {
-  const child = spawn('sh', ['-c', 'true & echo $!; exec sleep 60'], { stdio: ['ignore', 'pipe', 'ignore'] });
+  const child = spawn('sh', ['-c', 'sleep 60 & echo $!; exec sleep 60'], {
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
   try {
     const [text] = await once(child.stdout, 'data');
     const pid = Number(String(text));
+    await eventually('its parent has become a sleep, which reaps nothing', () =>
+      readFileSync(`/proc/${child.pid}/comm`, 'utf8').startsWith('sleep'),
+    );
+    process.kill(pid, 'SIGKILL');
     await eventually('it is a zombie', () => /\) Z /.test(readFileSync(`/proc/${pid}/stat`, 'utf8')));
     const start = processStart(pid) ?? 0;
     assert.ok(start > 0);
