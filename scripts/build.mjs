@@ -25,7 +25,9 @@ await build({
   // koffi loads a shared library that lies beside its own files.
   external: ['koffi'],
   // CommonJS packages inside an ES module call require for Node's own modules.
-  banner: { js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);" },
+  banner: {
+    js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+  },
   logLevel: 'warning',
 });
 await chmod(next, 0o755);
