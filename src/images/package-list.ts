@@ -1,0 +1,31 @@
+/** A package file that the archive offers, as `apt-get --print-uris` names it. */
+export interface PackageFile {
+  /** As apt names it in its archives folder: name_version_architecture.deb, colons of the version as %3a. */
+  readonly file: string;
+  /** Bytes. */
+  readonly size: number;
+  readonly hash: string;
+}
+
+/** Reads `'URI' FILE SIZE HASH` lines (apt-get(8), --print-uris). */
+export function parsePrintUris(output: string): PackageFile[] {
+  return [...output.matchAll(/^'[^']+' (\S+\.deb) (\d+) ?(\S*)$/gm)].map(
+    ([, file = '', size, hash = '']) => ({
+      file,
+      size: Number(size),
+      hash,
+    }),
+  );
+}
+
+export const packageName = ({ file }: PackageFile): string => file.split('_')[0] ?? file;
+
+/** The package that holds the kernel itself; the wanted one depends on it by its release. */
+export const kernelPackageFile = (files: readonly PackageFile[]): PackageFile | undefined =>
+  files.find((file) => /^linux-image-\d/.test(packageName(file)));
+
+/** How far `apt-get` is, from a line of APT::Status-Fd: `dlstatus:INDEX:PERCENT:TEXT`. */
+export function parseDownloadPercent(text: string): number | undefined {
+  const last = [...text.matchAll(/^dlstatus:\d+:([\d.]+):/gm)].at(-1)?.[1];
+  return last === undefined ? undefined : Number(last);
+}

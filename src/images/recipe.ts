@@ -1,0 +1,60 @@
+import { createHash } from 'node:crypto';
+import { MullionError } from '../contract/errors.ts';
+import type { BuildImageRequest } from '../contract/resources.ts';
+
+export type Suite = NonNullable<BuildImageRequest['suite']>;
+
+/** What an image is made of, before the archive says which versions that means. */
+export interface Recipe {
+  readonly suite: Suite;
+  readonly architecture: string;
+  readonly packages: readonly string[];
+  readonly kernelPackage: string;
+}
+
+const SUITE_OF_NAME: Readonly<Record<string, Suite>> = { 'debian/12': 'bookworm', 'debian/13': 'trixie' };
+
+/** What every VPS has besides Debian's essential packages and apt, each with its reason. */
+const PACKAGES: Readonly<Record<string, string>> = {
+  adduser: 'packages make their users with it',
+  'ca-certificates': 'TLS to the outside',
+  curl: 'fetches over HTTP',
+  dbus: 'systemctl, hostnamectl and logind talk over it',
+  e2fsprogs: 'checks and resizes the own disk of a virtual machine',
+  iproute2: 'ip and ss',
+  'iputils-ping': 'ping',
+  kmod: "loads modules of a virtual machine's kernel",
+  less: 'the pager',
+  nano: 'an editor',
+  netbase: 'names of protocols and services',
+  'openssh-server': 'remote login',
+  procps: 'ps, top, free, sysctl',
+  'qemu-guest-agent': 'the way into a virtual machine for exec, files and shutdown',
+  systemd: 'PID 1, networkd, journald',
+  'systemd-sysv': '/sbin/init',
+  tzdata: 'time zones',
+  udev: 'devices of a virtual machine',
+};
+
+/** Gives /bin/busybox, the one program of the initial file system. */
+export const BUSYBOX_PACKAGE = 'busybox-static';
+
+/** @throws MullionError `invalid_request` when neither the name nor the request tells the suite. */
+export function recipeOf(request: BuildImageRequest, architecture: string): Recipe {
+  const suite = request.suite ?? SUITE_OF_NAME[request.name];
+  if (suite === undefined) {
+    throw new MullionError(
+      'invalid_request',
+      `The image name ${request.name} does not tell a Debian release.`,
+      {
+        remedy: `Name it: mullion image build ${request.name} --suite bookworm`,
+      },
+    );
+  }
+  const packages = [...new Set([...Object.keys(PACKAGES), ...request.include])].sort();
+  return { suite, architecture, packages, kernelPackage: `linux-image-cloud-${architecture}` };
+}
+
+/** A digest of anything that has one JSON form, as 64 hexadecimal digits. */
+export const digestOf = (value: unknown): string =>
+  createHash('sha256').update(JSON.stringify(value)).digest('hex');
