@@ -1,0 +1,220 @@
+import {
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  type Stats,
+  symlinkSync,
+  unlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { hasCode } from './system-error.ts';
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW } = constants;
+const TEMPORARY = '.mullion-new';
+
+export type TreeEntry =
+  | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
+  | { readonly kind: 'file'; readonly path: string; readonly mode: number; readonly content: Uint8Array }
+  | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
+
+export interface TreeOutcome {
+  /** Entries that could not be laid where they belong, with the reason: their place is the guest's doing. */
+  readonly skipped: readonly { readonly path: string; readonly reason: string }[];
+}
+
+/**
+ * Lays `entries` over the tree at `upper`, which a guest may have filled with links that point anywhere: no link of it
+ * is ever followed, each step is taken from the descriptor of the one before. A directory that only `lower` has is made
+ * with the mode and owner it has there, so that an overlay of both shows it unchanged. What is as wanted stays untouched.
+ * Files belong to id 0 of the tree. @throws an error with an errno code when `upper` itself cannot be used
+ */
+export function layOver(upper: string, lower: string, entries: readonly TreeEntry[]): TreeOutcome {
+  const skipped: { path: string; reason: string }[] = [];
+  for (const entry of entries) {
+    try {
+      const parts = checkedParts(entry.path);
+      const directories = entry.kind === 'directory' ? parts : parts.slice(0, -1);
+      using parent = openDirectory(
+        upper,
+        lower,
+        directories,
+        entry.kind === 'directory' ? entry.mode : 0o755,
+      );
+      if (parent.obstacle !== undefined) skipped.push({ path: entry.path, reason: parent.obstacle });
+      else if (entry.kind !== 'directory') lay(parent.fd, parts.at(-1) ?? '', entry);
+    } catch (failure) {
+      if (!hasCode(failure, 'ENOSPC', 'EDQUOT', 'EISDIR', 'ENOTEMPTY', 'ENOTDIR', 'ELOOP', 'EPERM'))
+        throw failure;
+      skipped.push({
+        path: entry.path,
+        reason: failure instanceof Error ? failure.message : String(failure),
+      });
+    }
+  }
+  return { skipped };
+}
+
+function checkedParts(path: string): string[] {
+  const parts = path.split('/');
+  if (parts.some((part) => part === '' || part === '.' || part === '..') || path.includes('\0')) {
+    throw new TypeError(`"${path}" is no path inside a tree`);
+  }
+  return parts;
+}
+
+/** A name below an open directory; the link in /proc leads to the directory itself, wherever its name went. */
+const below = (directory: number, name: string): string => `/proc/self/fd/${directory}/${name}`;
+
+interface OpenDirectory extends Disposable {
+  readonly fd: number;
+  /** Why the directory cannot be reached; then `fd` is only the way to it. */
+  readonly obstacle?: string;
+}
+
+/** Opens, and makes where it is missing, the directory at `parts`; `newMode` is for a last one that `lower` lacks. */
+function openDirectory(
+  upper: string,
+  lower: string,
+  parts: readonly string[],
+  newMode: number,
+): OpenDirectory {
+  let fd = openSync(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  const close = (): void => closeSync(fd);
+  try {
+    let model: Model = { path: lower, stat: undefined };
+    for (const [index, name] of parts.entries()) {
+      model = stepDown(model, name);
+      const present = presentIn(fd, name);
+      if ((present ?? model.stat)?.isDirectory() === false) {
+        const obstacle = `/${parts.slice(0, index + 1).join('/')} is not a directory`;
+        return { fd, obstacle, [Symbol.dispose]: close };
+      }
+      if (present === undefined) {
+        const mode = model.stat?.mode ?? (index === parts.length - 1 ? newMode : 0o755);
+        makeDirectory(fd, name, mode, model.stat);
+      }
+      const next = openSync(below(fd, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      close();
+      fd = next;
+    }
+    return { fd, [Symbol.dispose]: close };
+  } catch (failure) {
+    close();
+    throw failure;
+  }
+}
+
+/** The same place in `lower`; no path below what is no directory. */
+interface Model {
+  readonly path: string | undefined;
+  readonly stat: Stats | undefined;
+}
+
+function stepDown({ path }: Model, name: string): Model {
+  if (path === undefined) return { path, stat: undefined };
+  const stat = statIfThere(`${path}/${name}`);
+  return { path: stat?.isDirectory() === true ? `${path}/${name}` : undefined, stat };
+}
+
+/**
+ * What `upper` holds under this name. overlayfs marks a deleted name by a character device 0/0
+ * (Documentation/filesystems/overlayfs, "whiteouts"): that is nothing, and makes room.
+ */
+function presentIn(directory: number, name: string): Stats | undefined {
+  const present = statIfThere(below(directory, name));
+  if (present?.isCharacterDevice() !== true || present.rdev !== 0) return present;
+  unlinkSync(below(directory, name));
+  return undefined;
+}
+
+function lay(parent: number, name: string, entry: Exclude<TreeEntry, { kind: 'directory' }>): void {
+  const present = statIfThere(below(parent, name));
+  switch (entry.kind) {
+    case 'symlink': {
+      if (present?.isSymbolicLink() === true && readlinkSync(below(parent, name)) === entry.target) return;
+      removeIfThere(below(parent, TEMPORARY));
+      symlinkSync(entry.target, below(parent, TEMPORARY));
+      break;
+    }
+    case 'file': {
+      if (present !== undefined && holds(parent, name, present, entry)) return;
+      writeNew(parent, entry);
+      break;
+    }
+  }
+  try {
+    renameSync(below(parent, TEMPORARY), below(parent, name));
+  } catch (failure) {
+    removeIfThere(below(parent, TEMPORARY));
+    throw failure;
+  }
+}
+
+function writeNew(parent: number, entry: Extract<TreeEntry, { kind: 'file' }>): void {
+  removeIfThere(below(parent, TEMPORARY));
+  const file = openSync(below(parent, TEMPORARY), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    writeFileSync(file, entry.content);
+    fchownSync(file, 0, 0);
+    fchmodSync(file, entry.mode);
+  } catch (failure) {
+    removeIfThere(below(parent, TEMPORARY));
+    throw failure;
+  } finally {
+    closeSync(file);
+  }
+}
+
+function holds(
+  parent: number,
+  name: string,
+  present: Stats,
+  entry: Extract<TreeEntry, { kind: 'file' }>,
+): boolean {
+  if (!present.isFile() || present.size !== entry.content.length || present.uid !== 0 || present.gid !== 0) {
+    return false;
+  }
+  if ((present.mode & 0o7777) !== entry.mode || present.nlink !== 1) return false;
+  const file = openSync(below(parent, name), O_RDONLY | O_NOFOLLOW | constants.O_NONBLOCK);
+  try {
+    return fstatSync(file).isFile() && readFileSync(file).equals(entry.content);
+  } finally {
+    closeSync(file);
+  }
+}
+
+function makeDirectory(parent: number, name: string, mode: number, owner: Stats | undefined): void {
+  mkdirSync(below(parent, name), 0o700);
+  const made = openSync(below(parent, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    fchownSync(made, owner?.uid ?? 0, owner?.gid ?? 0);
+    fchmodSync(made, mode & 0o7777);
+  } finally {
+    closeSync(made);
+  }
+}
+
+function statIfThere(path: string): Stats | undefined {
+  try {
+    return lstatSync(path);
+  } catch (failure) {
+    if (hasCode(failure, 'ENOENT', 'ENOTDIR')) return undefined;
+    throw failure;
+  }
+}
+
+function removeIfThere(path: string): void {
+  try {
+    unlinkSync(path);
+  } catch (failure) {
+    if (!hasCode(failure, 'ENOENT')) throw failure;
+  }
+}
