@@ -1,7 +1,6 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { run } from './run.ts';
 import { pidfdOpen, pidfdSendSignal, readable } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
 
@@ -122,9 +121,4 @@ export async function waitForExit(pid: number, start: number, timeoutMs: number)
     await sleep(Math.min(pause, left));
   }
   return true;
-}
-
-/** Changes the largest file that a running process may write, in bytes (prlimit(1)). @throws MullionError `command_failed` */
-export async function limitFileSize(pid: number, bytes: number): Promise<void> {
-  await run(['prlimit', '--pid', String(pid), `--fsize=${bytes}:${bytes}`]);
 }

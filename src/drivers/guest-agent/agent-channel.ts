@@ -68,6 +68,11 @@ export class AgentChannel {
     await turn;
   }
 
+  /** Gives up what was asked, and speaks anew from the next request on. */
+  reset(): void {
+    this.#drop('the guest started anew');
+  }
+
   close(): void {
     this.#closed = true;
     this.#drop('the connection was closed');

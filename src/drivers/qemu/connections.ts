@@ -1,9 +1,11 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { connectUnixSocket } from '../../host/unix-socket.ts';
 import type { Machine } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
+import { ping } from '../guest-agent/agent-commands.ts';
 import { ConsoleHub } from './console-hub.ts';
 import { GuestPorts } from './guest-ports.ts';
 import { JAIL, machinePaths, SOCKET } from './paths.ts';
@@ -20,6 +22,7 @@ export class Connections {
   readonly ports: GuestPorts;
   readonly #sockets: string;
   #monitor: Promise<QmpClient> | undefined;
+  #ping: Promise<boolean> | undefined;
   #end: string | undefined;
 
   constructor(machine: Machine) {
@@ -52,6 +55,7 @@ export class Connections {
     try {
       const client = await QmpClient.open(await this.connect(SOCKET.monitor));
       client.onEvent(({ event, data }) => {
+        if (event === 'RESET') this.#forgetConversations();
         const parsed = event === 'SHUTDOWN' ? EndSchema.safeParse(data) : undefined;
         if (parsed?.success === true) {
           this.#end = parsed.data.guest
@@ -69,7 +73,27 @@ export class Connections {
     }
   }
 
+  /** Whether the guest's agent answers now. One question is under way at a time; an older request is not waited for. */
+  async isAnswering(timeoutMs: number): Promise<boolean> {
+    this.#ping ??= ping(this.agent, timeoutMs)
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        this.#ping = undefined;
+      });
+    return Promise.race([this.#ping, sleep(timeoutMs, false, { ref: false })]);
+  }
+
+  /** A guest that starts anew knows nothing of what was asked of it before. */
+  #forgetConversations(): void {
+    this.agent.reset();
+    this.ports.reset();
+  }
+
   close(): void {
+    this.ports.reset();
     this.agent.close();
     this.console.close();
     this.#monitor?.then(

@@ -1,11 +1,16 @@
+import { join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
 import type { Limits } from '../../contract/vps.ts';
+import { cacheDirectory, type Naming, ociStateDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
-import { isAlive, limitFileSize, processStart, waitForExit, watchExit } from '../../host/processes.ts';
+import { hostFacts } from '../../host/facts.ts';
+import { OciRuntime } from '../../host/oci/runtime.ts';
+import { isAlive, processStart, waitForExit, watchExit } from '../../host/processes.ts';
+import { openTap } from '../../host/tap.ts';
 import type {
   Condition,
   ConsoleAbility,
@@ -30,7 +35,6 @@ import { boundLog, readLog } from './console-log.ts';
 import { growDiskFile, populateDisk } from './disk.ts';
 import { FEATURES } from './features.ts';
 import { countProcesses } from './guest-usage.ts';
-import { fileSizeLimit } from './jail.ts';
 import { growDisk, limitThreads, plugProcessors } from './live-limits.ts';
 import { machinePaths } from './paths.ts';
 import { type JailDependencies, jailId, lastWords, machineOfJail, removeRun, startJail } from './prepare.ts';
@@ -44,6 +48,18 @@ export interface QemuOptions extends JailDependencies {
   readonly cgroups: Cgroups;
   /** File in which the probes' verdicts are kept. */
   readonly probeCache: string;
+}
+
+/** As the daemon makes it. */
+export function createQemuDriver(deps: { readonly naming: Naming; readonly cgroups: Cgroups }): QemuDriver {
+  const { naming, cgroups } = deps;
+  return new QemuDriver({
+    runtime: new OciRuntime({ stateDirectory: ociStateDirectory(naming), layout: cgroups.layout }),
+    openTap,
+    maximumCpus: hostFacts().cpus,
+    cgroups,
+    probeCache: join(cacheDirectory(naming), 'qemu-probe.json'),
+  });
 }
 
 /** Virtual machines by QEMU: `full` emulates the processor, `hardware` uses the host's own. */
@@ -132,7 +148,7 @@ export class QemuDriver implements Driver {
   async remove(machine: Machine, _handle: Handle | undefined): Promise<void> {
     this.#connections.get(machine.id)?.close();
     this.#connections.delete(machine.id);
-    await this.#options.runtime.delete(jailId(machine.id));
+    await this.#options.runtime.delete(jailId(machine.id), { force: true });
     await this.#options.cgroups.killAll(machine.cgroup);
     await this.#options.cgroups.remove(machine.cgroup);
     await removeRun(machine);
@@ -218,10 +234,7 @@ export class QemuDriver implements Driver {
   readonly health: HealthAbility = {
     isReady: async (machine, handle) => {
       if (!alive(handle)) return false;
-      return ping(this.#connected(machine).agent, PING_MS).then(
-        () => true,
-        () => false,
-      );
+      return this.#connected(machine).isAnswering(PING_MS);
     },
   };
 
@@ -251,7 +264,6 @@ export class QemuDriver implements Driver {
     await plugProcessors(monitor, connections.agent, limits.cpus);
     this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
     if (limits.disk > machine.limits.disk) {
-      await limitFileSize(handle.pid, fileSizeLimit(limits));
       await growDisk(monitor, connections.agent, await growDiskFile(machine, limits.disk));
     }
     await limitThreads(connections.agent, limits);

@@ -26,6 +26,7 @@ export interface PortHost {
 export class GuestPorts implements PortProvider {
   readonly #host: PortHost;
   readonly #used = new Set<number>();
+  readonly #open = new Set<Socket>();
   #swept: Promise<void> | undefined;
   #next = FIRST_PORT;
 
@@ -50,6 +51,11 @@ export class GuestPorts implements PortProvider {
     }
     const ports = sockets.map((stream, index) => ({ guestPath: `/dev/vport*p${numbers[index]}`, stream }));
     return { ports, release };
+  }
+
+  /** Ends every command's connection: the guest has started anew, or is given up. */
+  reset(): void {
+    for (const socket of this.#open) socket.destroy();
   }
 
   #take(count: number): number[] {
@@ -80,6 +86,8 @@ export class GuestPorts implements PortProvider {
     const device = { driver: 'virtserialport', bus: SERIAL_BUS, nr: number, chardev: id, id };
     await monitor.execute('device_add', device, AnySchema);
     const socket = await this.#host.connect(id);
+    this.#open.add(socket);
+    socket.once('close', () => this.#open.delete(socket));
     // An answer that follows the connection means that QEMU's main loop has taken it and told the guest.
     await monitor.execute('query-chardev', {}, AnySchema);
     return socket;

@@ -1,5 +1,6 @@
 import { MIB } from '../../contract/sizes.ts';
 import type { Limits } from '../../contract/vps.ts';
+import type { OciConfig, OciMount, OciNamespace } from '../../host/oci/config.ts';
 import type { Machine } from '../driver.ts';
 import { PROGRAM, TRANSLATION_CACHE_MIB } from './command-line.ts';
 import { JAIL, type MachinePaths } from './paths.ts';
@@ -12,9 +13,6 @@ const THREADS = 512;
 /** Bytes that the jail may use so that the guest has all of its own memory. */
 export const jailMemory = (limits: Limits): number =>
   limits.memory + (OVERHEAD_MIB + TRANSLATION_CACHE_MIB) * MIB;
-
-/** Largest file that QEMU may write: the disk, or a log. */
-export const fileSizeLimit = (limits: Limits): number => limits.disk + 64 * MIB;
 
 /** What QEMU needs of the host, read-only: itself, its libraries, its firmware. */
 const HOST_PARTS = [
@@ -83,24 +81,17 @@ const DENIED_CALLS = [
   ...['userfaultfd', 'vhangup'],
 ];
 
+const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
+
 /** The OCI configuration (OCI runtime specification, config.md) of the process that is a virtual machine. */
-export function renderJail(
-  machine: Machine,
-  paths: MachinePaths,
-  argv: readonly string[],
-): Record<string, unknown> {
+export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly string[]): OciConfig {
   const { base, count } = machine.ids;
   const mapping = [{ containerID: 0, hostID: base, size: count }];
-  const bind = (source: string, destination: string, ...options: string[]): Record<string, unknown> => ({
+  const bind = (source: string, destination: string, ...options: string[]): OciMount => ({
     type: 'bind',
     source,
     destination,
     options: ['bind', 'nosuid', 'noexec', 'nodev', ...options],
-  });
-  const limit = (type: string, value: number): Record<string, unknown> => ({
-    type,
-    hard: value,
-    soft: value,
   });
   return {
     ociVersion: '1.0.2',
@@ -115,9 +106,8 @@ export function renderJail(
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,
       rlimits: [
-        limit('RLIMIT_CORE', 0),
-        limit('RLIMIT_NOFILE', 4096),
-        limit('RLIMIT_FSIZE', fileSizeLimit(machine.limits)),
+        { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
+        { type: 'RLIMIT_NOFILE', hard: 4096, soft: 4096 },
       ],
     },
     mounts: [
@@ -141,7 +131,7 @@ export function renderJail(
         : [bind(machine.image.kernel.vmlinuz, JAIL.kernel, 'ro', 'idmap')]),
     ],
     linux: {
-      namespaces: ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'].map((type) => ({ type })),
+      namespaces: NAMESPACES.map((type) => ({ type })),
       uidMappings: mapping,
       gidMappings: mapping,
       cgroupsPath: `/${machine.cgroup}`,

@@ -2,28 +2,15 @@ import { closeSync, openSync } from 'node:fs';
 import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
+import type { OciRuntime } from '../../host/oci/runtime.ts';
 import type { Machine } from '../driver.ts';
+import { identityFiles } from '../provision/identity.ts';
 import { renderCommandLine } from './command-line.ts';
 import { startLog } from './console-log.ts';
 import { growDiskFile } from './disk.ts';
-import { identityEntries } from './identity.ts';
 import { renderProvision, writeInitramfs } from './initramfs.ts';
 import { renderJail, rootTree } from './jail.ts';
 import { type MachinePaths, machinePaths } from './paths.ts';
-
-/** Runs a bundle of the OCI runtime specification; the part of it that a virtual machine needs. */
-export interface JailRuntime {
-  /** Makes the process, which waits before its program; its pid on the host. */
-  create(
-    id: string,
-    bundle: string,
-    options: { readonly extraFds: readonly number[]; readonly outputFd: number },
-  ): Promise<number>;
-  start(id: string): Promise<void>;
-  /** Kills it and removes what it has on the host; nothing there is fine. */
-  delete(id: string): Promise<void>;
-  list(): Promise<string[]>;
-}
 
 const JAIL_PREFIX = 'qemu-';
 export const jailId = (machine: string): string => `${JAIL_PREFIX}${machine}`;
@@ -31,7 +18,7 @@ export const machineOfJail = (jail: string): string | undefined =>
   jail.startsWith(JAIL_PREFIX) ? jail.slice(JAIL_PREFIX.length) : undefined;
 
 export interface JailDependencies {
-  readonly runtime: JailRuntime;
+  readonly runtime: OciRuntime;
   /** A descriptor of the tap of this name, which the caller closes. */
   readonly openTap: (name: string) => number;
   readonly maximumCpus: number;
@@ -58,7 +45,7 @@ export async function startJail(
   await writeInitramfs(
     kernel.initramfs,
     paths.initramfs,
-    renderProvision(identityEntries(machine), new Date()),
+    renderProvision(identityFiles(machine), new Date()),
   );
   const taps: number[] = [];
   let log: number | undefined;
@@ -68,7 +55,12 @@ export async function startJail(
     const config = renderJail(machine, paths, renderCommandLine(machine, { tapFds, maximumCpus }));
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);
-    const pid = await runtime.create(jailId(machine.id), paths.bundle, { extraFds: taps, outputFd: log });
+    const pidFile = join(paths.bundle, 'pid');
+    const { pid } = await runtime.create(paths.bundle, jailId(machine.id), {
+      pidFile,
+      extraFds: taps,
+      outputFd: log,
+    });
     await runtime.start(jailId(machine.id));
     return pid;
   } finally {
