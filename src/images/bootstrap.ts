@@ -1,8 +1,6 @@
-import { link, mkdir, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { writeFile } from 'node:fs/promises';
 import { run } from '../host/run.ts';
 import { buildFailure } from './build-failure.ts';
-import type { PackageFile } from './package-list.ts';
 import type { Recipe } from './recipe.ts';
 
 const LIMIT_MS = 3_600_000;
@@ -67,17 +65,14 @@ export function countWork(output: string): number {
 /** Builds the root file system from package files that are there. */
 export async function bootstrap(
   recipe: Recipe,
-  packages: readonly PackageFile[],
-  archives: string,
+  packages: number,
   folders: BootstrapFolders,
   sources: string,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
 ): Promise<void> {
-  await mkdir(folders.debs, { recursive: true });
-  for (const { file } of packages) await link(join(archives, file), join(folders.debs, file));
   await writeFile(folders.sources, sources);
-  const total = packages.length * 2;
+  const total = packages * 2;
   let done = 0;
   onProgress(0, total);
   try {

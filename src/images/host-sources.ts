@@ -6,7 +6,7 @@ import { type DebianArchive, findDebianArchive, parseListFile, parseSourcesFile 
 /** The Debian archive that this host's apt uses. @throws MullionError `host_unfit` when its sources name none. */
 export async function readHostArchive(aptFolder = '/etc/apt'): Promise<DebianArchive> {
   const parts = join(aptFolder, 'sources.list.d');
-  const names = await readdir(parts).catch(() => []);
+  const names = await readdir(parts).catch((): string[] => []);
   const paths = [join(aptFolder, 'sources.list'), ...names.sort().map((name) => join(parts, name))];
   const sources = await Promise.all(
     paths.map(async (path) => {

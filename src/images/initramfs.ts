@@ -45,7 +45,7 @@ export async function unpackBusybox(deb: string, unpacked: string, signal: Abort
   await mkdir(unpacked, { recursive: true });
   await run(['dpkg-deb', '--extract', deb, unpacked], { signal });
   for (const folder of ['usr/bin', 'bin']) {
-    const names = await readdir(join(unpacked, folder)).catch(() => []);
+    const names = await readdir(join(unpacked, folder)).catch((): string[] => []);
     if (names.includes('busybox')) return join(unpacked, folder, 'busybox');
   }
   throw new Error(`${basename(deb)} holds no busybox`);

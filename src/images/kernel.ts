@@ -52,7 +52,7 @@ export async function installKernel(
 /** Of a package built before or after /lib became a link to /usr/lib. */
 async function modulesFolder(unpacked: string): Promise<string | undefined> {
   for (const parent of ['usr/lib/modules', 'lib/modules']) {
-    const [release] = await readdir(join(unpacked, parent)).catch(() => []);
+    const [release] = await readdir(join(unpacked, parent)).catch((): string[] => []);
     if (release !== undefined) return join(unpacked, parent, release);
   }
   return undefined;
