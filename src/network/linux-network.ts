@@ -128,18 +128,23 @@ export function createLinuxNetwork({
       standing.clear();
       admitted.clear();
       for (const attachment of state.attachments) admitted.set(attachment.vps, attachment);
+      const restore = async (network: NetworkSpec): Promise<void> => {
+        await ensureNetwork(network);
+        const members = state.attachments.filter((one) => one.network.index === network.index);
+        await names.replace(network, members);
+        const links = members.map(({ nic }) => nic.hostLink).filter((link) => ours.includes(link));
+        const joins = links.flatMap((link) => joinBridge(link, bridgeOf(network)));
+        await runIp(run, joins, { force: true });
+      };
       await Promise.all(
-        state.networks.map(async (network) => {
-          await ensureNetwork(network);
-          const members = state.attachments.filter((one) => one.network.index === network.index);
-          await names.replace(network, members);
-          const links = members.map(({ nic }) => nic.hostLink).filter((link) => ours.includes(link));
-          await runIp(
-            run,
-            links.flatMap((link) => joinBridge(link, bridgeOf(network))),
-            { force: true },
-          );
-        }),
+        state.networks.map((network) =>
+          restore(network).catch((failure: unknown) =>
+            logger.error('a network cannot be restored; the next launch on it tries again', {
+              network: network.name,
+              failure,
+            }),
+          ),
+        ),
       );
       for (const attachment of state.attachments) await warnOfHiddenListeners(attachment);
     },

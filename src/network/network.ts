@@ -34,7 +34,10 @@ export interface LinkUsage {
 
 /** Bridges, addresses, names, rules. Every call is safe to repeat. */
 export interface NetworkBackend {
-  /** Makes the host match `state` exactly, and removes what is ours and not in it. Called at start-up. */
+  /**
+   * Makes the host match `state` exactly, and removes what is ours and not in it. Called at start-up. A network that
+   * cannot be made is logged and keeps no other from being made.
+   */
   sync(state: NetworkState): Promise<void>;
   ensureNetwork(network: NetworkSpec): Promise<void>;
   removeNetwork(network: NetworkSpec): Promise<void>;

@@ -187,6 +187,10 @@ if (enterPrivateNetns(import.meta.url)) {
     await must(['ip', 'addr', 'add', '10.77.0.77/24', 'dev', 'lan0']);
     await must(['ip', 'link', 'set', 'lan0', 'up']);
     await assert.rejects(world.backend.ensureNetwork(world.network(0)), withCode('in_use'));
+    const other = world.network(1);
+    await world.backend.sync({ networks: [world.network(0), other], attachments: [] });
+    assert.ok(existsSync(`/proc/sys/net/ipv4/conf/mb${world.naming.instance}-1`), 'the other one is made');
+    await world.backend.removeNetwork(other);
     await must(['ip', 'link', 'del', 'lan0']);
     assert.equal((await traces()).links, before.links);
     await world.backend.ensureNetwork(world.network(0));
