@@ -446,7 +446,16 @@ export const ROUTES = {
     method: 'GET',
     path: '/v1/events',
     summary: 'Events as they happen',
-    query: z.strictObject({ project: ProjectNameSchema.optional(), task: z.string().max(40).optional() }),
+    query: z.strictObject({
+      project: ProjectNameSchema.optional(),
+      task: z.string().max(40).optional(),
+      after: z.coerce
+        .number()
+        .int()
+        .min(0)
+        .optional()
+        .describe('begin with the remembered events after the one of this id'),
+    }),
     response: EventSchema,
     transfer: 'events',
     status: 200,

@@ -1,0 +1,132 @@
+import type { LaunchPlan } from '../../contract/resources.ts';
+import type { RouteBodyInput } from '../../contract/routes.ts';
+import { TECHNIQUE_CHOICES } from '../../contract/technique-table.ts';
+import { defineCommand } from '../command.ts';
+import { type Context, printJson, say } from '../context.ts';
+import { readTextFile } from '../files.ts';
+import { firstWait, followTask, handedOver } from '../follow.ts';
+import { sanitizeLine } from '../output/sanitize.ts';
+import { renderTable } from '../output/table.ts';
+
+export const command = defineCommand({
+  summary: 'create a VPS from an image and start it',
+  description:
+    'The VPS gets its own operating system, limits and address. With technique auto Mullion picks the best one that this host has proved it can run and that the image allows; mullion info NAME tells why.\n\nSizes are powers of 1024: 256M, 2G. Without a name one is made up.',
+  arguments: {
+    image: { label: 'IMAGE', summary: 'what to start from, such as debian/12', complete: 'image' },
+    name: { label: 'NAME', summary: 'its name and host name; made up when absent', arity: 'optional' },
+  },
+  flags: {
+    technique: {
+      kind: 'choice',
+      choices: TECHNIQUE_CHOICES,
+      summary: 'how it is virtualized; see mullion techniques',
+      default: 'auto',
+    },
+    cpus: {
+      kind: 'number',
+      value: 'N',
+      summary: 'processors; fractions where the technique can',
+      default: '1',
+    },
+    memory: { kind: 'size', value: 'SIZE', summary: 'memory limit', default: '512M' },
+    disk: { kind: 'size', value: 'SIZE', summary: 'disk limit', default: '4G' },
+    pids: { kind: 'number', value: 'N', summary: 'most processes at one time', default: '1024' },
+    network: {
+      kind: 'text',
+      value: 'NAME',
+      summary: 'network to join',
+      default: 'default',
+      complete: 'network',
+    },
+    env: { kind: 'pairs', value: 'KEY=VALUE', summary: 'environment of the first process' },
+    'ssh-key': {
+      kind: 'texts',
+      value: 'FILE',
+      summary: 'public keys that may log in as root',
+      complete: 'file',
+    },
+    'user-data': {
+      kind: 'text',
+      value: 'FILE',
+      summary: 'a script that runs once, at the first start',
+      complete: 'file',
+    },
+    'no-start': { kind: 'boolean', summary: 'create it, but do not start it' },
+    'dry-run': { kind: 'boolean', summary: 'print what would be done, and do nothing' },
+  },
+  examples: [
+    { line: 'mullion launch debian/12 web', does: 'a VPS named web with the usual limits' },
+    {
+      line: 'mullion launch debian/12 db --memory 2G --disk 20G --cpus 1.5',
+      does: 'with limits of its own',
+    },
+    { line: 'mullion launch debian/12 lab --technique full', does: 'with a kernel of its own' },
+    { line: 'mullion launch debian/12 web --ssh-key ~/.ssh/id_ed25519.pub', does: 'let yourself in by SSH' },
+    { line: 'mullion launch debian/12 web --dry-run', does: 'see what would happen' },
+  ],
+  seeAlso: ['techniques', 'image build', 'set'],
+  run: async (context, { arguments: { image, name }, flags }) => {
+    const keys = flags['ssh-key'].flatMap(readKeys);
+    const body: RouteBodyInput<'vps.launch'> = {
+      image,
+      ...(name === undefined ? {} : { name }),
+      ...(flags.technique === undefined ? {} : { technique: flags.technique }),
+      ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
+      ...(flags.memory === undefined ? {} : { memory: flags.memory }),
+      ...(flags.disk === undefined ? {} : { disk: flags.disk }),
+      ...(flags.pids === undefined ? {} : { pids: flags.pids }),
+      ...(flags.network === undefined ? {} : { network: flags.network }),
+      ...(Object.keys(flags.env).length === 0 ? {} : { env: flags.env }),
+      ...(keys.length === 0 ? {} : { sshKeys: keys }),
+      ...(flags['user-data'] === undefined ? {} : { userData: readTextFile(flags['user-data']) }),
+      ...(flags['no-start'] ? { start: false } : {}),
+    };
+    if (flags['dry-run']) {
+      showPlan(context, await context.client.call('vps.plan', { query: context.project, body }));
+      return 0;
+    }
+    const begun = await context.client.call('vps.launch', {
+      query: { ...context.project, wait: firstWait(context) },
+      body,
+    });
+    if (handedOver(context, begun)) return 0;
+    const task = await followTask(context, begun);
+    if (!context.json && context.quiet) return 0;
+    const vps = await context.client.call('vps.info', {
+      params: { name: task.target },
+      query: context.project,
+    });
+    if (context.json) printJson(context, vps);
+    const where = vps.addresses[0] === undefined ? '' : ` at ${vps.addresses[0]}`;
+    say(context, `${sanitizeLine(vps.name)} is ${vps.state}${where} (technique ${vps.technique})`);
+    return 0;
+  },
+});
+
+const readKeys = (path: string): string[] =>
+  readTextFile(path)
+    .split('\n')
+    .map((line) => line.trim())
+    .filter((line) => line !== '' && !line.startsWith('#'));
+
+function showPlan(context: Context, plan: LaunchPlan): void {
+  if (context.json) {
+    printJson(context, plan);
+    return;
+  }
+  const { terminal } = context;
+  terminal.print(`Technique ${plan.technique}: ${sanitizeLine(plan.reason)}`);
+  terminal.print('');
+  terminal.printAll(
+    renderTable(
+      [
+        { title: 'STEP', value: (step) => step.action },
+        { title: 'WHAT', value: (step) => step.description, shrink: 1, least: 20 },
+      ],
+      plan.steps,
+      terminal.width,
+      terminal.style,
+    ),
+  );
+}

@@ -1,0 +1,29 @@
+import { defineCommand } from '../command.ts';
+import { firstWait } from '../follow.ts';
+import { runVerb } from '../verb.ts';
+import { MANY_VPS } from '../vps-argument.ts';
+
+export const command = defineCommand({
+  summary: 'stop VPSs and start them again',
+  description:
+    'Shuts the guest down as stop does, then starts it. What was set for the next start takes effect.',
+  arguments: { names: MANY_VPS },
+  flags: {
+    timeout: {
+      kind: 'number',
+      value: 'SECONDS',
+      summary: 'wait this long before it is killed',
+      default: '30',
+    },
+    force: { kind: 'boolean', short: 'f', summary: 'kill at once' },
+  },
+  examples: [{ line: 'mullion restart web', does: 'restart one' }],
+  run: (context, { arguments: { names }, flags }) =>
+    runVerb(context, names, 'is running', (name) =>
+      context.client.call('vps.restart', {
+        params: { name },
+        query: { ...context.project, wait: firstWait(context) },
+        body: { force: flags.force, ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }) },
+      }),
+    ),
+});

@@ -1,0 +1,102 @@
+import {
+  type Argument,
+  type Command,
+  type Completion,
+  type Flag,
+  type Flags,
+  GLOBAL_FLAGS,
+} from '../command.ts';
+import { sanitizeLine } from '../output/sanitize.ts';
+import { COMMAND_NAMES, COMMANDS, groupMembers, isCommandName } from '../registry.ts';
+
+/** Asks for the names that exist. */
+export type Names = Readonly<Record<Exclude<Completion, 'file' | 'command'>, () => Promise<string[]>>>;
+
+/** The shell completes file names itself. */
+const FILE = ':file';
+
+/** Lines for the last of the words, which may be empty or begun. */
+export async function candidates(words: readonly string[], names: Names): Promise<string[]> {
+  const current = words.at(-1) ?? '';
+  const before = words.slice(0, -1);
+  const [first, second] = before;
+  if (first === undefined) return matching(current, topLevel());
+  if (groupMembers(first).length > 0 && second === undefined) {
+    return matching(
+      current,
+      groupMembers(first).map((name) => [name.slice(first.length + 1), '']),
+    );
+  }
+  const pair = `${first} ${second ?? ''}`;
+  const name = isCommandName(pair) ? pair : first;
+  if (!isCommandName(name)) return [];
+  const command = await COMMANDS[name]();
+  return ofCommand(command, before.slice(name.split(' ').length), current, names);
+}
+
+function topLevel(): [string, string][] {
+  return [...new Set(COMMAND_NAMES.map((name) => name.split(' ')[0] ?? name))].map((name) => [name, '']);
+}
+
+async function ofCommand(
+  command: Command,
+  before: readonly string[],
+  current: string,
+  names: Names,
+): Promise<string[]> {
+  const flags: Flags = { ...command.flags, ...GLOBAL_FLAGS };
+  if (before.includes('--')) return [];
+  const pending = flagOf(flags, before.at(-1));
+  if (pending !== undefined && pending.kind !== 'boolean') return ofFlag(pending, current, names);
+  if (current.startsWith('-')) {
+    return matching(
+      current,
+      Object.entries(flags).map(([key, flag]) => [`--${key}`, flag.summary]),
+    );
+  }
+  const argument = argumentAt(command, flags, before);
+  return argument?.complete === undefined ? [] : named(argument.complete, current, names);
+}
+
+const flagOf = (flags: Flags, word: string | undefined): Flag | undefined =>
+  word?.startsWith('--') === true ? flags[word.slice(2)] : undefined;
+
+async function ofFlag(flag: Flag, current: string, names: Names): Promise<string[]> {
+  if (flag.kind === 'choice')
+    return matching(
+      current,
+      flag.choices.map((choice) => [choice, '']),
+    );
+  return flag.complete === undefined ? [] : named(flag.complete, current, names);
+}
+
+/** The positional that the next word would be. */
+function argumentAt(command: Command, flags: Flags, before: readonly string[]): Argument | undefined {
+  let count = 0;
+  for (let index = 0; index < before.length; index += 1) {
+    const flag = flagOf(flags, before[index]);
+    if (flag !== undefined && flag.kind !== 'boolean') index += 1;
+    else if (before[index]?.startsWith('-') !== true) count += 1;
+  }
+  const all = Object.values(command.arguments);
+  const last = all.at(-1);
+  return all[count] ?? (last?.arity === 'many' ? last : undefined);
+}
+
+async function named(kind: Completion, current: string, names: Names): Promise<string[]> {
+  if (kind === 'file') return [FILE];
+  if (kind === 'command') return matching(current, topLevel());
+  try {
+    return matching(
+      current,
+      (await names[kind]()).map((name) => [name, '']),
+    );
+  } catch {
+    return [];
+  }
+}
+
+const matching = (current: string, pairs: readonly (readonly [string, string])[]): string[] =>
+  pairs
+    .filter(([name]) => name.startsWith(current))
+    .map(([name, meaning]) => (meaning === '' ? sanitizeLine(name) : `${sanitizeLine(name)}\t${meaning}`));

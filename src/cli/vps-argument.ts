@@ -1,0 +1,9 @@
+import type { Argument } from './command.ts';
+
+export const VPS = { label: 'NAME', summary: 'name of a VPS', complete: 'vps' } as const satisfies Argument;
+export const MANY_VPS = {
+  label: 'NAME',
+  summary: 'names of one or more VPSs',
+  arity: 'many',
+  complete: 'vps',
+} as const satisfies Argument;
