@@ -63,6 +63,13 @@ export const ROOM_RULES: readonly RoomRule[] = [
     builtins: 'any',
   },
   { path: 'src/version.ts', may: [], packages: ['zod'], builtins: ['node:fs', 'node:path'] },
+  // The daemon's own process is started, ended and run from here.
+  {
+    path: 'src/cli/daemon',
+    may: ['src/contract', 'src/client', 'src/cli', 'src/host', 'src/core', 'src/config.ts', 'src/daemon.ts'],
+    packages: [],
+    builtins: 'any',
+  },
   { path: 'src/config.ts', may: ['src/contract'], packages: ['zod'], builtins: ['node:fs', 'node:os'] },
   { path: 'src/daemon.ts', may: ['src'], packages: ['zod'], builtins: 'any' },
 ];
