@@ -140,10 +140,9 @@ async function conclude(context: Context, id: string, run: TaskRun): Promise<voi
   if (waiting.length > 0) {
     run.warn(`${waiting.join(', ')}: takes effect at the next start: mullion restart ${record.name}`);
   }
-  // A change of properties heals nothing; an end that nobody asked for keeps its reason.
-  const state = run.subject.kind === 'vps.set' ? record.state : restingState(record);
-  const message = run.subject.kind === 'vps.set' || run.subject.kind === 'vps.ended' ? record.message : '';
-  enter(context, id, state, { message });
+  // A change of properties heals nothing, and an end that nobody asked for keeps its reason.
+  const keeps = run.subject.kind === 'vps.set' || run.subject.kind === 'vps.ended';
+  enter(context, id, keeps ? record.state : restingState(record), keeps ? {} : { message: '' });
   await endWith(context, id, run, undefined);
 }
 

@@ -1,11 +1,13 @@
-import { MullionError } from '../contract/errors.ts';
-import type { Driver } from '../drivers/driver.ts';
+import { asMullionError, MullionError } from '../contract/errors.ts';
+import type { Condition, Driver, Handle } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 import { type Context, now } from './context.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { attachmentOf, machineOf } from './machine.ts';
 import { operate, pursue, watch } from './operate.ts';
 import type { TaskRecord, VpsRecord } from './records.ts';
+
+const ATTEMPTS = 3;
 
 /**
  * After a start of the daemon: finds the machines that still run, makes the network match them, removes what nobody
@@ -16,23 +18,29 @@ export async function recover(context: Context): Promise<void> {
   const records = [...state.vps.values()];
   const present = await context.deps.pool.listVolumes();
   const held = await heldMachines(context);
-  const adopted = await Promise.all(
-    records.map((record) => observe(context, record, new Set(present), held)),
-  );
-  for (const record of adopted) state.vps.set(record);
+  const sights = await Promise.all(records.map((record) => observe(context, record, new Set(present), held)));
+  for (const { after } of sights) state.vps.set(after);
   if (deps.networked) {
-    const attached = adopted.filter(({ observed }) => isAlive(observed.machine));
+    const attached = sights.filter(({ after }) => after.observed.network !== 'none');
     await bounded(
       'set up the networks',
       context.timings.step,
       deps.network.sync({
         networks: [...state.networks.values()],
-        attachments: attached.flatMap((record) => attachmentOf(context, record) ?? []),
+        attachments: attached.flatMap(({ after }) => attachmentOf(context, after) ?? []),
       }),
     );
   }
   await removeLeftovers(context, present, held);
-  await takeUp(context, new Map(records.map((record) => [record.id, record])));
+  await takeUp(context, sights);
+}
+
+/** A VPS as it was recorded and as it is now. */
+interface Sight {
+  readonly before: VpsRecord;
+  readonly after: VpsRecord;
+  /** Whether its machine runs could not be told: nothing of it is touched until someone asks. */
+  readonly unsure: boolean;
 }
 
 const isAlive = (machine: VpsRecord['observed']['machine']): boolean =>
@@ -51,13 +59,13 @@ async function heldMachines(context: Context): Promise<Map<Driver, string[]>> {
   return held;
 }
 
-/** The record with what is true now. */
+/** What is true now. */
 async function observe(
   context: Context,
   record: VpsRecord,
   volumes: ReadonlySet<string>,
   held: ReadonlyMap<Driver, readonly string[]>,
-): Promise<VpsRecord> {
+): Promise<Sight> {
   const { deps } = context;
   const driver = deps.drivers.get(record.technique);
   const volume = volumes.has(record.id)
@@ -65,40 +73,50 @@ async function observe(
       ? 'filled'
       : 'partial'
     : 'none';
-  const network = 'none' as const;
-  const bare = { ...record.observed, volume, network } as const;
-  if (driver === undefined) return { ...record, observed: bare };
+  const bare = { ...record.observed, volume, network: 'none' } as const;
+  const sight = (after: VpsRecord, unsure = false): Sight => ({ before: record, after, unsure });
+  if (driver === undefined) return sight({ ...record, observed: bare }, true);
   const { runtime } = record;
-  const machine = machineOf(context, record);
+  const network = deps.networked ? 'connected' : 'none';
   if (runtime !== null && runtime.bootId === deps.host().bootId) {
     try {
-      const condition = await bounded(
-        'find a machine again',
-        context.timings.question,
-        driver.recover(machine, runtime.handle),
-      );
+      const condition = await conditionOf(context, driver, record, runtime.handle);
       if (condition === 'running' || condition === 'paused') {
-        return adopt(context, record, {
-          ...bare,
-          machine: condition,
-          network: deps.networked ? 'connected' : 'none',
-        });
+        return sight(adopt(context, record, { ...bare, machine: condition, network }));
       }
     } catch (failure) {
-      const why = failure instanceof Error ? failure.message : String(failure);
       deps.logger.error('cannot find a machine again', { vps: record.id, failure });
-      return { ...record, message: why, runtime: null, observed: { ...bare, machine: 'remains' } };
+      const why = `Its machine could not be found again: ${asMullionError(failure).message}`;
+      const observed = { ...bare, machine: 'remains', network } as const;
+      return sight({ ...record, state: 'error', message: why, observed }, true);
     }
   }
   const remains = runtime !== null || record.observed.machine !== 'none';
   const stillHeld = held.get(driver)?.includes(record.id) ?? true;
-  return {
+  return sight({
     ...record,
     runtime: null,
     startedAt: null,
     health: 'unknown',
     observed: { ...bare, machine: remains || stillHeld ? 'remains' : 'none' },
-  };
+  });
+}
+
+/** Asks more than once: to take a machine for lost that runs would be worse than to wait. */
+async function conditionOf(
+  context: Context,
+  driver: Driver,
+  record: VpsRecord,
+  handle: Handle,
+): Promise<Condition> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      const machine = machineOf(context, record);
+      return await bounded('find a machine again', context.timings.question, driver.recover(machine, handle));
+    } catch (failure) {
+      if (attempt === ATTEMPTS) throw failure;
+    }
+  }
 }
 
 /** A machine that an earlier daemon started, and perhaps did not live to record. */
@@ -109,7 +127,7 @@ function adopt(context: Context, record: VpsRecord, observed: VpsRecord['observe
 }
 
 /** Goes on with unfinished tasks; a VPS without one is brought to rest where it is. */
-async function takeUp(context: Context, before: ReadonlyMap<string, VpsRecord>): Promise<void> {
+async function takeUp(context: Context, sights: readonly Sight[]): Promise<void> {
   const { state, tasks } = context;
   const unfinished = [...state.tasks.values()].filter((task) => task.state === 'running');
   const taken = new Set<string>();
@@ -129,40 +147,40 @@ async function takeUp(context: Context, before: ReadonlyMap<string, VpsRecord>):
       .run(record.id, () => pursue(context, record.id, run))
       .catch((failure: unknown) => context.deps.logger.error('task broke off', { task: run.id, failure }));
   }
-  for (const record of [...state.vps.values()]) {
-    if (taken.has(record.id)) continue;
+  for (const sight of sights) {
+    if (taken.has(sight.after.id) || sight.unsure) continue;
     try {
-      await settle(context, record, before.get(record.id) ?? record);
+      await settle(context, sight);
     } catch (failure) {
-      context.deps.logger.error('cannot bring a VPS to rest', { vps: record.id, failure });
+      context.deps.logger.error('cannot bring a VPS to rest', { vps: sight.after.id, failure });
     }
   }
 }
 
-async function settle(context: Context, record: VpsRecord, before: VpsRecord): Promise<void> {
-  const { observed } = record;
-  if (isAlive(observed.machine)) {
-    if (record.state !== observed.machine) {
-      const state = observed.machine === 'paused' ? 'paused' : 'running';
-      await context.state.commit([context.state.vps.put({ ...record, state, goal: state, message: '' })]);
+async function settle(context: Context, { before, after }: Sight): Promise<void> {
+  const { machine } = after.observed;
+  if (isAlive(machine)) {
+    if (after.state !== machine) {
+      const goal = machine === 'paused' ? 'paused' : 'running';
+      const record = { ...after, state: goal, goal, message: '' } as const;
+      await context.state.commit([context.state.vps.put(record)]);
     }
-    watch(context, record.id);
+    watch(context, after.id);
     return;
   }
   const wasAlive = isAlive(before.observed.machine);
   const rebooted = before.runtime !== null && before.runtime.bootId !== context.deps.host().bootId;
-  if (wasAlive && rebooted) return startAgain(context, record);
-  if (observed.machine === 'none' && !wasAlive && record.state === 'stopped') return;
-  if (observed.machine === 'none' && !wasAlive && record.state === 'error') return;
-  const lost = record.message !== '' && record.message !== before.message;
-  await operate(context, record, {
+  if (wasAlive && rebooted) return startAgain(context, after);
+  const atRest = after.state === 'stopped' || after.state === 'error';
+  if (machine === 'none' && !wasAlive && atRest) return;
+  await operate(context, after, {
     kind: 'vps.ended',
-    event: lost ? 'failed' : 'exited',
-    patch: (current) => ({
+    event: 'exited',
+    patch: ({ message }) => ({
       goal: 'stopped',
       bounce: false,
       shutdownMs: 0,
-      message: wasAlive && !lost ? 'It ended while the daemon did not run.' : current.message,
+      message: wasAlive ? 'It ended while the daemon did not run.' : message,
     }),
   });
 }

@@ -47,7 +47,11 @@ export class Interruption {
     if (this.isDead) return this.#never();
     this.calls.push(what);
     if (!this.isDead) return effect();
-    if (this.#when === 'after') await effect();
+    try {
+      if (this.#when === 'after') await effect();
+    } catch {
+      // A dead daemon does not hear of the failure either.
+    }
     this.#reached.resolve();
     return this.#never();
   }

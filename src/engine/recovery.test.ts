@@ -1,0 +1,283 @@
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { done, ended, request, World } from '../../test/support/engine-world.ts';
+import { Interruption } from '../../test/support/interruption.ts';
+import { eventually } from '../../test/support/scratch.ts';
+import type { Task } from '../contract/tasks.ts';
+import type { Technique } from '../contract/techniques.ts';
+import { vpsRunDirectory } from '../core/naming.ts';
+import { readState } from '../drivers/fake/state.ts';
+import { createEngine, type Engine, type EngineDeps } from './engine.ts';
+
+const P = 'default';
+const STOP = { timeout: 1, force: false };
+const fault = (text: string) => ({ env: { MULLION_FAKE_FAULT: text } });
+const NOTHING = { machines: [], volumes: [], attached: [], folders: [] };
+
+/** Everything below an engine, that stops answering at one call. */
+function mortal(world: World, death: Interruption): EngineDeps {
+  const deps = world.deps();
+  const driver = death.wrap('driver', world.driver(), [
+    'populate',
+    'prepare',
+    'start',
+    'shutdown',
+    'remove',
+    'recover',
+    'leftovers',
+  ]);
+  const techniques: readonly Technique[] = ['os', 'full'];
+  return {
+    ...deps,
+    store: death.wrap('store', world.store, ['transact', 'get', 'list']),
+    pool: death.wrap('pool', world.pool, ['createVolume', 'deleteVolume', 'setLimit', 'listVolumes']),
+    network: death.wrap('network', world.network, ['admit', 'connect', 'detach', 'ensureNetwork', 'sync']),
+    drivers: new Map(techniques.map((technique) => [technique, driver])),
+    timings: { ...deps.timings, step: 1_500, populate: 1_500, question: 1_500, health: 0 },
+  };
+}
+
+/** What is on the host fits what the engine says there is. */
+async function assertSane(world: World, engine: Engine): Promise<void> {
+  const all = await engine.vps.list(P);
+  const running = all.filter(({ state }) => state === 'running' || state === 'paused').map(({ id }) => id);
+  const { machines, volumes, attached } = await world.holdings();
+  assert.deepEqual(volumes.sort(), all.map(({ id }) => id).sort(), 'volumes');
+  assert.deepEqual(machines.sort(), running.sort(), 'machines');
+  assert.deepEqual(attached.sort(), running.sort(), 'places on the network');
+  assert.equal((await world.store.list('claim/slot/')).length, all.length, 'slots');
+  assert.equal((await world.store.list('claim/name/')).length, all.length, 'names');
+  for (const task of await engine.tasks.list(P)) assert.notEqual(task.state, 'running', task.kind);
+}
+
+async function settled(engine: Engine): Promise<void> {
+  for (const task of await engine.tasks.list(P)) await ended(engine, task);
+}
+
+interface Scenario {
+  readonly verb: string;
+  readonly prepare: (engine: Engine) => Promise<unknown>;
+  readonly act: (engine: Engine) => Promise<Task>;
+  /** States that the VPS may be in after the next daemon has done its work; gone: it is not there. */
+  readonly allowed: readonly string[];
+}
+
+const running = (engine: Engine) => engine.vps.launch(P, request()).then((task) => done(engine, task));
+const stopped = (engine: Engine) =>
+  engine.vps.launch(P, request({ start: false })).then((task) => done(engine, task));
+const nothing = async (): Promise<void> => undefined;
+
+const SCENARIOS: readonly Scenario[] = [
+  { verb: 'launch', prepare: nothing, act: (e) => e.vps.launch(P, request()), allowed: ['running', 'gone'] },
+  {
+    verb: 'launch without a start',
+    prepare: nothing,
+    act: (e) => e.vps.launch(P, request({ start: false })),
+    allowed: ['stopped', 'gone'],
+  },
+  {
+    verb: 'launch that fails',
+    prepare: nothing,
+    act: (e) => e.vps.launch(P, request(fault('start-fails'))),
+    allowed: ['gone'],
+  },
+  { verb: 'start', prepare: stopped, act: (e) => e.vps.start(P, 'web'), allowed: ['running', 'stopped'] },
+  { verb: 'stop', prepare: running, act: (e) => e.vps.stop(P, 'web', STOP), allowed: ['running', 'stopped'] },
+  { verb: 'restart', prepare: running, act: (e) => e.vps.restart(P, 'web', STOP), allowed: ['running'] },
+  { verb: 'pause', prepare: running, act: (e) => e.vps.pause(P, 'web'), allowed: ['running', 'paused'] },
+  {
+    verb: 'delete',
+    prepare: running,
+    act: (e) => e.vps.delete(P, 'web', { force: true }),
+    allowed: ['running', 'gone'],
+  },
+  {
+    verb: 'set',
+    prepare: running,
+    act: (e) => e.vps.set(P, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
+    allowed: ['running'],
+  },
+];
+
+describe('a daemon that is killed', () => {
+  for (const { verb, prepare, act, allowed } of SCENARIOS) {
+    for (const when of ['before', 'after'] as const) {
+      test(`${when} the effect of any call of a ${verb} leaves nothing half done`, async () => {
+        const met: string[] = [];
+        for (let at = 1; ; at++) {
+          assert.ok(at < 60, `endless: ${met.join(' ')}`);
+          using world = new World();
+          const death = new Interruption(at, when);
+          const first = createEngine(mortal(world, death));
+          await first.open();
+          await prepare(first);
+          death.arm();
+          const acting = act(first).then((task) => ended(first, task));
+          acting.catch(() => undefined);
+          const finished = await Promise.race([acting.then(() => true), death.reached.then(() => false)]);
+          met.push(death.calls.at(-1) ?? '');
+          const second = await world.open();
+          try {
+            await settled(second);
+            await eventually('it rests', async () =>
+              (await second.vps.list(P)).every(({ state }) => !state.endsWith('ing') || state === 'running'),
+            );
+            await settled(second);
+            const [vps] = await second.vps.list(P);
+            const where = `killed ${when} call ${at}: ${death.calls.join(' ')}`;
+            assert.ok(allowed.includes(vps?.state ?? 'gone'), `${vps?.state}, ${where}`);
+            await assertSane(world, second);
+            if (vps !== undefined) await done(second, second.vps.delete(P, 'web', { force: true }));
+            assert.deepEqual(await world.holdings(), NOTHING, where);
+          } finally {
+            await second.close();
+          }
+          if (finished) break;
+        }
+        assert.ok(met.length > 2);
+      });
+    }
+  }
+
+  test('while it recovers recovers again', async () => {
+    for (let at = 1; at < 60; at++) {
+      using world = new World();
+      const first = await world.open();
+      await done(first, first.vps.launch(P, request()));
+      await first.vps.launch(P, request({ name: 'slow', ...fault('slow:30') }));
+      await first.close();
+      const death = new Interruption(at, 'after');
+      death.arm();
+      const second = createEngine(mortal(world, death));
+      const opened = second.open().then(() => settled(second));
+      opened.catch(() => undefined);
+      const finished = await Promise.race([opened.then(() => true), death.reached.then(() => false)]);
+      const third = await world.open();
+      await settled(third);
+      assert.equal((await third.vps.info(P, 'web')).state, 'running');
+      await assertSane(world, third);
+      await third.close();
+      if (finished) return;
+    }
+    assert.fail('endless');
+  });
+});
+
+describe('a daemon that starts', () => {
+  test('adopts what runs and what is paused, with its uptime, and hears when it ends', async () => {
+    using world = new World();
+    const first = await world.open();
+    await done(first, first.vps.launch(P, request()));
+    await done(first, first.vps.launch(P, request({ name: 'db' })));
+    await done(first, first.vps.launch(P, request({ name: 'old', start: false })));
+    await done(first, first.vps.pause(P, 'db'));
+    await first.forwards.add(P, 'web', { protocol: 'tcp', hostPort: 8080, vpsPort: 80 });
+    const before = await first.vps.info(P, 'web');
+    await first.close();
+    const second = await world.open();
+    const after = await second.vps.info(P, 'web');
+    assert.equal(after.state, 'running');
+    assert.equal(after.startedAt, before.startedAt);
+    assert.equal((await second.vps.info(P, 'db')).state, 'paused');
+    assert.equal((await second.vps.info(P, 'old')).state, 'stopped');
+    assert.deepEqual(world.network.attached.get(after.id), { connected: true, forwards: [8080] });
+    await assertSane(world, second);
+    await done(second, second.vps.stop(P, 'web', STOP));
+    await done(second, second.vps.resume(P, 'db'));
+    await second.close();
+  });
+
+  test('brings to rest what has ended meanwhile, with the reason', async () => {
+    using world = new World();
+    const first = await world.open();
+    const task = await done(first, first.vps.launch(P, request(fault('dies-after:40'))));
+    const { id } = await first.vps.info(P, task.target);
+    await first.close();
+    const machine = { runDirectory: vpsRunDirectory(world.naming, id) };
+    await eventually('it is dead', () => readState(machine) === undefined);
+    const second = await world.open();
+    await settled(second);
+    const vps = await second.vps.info(P, 'web');
+    assert.equal(vps.state, 'stopped');
+    assert.match(vps.message, /while the daemon did not run/);
+    await assertSane(world, second);
+    await second.close();
+  });
+
+  test('starts anew what ran when the host was restarted', async () => {
+    using world = new World();
+    const first = await world.open();
+    await done(first, first.vps.launch(P, request()));
+    await done(first, first.vps.launch(P, request({ name: 'old', start: false })));
+    await first.close();
+    world.bootId = 'boot-2';
+    world.network.attached.clear();
+    const second = await world.open();
+    await settled(second);
+    assert.equal((await second.vps.info(P, 'web')).state, 'running');
+    assert.equal((await second.vps.info(P, 'old')).state, 'stopped');
+    await assertSane(world, second);
+    await second.close();
+  });
+
+  test('leaves a machine alone that it cannot find again; a start of the VPS replaces it', async () => {
+    using world = new World();
+    const first = await world.open();
+    await done(first, first.vps.launch(P, request(fault('handle-lost'))));
+    await first.close();
+    const second = await world.open();
+    await settled(second);
+    const vps = await second.vps.info(P, 'web');
+    assert.equal(vps.state, 'error');
+    assert.match(vps.message, /told to fail: recover/);
+    assert.deepEqual((await world.holdings()).machines, [vps.id]);
+    assert.deepEqual((await world.holdings()).attached, [vps.id]);
+    await done(second, second.vps.start(P, 'web'));
+    await assertSane(world, second);
+    await second.close();
+  });
+
+  test('removes what nobody owns, and nothing else', async () => {
+    using world = new World();
+    const first = await world.open();
+    await done(first, first.vps.launch(P, request()));
+    await done(first, first.vps.launch(P, request({ name: 'lost' })));
+    const { id } = await first.vps.info(P, 'lost');
+    await first.close();
+    const lost = [
+      `vps/${id}`,
+      ...(await world.store.list('claim/')).filter(({ value }) => value === id).map(({ key }) => key),
+    ];
+    await world.store.transact(
+      [],
+      lost.map((key) => ({ type: 'delete', key })),
+    );
+    const second = await world.open();
+    await assertSane(world, second);
+    assert.equal((await second.vps.list(P)).length, 1);
+    assert.deepEqual((await world.holdings()).folders.includes(id), false);
+    await second.close();
+  });
+
+  test('ends builds that an earlier one began, and says that they resume', async () => {
+    using world = new World();
+    const first = await world.open();
+    const death = new Interruption(1_000, 'before');
+    const doomed = createEngine(mortal(world, death));
+    await first.close();
+    await doomed.open();
+    const task = await doomed.images.build(P, { name: 'endless', suite: 'bookworm', include: [] });
+    const second = await world.open();
+    const after = await second.tasks.get(task.id);
+    assert.equal(after.state, 'cancelled');
+    assert.match(after.error?.remedy ?? '', /resumes/);
+    await second.close();
+    await doomed.close();
+  });
+
+  test('refuses a damaged record instead of guessing', async () => {
+    using world = new World();
+    await world.store.transact([], [{ type: 'put', key: 'vps/x', value: { name: 'x' } }]);
+    await assert.rejects(world.open(), /record vps\/x is damaged/);
+  });
+});
