@@ -1,5 +1,3 @@
-import type { Progress } from '../contract/tasks.ts';
-
 /** How far a piece of work was at a time; `at` in milliseconds. */
 export interface Sample {
   readonly at: number;
@@ -34,20 +32,4 @@ export function secondsLeft(
 ): number | undefined {
   if (total === undefined || rate === undefined || rate <= 0) return undefined;
   return Math.ceil(Math.max(0, total - done) / rate);
-}
-
-export const newProgress = (name: string, state: Progress['state'] = 'waiting'): Progress => ({
-  name,
-  state,
-  children: [],
-});
-
-/** A tree that ended: what ran is `outcome`, what waited still waits. */
-export function settle(progress: Progress, outcome: 'done' | 'failed'): Progress {
-  const { rate: _rate, secondsLeft: _left, ...rest } = progress;
-  return {
-    ...rest,
-    state: progress.state === 'running' ? outcome : progress.state,
-    children: progress.children.map((child) => settle(child, outcome)),
-  };
 }
