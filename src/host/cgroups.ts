@@ -232,6 +232,14 @@ export class Cgroups {
     await this.#waitFrozen(path, false);
   }
 
+  /** Whether every process in the group stands still by `freeze`. */
+  isFrozen(path: string): boolean {
+    const freezer = this.#v1('freezer', path);
+    return freezer === undefined
+      ? field(read(this.#unified(path), 'cgroup.events'), 'frozen') === 1
+      : readIfThere(join(freezer, 'freezer.state')).trim() === 'FROZEN';
+  }
+
   /** The v1 freezer where it is mounted: processes are in it even where cgroup2 is mounted beside it. */
   #setFrozen(path: string, frozen: boolean): void {
     const freezer = this.#v1('freezer', path);
@@ -240,14 +248,9 @@ export class Cgroups {
   }
 
   async #waitFrozen(path: string, wanted: boolean): Promise<void> {
-    const freezer = this.#v1('freezer', path);
     const deadline = performance.now() + KILL_MS;
     for (let pause = 1; ; pause = Math.min(pause * 2, 20)) {
-      const frozen =
-        freezer === undefined
-          ? field(read(this.#unified(path), 'cgroup.events'), 'frozen') === 1
-          : readIfThere(join(freezer, 'freezer.state')).trim() === 'FROZEN';
-      if (frozen === wanted) return;
+      if (this.isFrozen(path) === wanted) return;
       if (performance.now() > deadline) {
         throw new MullionError('timeout', `The cgroup ${path} could not be ${wanted ? 'frozen' : 'thawed'}.`);
       }

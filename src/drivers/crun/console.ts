@@ -1,0 +1,62 @@
+import { writeFile } from 'node:fs/promises';
+import { Duplex } from 'node:stream';
+import { MullionError } from '../../contract/errors.ts';
+import type { Window } from '../../contract/streams.ts';
+import { type ConsoleInput, openConsoleInput } from '../../host/oci/console-input.ts';
+import { tailLog } from './log-tail.ts';
+import type { ContainerPaths } from './paths.ts';
+
+/**
+ * A live console: what is typed goes to conmon, what is shown comes from the log that conmon writes at once. It begins
+ * with what is shown from now on: old output could hold questions that the terminal would answer a second time.
+ */
+export async function openConsole(
+  paths: ContainerPaths,
+  window: Window | undefined,
+  isLive: () => boolean,
+): Promise<Duplex> {
+  const input = connect(paths);
+  if (window !== undefined) await resizeConsole(paths, window);
+  const controller = new AbortController();
+  const shown = tailLog(paths.log, { follow: true, from: 'end', signal: controller.signal, isLive });
+  // Begun at once, so that nothing is missed between now and the first read.
+  let next: Promise<IteratorResult<Buffer>> | undefined = shown.next();
+  return new Duplex({
+    allowHalfOpen: true,
+    read() {
+      const pending = next ?? shown.next();
+      next = undefined;
+      pending.then(
+        ({ done, value }) => this.push(done === true ? null : value),
+        (failure: unknown) => this.destroy(failure instanceof Error ? failure : new Error(String(failure))),
+      );
+    },
+    write(data: Buffer, _encoding, done) {
+      input.write(data).then(
+        () => done(),
+        (failure: unknown) => done(failure instanceof Error ? failure : new Error(String(failure))),
+      );
+    },
+    destroy(failure, done) {
+      controller.abort();
+      input.close();
+      done(failure);
+    },
+  });
+}
+
+function connect(paths: ContainerPaths): ConsoleInput {
+  try {
+    return openConsoleInput(paths.attach);
+  } catch (cause) {
+    throw new MullionError('wrong_state', 'The console cannot be reached: the VPS does not run.', {
+      remedy: 'Start it, or read what it showed with: mullion logs NAME',
+      cause,
+    });
+  }
+}
+
+/** conmon reads lines `1 ROWS COLUMNS` from its control pipe (conmon, src/ctrl.c). */
+export async function resizeConsole(paths: ContainerPaths, window: Window): Promise<void> {
+  await writeFile(paths.control, `1 ${window.rows} ${window.columns}\n`, { flag: 'r+' });
+}

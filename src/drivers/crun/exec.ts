@@ -1,0 +1,187 @@
+import type { ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import type { ExecRequest, Signal } from '../../contract/streams.ts';
+import { signalGroupOf } from '../../host/guest-init.ts';
+import type { OciProcess } from '../../host/oci/config.ts';
+import type { OciRuntime } from '../../host/oci/runtime.ts';
+import type { ExecSession, Machine } from '../driver.ts';
+import type { ContainerPaths } from './paths.ts';
+import { containerId } from './paths.ts';
+import { capabilitiesOf, OOM_SCORE, rlimits, SEARCH_PATH } from './render.ts';
+import { openTerminalSession, type TerminalStreams } from './terminal-streams.ts';
+import type { GuestUser } from './users.ts';
+
+/** What crun itself ends with when it cannot run the command. */
+const CRUN_FAILED = 255;
+const NOT_FOUND = 127;
+const NOT_RUNNABLE = 126;
+const PID_WAIT_MS = 5_000;
+const CLOSE_MS = 2_000;
+const DEFAULT_WINDOW = { columns: 80, rows: 24 };
+
+export interface ExecContext {
+  readonly runtime: OciRuntime;
+  readonly machine: Machine;
+  readonly paths: ContainerPaths;
+  readonly openFiles: number;
+}
+
+/** The process of the OCI runtime specification for a request. */
+export function renderProcess(
+  machine: Machine,
+  request: ExecRequest,
+  user: GuestUser,
+  openFiles: number,
+): OciProcess {
+  const env = {
+    PATH: SEARCH_PATH,
+    ...(request.tty ? { TERM: 'xterm-256color' } : {}),
+    HOME: user.home,
+    USER: user.name,
+    LOGNAME: user.name,
+    ...machine.env,
+    ...request.env,
+  };
+  return {
+    terminal: request.tty,
+    user: { uid: user.uid, gid: user.gid, additionalGids: user.groups },
+    cwd: request.cwd ?? user.home,
+    args: request.argv,
+    env: Object.entries(env).map(([key, value]) => `${key}=${value}`),
+    capabilities: capabilitiesOf(user.uid),
+    noNewPrivileges: false,
+    oomScoreAdj: OOM_SCORE,
+    rlimits: rlimits(openFiles),
+  };
+}
+
+/** Starts a command in a running container. */
+export function execInContainer(context: ExecContext, request: ExecRequest, user: GuestUser): ExecSession {
+  if (request.cwd?.startsWith('/') === false) {
+    throw new MullionError('invalid_request', `"${request.cwd}" is not an absolute path.`, {
+      remedy: 'Write the folder from the root, for example /srv',
+    });
+  }
+  const { runtime, machine, paths, openFiles } = context;
+  mkdirSync(paths.execDirectory, { recursive: true, mode: 0o700 });
+  const stem = join(paths.execDirectory, randomBytes(8).toString('hex'));
+  const files = { process: `${stem}.json`, pidFile: `${stem}.pid`, log: `${stem}.log` };
+  const process = renderProcess(machine, request, user, openFiles);
+  writeFileSync(files.process, JSON.stringify(process), { mode: 0o600 });
+  const start = (stdio: Parameters<OciRuntime['exec']>[1]['stdio']): ChildProcess =>
+    runtime.exec(containerId(machine.id), { ...files, stdio, terminal: request.tty });
+  if (!request.tty) {
+    const child = start(['pipe', 'pipe', 'pipe']);
+    return new ContainerExec(child, files, undefined);
+  }
+  const terminal = openTerminalSession(request.window ?? DEFAULT_WINDOW);
+  const slave = openSync(terminal.slavePath, constants.O_RDWR | constants.O_NOCTTY);
+  try {
+    return new ContainerExec(start([slave, slave, slave]), files, terminal);
+  } finally {
+    closeSync(slave);
+  }
+}
+
+interface ExecFiles {
+  readonly process: string;
+  readonly pidFile: string;
+  readonly log: string;
+}
+
+class ContainerExec implements ExecSession {
+  readonly stdin: ExecSession['stdin'];
+  readonly stdout: ExecSession['stdout'];
+  readonly stderr: ExecSession['stderr'];
+  readonly exit: Promise<number>;
+  readonly #child: ChildProcess;
+  readonly #files: ExecFiles;
+  readonly #terminal: TerminalStreams | undefined;
+  #ended = false;
+  #closed = false;
+
+  constructor(child: ChildProcess, files: ExecFiles, terminal: TerminalStreams | undefined) {
+    const stdin = terminal?.input ?? child.stdin;
+    const stdout = terminal?.output ?? child.stdout;
+    if (stdin === null || stdout === null) throw new TypeError('the child has no streams');
+    this.#child = child;
+    this.#files = files;
+    this.#terminal = terminal;
+    this.stdin = stdin;
+    this.stdout = stdout;
+    this.stderr = terminal === undefined ? (child.stderr ?? undefined) : undefined;
+    this.exit = this.#wait();
+    this.exit.catch(() => undefined);
+  }
+
+  async #wait(): Promise<number> {
+    const code = await new Promise<number>((resolve, reject) => {
+      this.#child.once('error', (cause) => {
+        reject(
+          new MullionError('host_unfit', `The program crun cannot be started: ${cause.message}`, { cause }),
+        );
+      });
+      this.#child.once('close', (exitCode) => resolve(exitCode ?? CRUN_FAILED));
+    }).finally(() => {
+      this.#ended = true;
+    });
+    await this.#terminal?.ended();
+    const complaint = code === CRUN_FAILED ? readIfThere(this.#files.log) : '';
+    for (const file of Object.values(this.#files)) rmSync(file, { force: true });
+    if (complaint === '') return code;
+    return /not found|No such file or directory/.test(complaint) ? NOT_FOUND : NOT_RUNNABLE;
+  }
+
+  resize(window: Parameters<ExecSession['resize']>[0]): void {
+    this.#terminal?.resize(window);
+  }
+
+  signal(signal: Signal): void {
+    this.#send(signal).catch(() => undefined);
+  }
+
+  async #send(signal: NodeJS.Signals): Promise<void> {
+    const deadline = performance.now() + PID_WAIT_MS;
+    while (!this.#ended && performance.now() < deadline) {
+      const pid = Number(readIfThere(this.#files.pidFile));
+      if (pid > 0) {
+        signalGroupOf(pid, signal);
+        return;
+      }
+      await sleep(5);
+    }
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.stdin.destroy();
+    this.stdout.destroy();
+    this.stderr?.destroy();
+    this.#terminal?.close();
+    if (this.#ended) return;
+    const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS).unref();
+    this.#send('SIGKILL')
+      .catch(() => undefined)
+      .then(() => this.exit)
+      .catch(() => undefined)
+      .finally(() => clearTimeout(timer));
+  }
+}
+
+function readIfThere(path: string): string {
+  return existsSync(path) ? readFileSync(path, 'utf8') : '';
+}

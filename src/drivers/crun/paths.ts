@@ -1,0 +1,39 @@
+import { join } from 'node:path';
+import type { Machine } from '../driver.ts';
+
+/** The folder in a VPS's run folder that shows that this driver made it. */
+export const BUNDLE = 'container';
+const PREFIX = 'os-';
+export const containerId = (machine: string): string => `${PREFIX}${machine}`;
+export const machineOfContainer = (container: string): string | undefined =>
+  container.startsWith(PREFIX) ? container.slice(PREFIX.length) : undefined;
+
+/** Every path of a container, made here alone. */
+export function containerPaths(machine: Machine) {
+  const bundle = join(machine.runDirectory, BUNDLE);
+  return {
+    bundle,
+    config: join(bundle, 'config.json'),
+    root: join(bundle, 'rootfs'),
+    lower: join(bundle, 'lower'),
+    volume: join(bundle, 'volume'),
+    pidFile: join(bundle, 'init.pid'),
+    monitorPidFile: join(bundle, 'monitor.pid'),
+    exitDirectory: join(bundle, 'exit'),
+    exitFile: join(bundle, 'exit', containerId(machine.id)),
+    oomFile: join(bundle, 'oom'),
+    /** Sockets and pipes that conmon makes. */
+    attach: join(bundle, 'attach'),
+    control: join(bundle, 'ctl'),
+    /** What this driver knows of the running container. */
+    state: join(bundle, 'state.json'),
+    /** Marks: made before and after crun was told to start it. */
+    starting: join(bundle, 'starting'),
+    started: join(bundle, 'started'),
+    execDirectory: join(bundle, 'exec'),
+    log: join(machine.logDirectory, 'console.log'),
+    upper: join(machine.volume, 'upper'),
+    work: join(machine.volume, 'work'),
+  } as const;
+}
+export type ContainerPaths = ReturnType<typeof containerPaths>;

@@ -1,0 +1,153 @@
+import type {
+  OciCapabilities,
+  OciConfig,
+  OciDeviceRule,
+  OciMount,
+  OciNamespace,
+  OciRlimit,
+} from '../../host/oci/config.ts';
+import type { Machine } from '../driver.ts';
+import { seccompProfile } from './seccomp.ts';
+
+export interface RenderFacts {
+  /** Folder that becomes the root. */
+  readonly root: string;
+  /** The first program, as the guest names it. */
+  readonly init: string;
+  readonly architecture: NodeJS.Architecture;
+  /** The most that RLIMIT_NOFILE may be raised to. */
+  readonly openFiles: number;
+}
+
+export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+/** Guests go before the host's own processes when memory runs out (proc(5), oom_score_adj). */
+export const OOM_SCORE = 100;
+const USUAL_OPEN_FILES = 1024;
+const MOST_OPEN_FILES = 1_048_576;
+
+/** capabilities(7) that systemd and ordinary servers use; they count in the VPS's own user namespace only. */
+const CAPABILITIES = [
+  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'LEASE'],
+  ...['SETGID', 'SETUID', 'SETPCAP', 'SETFCAP', 'AUDIT_WRITE', 'IPC_OWNER', 'IPC_LOCK'],
+  ...['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_RAW'],
+  ...['SYS_ADMIN', 'SYS_BOOT', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE', 'SYS_RESOURCE', 'SYS_TTY_CONFIG'],
+].map((name) => `CAP_${name}`);
+
+/** Of root in the VPS; for other users nothing is in effect, as after a login. */
+export const capabilitiesOf = (uid: number): OciCapabilities => {
+  const held = uid === 0 ? CAPABILITIES : [];
+  return { bounding: CAPABILITIES, effective: held, permitted: held, inheritable: [], ambient: [] };
+};
+
+export const rlimits = (openFiles: number): OciRlimit[] => {
+  const hard = Math.min(openFiles, MOST_OPEN_FILES);
+  return [{ type: 'RLIMIT_NOFILE', soft: Math.min(USUAL_OPEN_FILES, hard), hard }];
+};
+
+const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
+
+/** Of the whole host, even read in a user namespace (OCI runtime specification, "Masked Paths"). */
+const MASKED = [
+  ...['acpi', 'asound', 'interrupts', 'kallsyms', 'kcore', 'keys', 'key-users', 'kmsg', 'latency_stats'],
+  ...[
+    'sched_debug',
+    'scsi',
+    'slabinfo',
+    'timer_list',
+    'timer_stats',
+    'vmallocinfo',
+    'zoneinfo',
+    'pagetypeinfo',
+  ],
+]
+  .map((name) => `/proc/${name}`)
+  .concat(
+    ['debug', 'security', 'tracing'].map((name) => `/sys/kernel/${name}`),
+    ['/sys/firmware', '/sys/devices/virtual/powercap', '/sys/fs/bpf', '/sys/fs/pstore'],
+  );
+const READ_ONLY = ['bus', 'fs', 'irq', 'sysrq-trigger', 'acpi'].map((name) => `/proc/${name}`);
+
+/** Devices by their numbers (Documentation/admin-guide/devices.txt): null, zero, full, random, urandom, tty, console, ptmx. */
+const DEVICES = [
+  [1, 3],
+  [1, 5],
+  [1, 7],
+  [1, 8],
+  [1, 9],
+  [5, 0],
+  [5, 1],
+  [5, 2],
+] as const;
+const PTY_SLAVES = 136;
+const DEVICE_RULES: readonly OciDeviceRule[] = [
+  { allow: false, access: 'rwm' },
+  ...DEVICES.map(
+    ([major, minor]): OciDeviceRule => ({ allow: true, type: 'c', major, minor, access: 'rwm' }),
+  ),
+  { allow: true, type: 'c', major: PTY_SLAVES, access: 'rwm' },
+];
+
+/** Ties the machine to the OCI runtime specification 1.0.2. Its limits are set on the cgroup before it starts. */
+export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
+  const { base, count } = machine.ids;
+  const mappings = [{ containerID: 0, hostID: base, size: count }];
+  return {
+    ociVersion: '1.0.2',
+    hostname: machine.name,
+    root: { path: facts.root, readonly: false },
+    process: {
+      terminal: true,
+      consoleSize: { width: 80, height: 24 },
+      user: { uid: 0, gid: 0 },
+      cwd: '/',
+      args: [facts.init],
+      env: initEnvironment(machine),
+      capabilities: capabilitiesOf(0),
+      // sudo and other programs of a mode with set-user-ID must work.
+      noNewPrivileges: false,
+      oomScoreAdj: OOM_SCORE,
+      rlimits: rlimits(facts.openFiles),
+    },
+    mounts: MOUNTS,
+    linux: {
+      namespaces: NAMESPACES.map((type) => ({ type })),
+      uidMappings: mappings,
+      gidMappings: mappings,
+      cgroupsPath: `/${machine.cgroup}`,
+      resources: { devices: DEVICE_RULES },
+      seccomp: seccompProfile(facts.architecture),
+      maskedPaths: MASKED,
+      readonlyPaths: READ_ONLY,
+    },
+  };
+}
+
+/** What systemd reads of a container manager (systemd, "Container Interface"), and the VPS's own. */
+function initEnvironment({ env, machineId }: Machine): string[] {
+  const all = {
+    PATH: SEARCH_PATH,
+    TERM: 'xterm-256color',
+    ...env,
+    container: 'mullion',
+    container_uuid: machineId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),
+  };
+  return Object.entries(all).map(([key, value]) => `${key}=${value}`);
+}
+
+const mount = (type: string, destination: string, ...options: string[]): OciMount => ({
+  type,
+  destination,
+  source: type,
+  options,
+});
+const MOUNTS: readonly OciMount[] = [
+  mount('proc', '/proc', 'nosuid', 'noexec', 'nodev'),
+  mount('tmpfs', '/dev', 'nosuid', 'strictatime', 'mode=755', 'size=1024k'),
+  mount('devpts', '/dev/pts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'),
+  mount('tmpfs', '/dev/shm', 'nosuid', 'nodev', 'mode=1777'),
+  mount('mqueue', '/dev/mqueue', 'nosuid', 'noexec', 'nodev'),
+  mount('sysfs', '/sys', 'nosuid', 'noexec', 'nodev', 'ro'),
+  mount('cgroup', '/sys/fs/cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', 'rw'),
+  mount('tmpfs', '/run', 'nosuid', 'nodev', 'mode=755'),
+  mount('tmpfs', '/run/lock', 'nosuid', 'nodev', 'noexec', 'mode=1777', 'size=5120k'),
+];
