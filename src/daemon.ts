@@ -110,17 +110,20 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
   };
 }
 
-/** The run directory is open to those who may use the socket in it; all else is root's. */
+/**
+ * What holds machines can be passed through but not listed: a machine's own uid reaches its folder in it, by name. The
+ * run directory is open to those who may use the socket in it; all else is root's.
+ */
 function makeDirectories({ stateDirectory, runDirectory }: Naming): void {
-  mkdirSync(stateDirectory, { recursive: true, mode: 0o711 });
-  mkdirSync(runDirectory, { recursive: true, mode: 0o755 });
-  for (const private_ of [
-    join(stateDirectory, 'logs'),
-    join(runDirectory, 'vps'),
-    join(runDirectory, 'oci'),
-  ]) {
-    mkdirSync(private_, { recursive: true, mode: 0o700 });
-    chmodSync(private_, 0o700);
+  for (const [path, mode] of [
+    [stateDirectory, 0o711],
+    [join(stateDirectory, 'logs'), 0o700],
+    [runDirectory, 0o755],
+    [join(runDirectory, 'vps'), 0o711],
+    [join(runDirectory, 'oci'), 0o700],
+  ] as const) {
+    mkdirSync(path, { recursive: true, mode });
+    chmodSync(path, mode);
   }
 }
 
