@@ -39,6 +39,12 @@ export function enterPrivateNetns(fileUrl: string): boolean {
   return false;
 }
 
+/** Whether this process is the inner one of `enterPrivateNetns`. */
+export function inPrivateNetns(): boolean {
+  const outer = process.env[MARK];
+  return outer !== undefined && readlinkSync('/proc/self/ns/net') !== outer;
+}
+
 /** A bare network namespace, held by a process that sleeps; dies with the test. */
 export class NetnsGuest implements AsyncDisposable {
   readonly pid: number;
