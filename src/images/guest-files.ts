@@ -8,22 +8,65 @@ const file = (path: string, content: string): GuestFile => ({ kind: 'file', path
 const link = (path: string, target: string): GuestFile => ({ kind: 'link', path, target });
 const UNITS = 'etc/systemd/system';
 
-/** Units that a VPS never needs, each with its reason. */
+/** Units that a VPS never needs, each with its reason; `systemctl unmask` brings one back. */
 const MASKED: Readonly<Record<string, string>> = {
+  'dev-hugepages.mount': 'a program that wants huge pages mounts them itself',
   'e2scrub_all.timer': 'checks logical volumes, of which a VPS has none',
   'e2scrub_reap.service': 'the same',
   'getty@tty1.service': 'a VPS has no screen with a keyboard',
+  'modprobe@dm_mod.service': 'loaded when it is used',
+  'modprobe@drm.service': 'a VPS has no screen',
+  'modprobe@loop.service': 'loaded when it is used',
+  'sys-fs-fuse-connections.mount': 'only shows the connections of FUSE, which works without',
+  'sys-kernel-config.mount': 'sets up hardware that a VPS does not have',
+  'sys-kernel-debug.mount': 'for work on the kernel',
+  'sys-kernel-tracing.mount': 'for work on the kernel',
   'systemd-firstboot.service': 'asks questions at the console',
+  'systemd-network-generator.service': 'reads network settings from the kernel command line, which has none',
   'systemd-pstore.service': 'a VPS has no store for crash logs of firmware',
   'systemd-udev-settle.service': 'waits for hardware',
+  'systemd-update-utmp-runlevel.service': 'notes runlevels, which systemd does not have',
 };
+
+/** Started when something asks for them over D-Bus, instead of at boot. */
+const ON_DEMAND = ['dbus.service', 'systemd-logind.service'];
 
 /** Units that Debian leaves off. */
 export const ENABLED_UNITS = [
-  'systemd-networkd.service',
   'mullion-grow-root.service',
-  'mullion-ssh-keys.service',
+  'mullion-power-button.timer',
+  'ssh.socket',
+  'systemd-networkd.service',
 ];
+/** Units that Debian turns on: a socket takes their place, and starts the server with the first connection. */
+export const DISABLED_UNITS = ['ssh.service'];
+
+/** Presses of the power button are logind's to hear, which nobody needs at boot. */
+const POWER_BUTTON = `\
+[Unit]
+Description=Start logind once the machine has booted, to hear its power button
+ConditionVirtualization=!container
+
+[Timer]
+OnBootSec=40s
+Unit=systemd-logind.service
+
+[Install]
+WantedBy=timers.target
+`;
+
+/** Kinds of devices that need nothing from udev at boot; what is plugged in later is handled whatever it is. */
+const UNTRIGGERED = [
+  'acpi bdi clockevents clocksource container cpu dmi event_source graphics input leds mem memory memory_tiering node',
+  'pnp serio thermal tty vc vtconsole wakeup workqueue',
+].flatMap((names) => names.split(' '));
+const UDEV_TRIGGER = `\
+[Service]
+ExecStart=
+ExecStart=-udevadm trigger --type=devices --action=add --prioritized-subsystem=virtio-ports,block,net ${UNTRIGGERED.map((name) => `--subsystem-nomatch=${name}`).join(' ')}
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=tty --sysname-match=ttyS0 --sysname-match=ttyAMA0 --sysname-match=hvc0
+ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=acpi --attr-match=hid=PNP0C0C --attr-match=hid=LNXPWRBN
+`;
 
 const GROW_ROOT = `\
 [Unit]
@@ -43,28 +86,26 @@ ExecStart=/lib/systemd/systemd-growfs /
 WantedBy=local-fs.target
 `;
 
-/** Every VPS gets its own keys; RSA is left out because making its key takes an emulated processor many seconds. */
-const SSH_KEYS = `\
+/**
+ * Every VPS gets its own key, made when the first connection comes. RSA is left out: making its key takes an emulated
+ * processor many seconds.
+ */
+const SSH_KEY = `\
 [Unit]
-Description=Make this machine's SSH host keys
+Description=Make this machine's SSH host key
 ConditionPathExists=!/etc/ssh/ssh_host_ed25519_key
-After=local-fs.target systemd-random-seed.service
-Before=ssh.service
 
 [Service]
 Type=oneshot
 RemainAfterExit=yes
 ExecStart=/usr/bin/ssh-keygen -q -t ed25519 -N "" -f /etc/ssh/ssh_host_ed25519_key
-ExecStart=/usr/bin/ssh-keygen -q -t ecdsa -N "" -f /etc/ssh/ssh_host_ecdsa_key
-
-[Install]
-WantedBy=multi-user.target
 `;
-
-const SSH_KEYS_CONFIG = `\
-HostKey /etc/ssh/ssh_host_ed25519_key
-HostKey /etc/ssh/ssh_host_ecdsa_key
+const SSH_NEEDS_KEY = `\
+[Unit]
+Wants=mullion-ssh-key.service
+After=mullion-ssh-key.service
 `;
+const SSH_CONFIG = 'HostKey /etc/ssh/ssh_host_ed25519_key\n';
 
 /** Who reaches the console owns the VPS; root has no password, so that there is no other way in there. */
 const autologin = (arguments_: string): string => `\
@@ -78,6 +119,9 @@ const WAIT_ONLINE = `\
 ExecStart=
 ExecStart=/lib/systemd/systemd-networkd-wait-online --any --timeout=30
 `;
+
+/** Newer than /usr: units of ConditionNeedsUpdate= have nothing to do at the first boot (systemd.unit(5)). */
+const UPDATED = '# The packages of this image are set up.\n';
 
 const JOURNAL = `\
 [Journal]
@@ -96,19 +140,19 @@ ff02::2 ip6-allrouters
 export function guestFiles(sources: string): GuestFile[] {
   return [
     file('etc/apt/sources.list.d/debian.sources', sources),
-    file(
-      'etc/fstab',
-      '# The root file system is mounted before systemd starts, and grown to its disk by a unit.\n',
-    ),
     file('etc/hostname', 'localhost\n'),
     file('etc/hosts', HOSTS),
     file('etc/resolv.conf', ''),
     file('etc/machine-id', ''),
     file('etc/default/locale', 'LANG=C.UTF-8\n'),
+    ...['etc', 'var'].map((folder) => file(`${folder}/.updated`, UPDATED)),
     file('etc/systemd/journald.conf.d/10-mullion.conf', JOURNAL),
-    file('etc/ssh/sshd_config.d/10-mullion.conf', SSH_KEYS_CONFIG),
+    file('etc/ssh/sshd_config.d/10-mullion.conf', SSH_CONFIG),
     file(`${UNITS}/mullion-grow-root.service`, GROW_ROOT),
-    file(`${UNITS}/mullion-ssh-keys.service`, SSH_KEYS),
+    file(`${UNITS}/mullion-power-button.timer`, POWER_BUTTON),
+    file(`${UNITS}/mullion-ssh-key.service`, SSH_KEY),
+    file(`${UNITS}/ssh.service.d/10-mullion.conf`, SSH_NEEDS_KEY),
+    file(`${UNITS}/systemd-udev-trigger.service.d/10-mullion.conf`, UDEV_TRIGGER),
     file(
       `${UNITS}/serial-getty@.service.d/10-mullion.conf`,
       autologin('--keep-baud 115200,57600,38400,9600 -'),
@@ -116,6 +160,7 @@ export function guestFiles(sources: string): GuestFile[] {
     file(`${UNITS}/console-getty.service.d/10-mullion.conf`, autologin('--noclear --keep-baud 115200 -')),
     file(`${UNITS}/systemd-networkd-wait-online.service.d/10-mullion.conf`, WAIT_ONLINE),
     ...Object.keys(MASKED).map((unit) => link(`${UNITS}/${unit}`, '/dev/null')),
+    ...ON_DEMAND.map((unit) => link(`${UNITS}/multi-user.target.wants/${unit}`, '/dev/null')),
     ...['etc/systemd/network', 'var/lib/mullion'].map(
       (path): GuestFile => ({ kind: 'directory', path, mode: 0o755 }),
     ),
@@ -125,6 +170,8 @@ export function guestFiles(sources: string): GuestFile[] {
 
 /** What the build leaves behind that no two VPSs may share, or that belongs to the build; patterns of node:fs glob. */
 export const REMOVED = [
+  // The root file system is mounted before systemd starts and grown by a unit: there is nothing to say in it.
+  'etc/fstab',
   'etc/ssh/ssh_host_*',
   'etc/apt/sources.list',
   'etc/apt/sources.list.d/*',

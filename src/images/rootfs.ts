@@ -1,7 +1,7 @@
 import { chmod, glob, mkdir, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { run } from '../host/run.ts';
-import { ENABLED_UNITS, type GuestFile, REMOVED } from './guest-files.ts';
+import { DISABLED_UNITS, ENABLED_UNITS, type GuestFile, REMOVED } from './guest-files.ts';
 
 /** Makes a fresh Debian root file system into that of a VPS. It is our own build: none of its links is hostile. */
 export async function customize(
@@ -13,7 +13,12 @@ export async function customize(
     await rm(join(root, path), { recursive: true, force: true });
   }
   for (const entry of files) await writeEntry(root, entry);
-  await run(['systemctl', `--root=${root}`, '--quiet', 'enable', ...ENABLED_UNITS], { signal });
+  for (const [verb, units] of [
+    ['disable', DISABLED_UNITS],
+    ['enable', ENABLED_UNITS],
+  ] as const) {
+    await run(['systemctl', `--root=${root}`, '--quiet', verb, ...units], { signal });
+  }
 }
 
 async function writeEntry(root: string, entry: GuestFile): Promise<void> {
