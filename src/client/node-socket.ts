@@ -30,7 +30,11 @@ export function openNodeSocket(target: NodeTarget, path: string): Promise<Messag
       response.on('data', (piece: string) => {
         text += piece;
       });
-      response.on('end', () => reject(errorOfBody(response.statusCode ?? 0, text)));
+      response.on('end', () => {
+        reject(errorOfBody(response.statusCode ?? 0, text));
+        // ws leaves a refused connection to its listener; it would keep the process until it times out.
+        socket.terminate();
+      });
       response.on('error', (cause) => reject(unreachable(cause, address)));
     });
   });
@@ -56,6 +60,7 @@ function wrap(socket: WebSocket): MessageSocket {
     },
     pause: () => socket.pause(),
     resume: () => socket.resume(),
-    close: () => socket.close(),
+    // Whoever closes has what it wanted: a server that does not answer the close must not hold the process.
+    close: () => socket.terminate(),
   };
 }
