@@ -50,10 +50,10 @@ mount -t ext4 -o "$access$flags" "$device" /root || fail "$device does not mount
 mount -t tmpfs -o mode=0755,nosuid,nodev,size=20% run /root/run
 if [ -f /mullion/provision.tar ]; then
   [ "$access" = ro ] && mount -o remount,rw /root
-  cp /bin/busybox /root/run/mullion-unpack &&
-    chroot /root /run/mullion-unpack tar -x -p --numeric-owner -f - -C / </mullion/provision.tar ||
+  cp /bin/busybox /root/run/busybox &&
+    chroot /root /run/busybox tar -x -p --numeric-owner -f - -C / </mullion/provision.tar ||
     fail "the provisioning does not unpack"
-  rm -f /root/run/mullion-unpack
+  rm -f /root/run/busybox
   [ "$access" = ro ] && mount -o remount,ro /root
 fi
 
