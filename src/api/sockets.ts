@@ -184,6 +184,8 @@ function send(socket: WebSocket, message: ServerMessage): void {
 }
 
 function refuse(socket: WebSocket, thrown: unknown): void {
+  // A paused socket would never read the client's answer to the close.
+  socket.resume();
   send(socket, { type: 'error', error: asMullionError(thrown).toBody() });
   socket.close(1011);
 }
