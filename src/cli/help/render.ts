@@ -20,7 +20,7 @@ export function renderCommandHelp(
     '',
     heading('Usage'),
     ...wrap(usageLine(name, command), room - 6).map(
-      (line, index) => `${INDENT}${index === 0 ? '' : '    '}${line}`,
+      (line, index) => `${INDENT}${index === 0 ? '' : '    '}${line.replaceAll(NO_BREAK, ' ')}`,
     ),
     '',
     ...command.description.split(/\n\s*\n/).flatMap((paragraph) => [...wrap(paragraph, room), '']),
@@ -48,8 +48,11 @@ export function renderCommandHelp(
   ];
 }
 
+/** Holds a flag and its value on one line. */
+const NO_BREAK = '\u00a0';
+
 /** `mullion launch IMAGE [NAME] [--technique auto|os|...]` */
-export function usageLine(name: string, command: Command): string {
+function usageLine(name: string, command: Command): string {
   const flags = Object.entries(command.flags).map(([key, flag]) => `[${flagForm(key, flag)}]`);
   const positionals = Object.values(command.arguments);
   const rest = positionals.filter((argument) => argument.arity === 'rest');
@@ -60,7 +63,9 @@ export function usageLine(name: string, command: Command): string {
     ...others.map(argumentForm),
     ...flags,
     ...rest.map((argument) => `-- ${argument.label}...`),
-  ].join(' ');
+  ]
+    .map((part, index) => (index < 2 ? part : part.replaceAll(' ', NO_BREAK)))
+    .join(' ');
 }
 
 function argumentForm(argument: Argument): string {
