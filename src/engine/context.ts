@@ -76,6 +76,8 @@ export interface Context {
   readonly watches: Map<string, () => void>;
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
+  /** Of the host since it was started; machines of an earlier one are gone. */
+  readonly bootId: string;
   /** Aborted when the engine closes. */
   readonly closing: AbortSignal;
 }

@@ -60,7 +60,7 @@ async function checkLeftovers(context: Context): Promise<Check> {
     remedy:
       found.length === 0
         ? ''
-        : 'Start the daemon again, which removes them: mullion daemon stop; mullion daemon start',
+        : 'If a store was lost, put it back. Else start the daemon again, which removes them once it knows a VPS: mullion daemon stop; mullion daemon start',
   };
 }
 

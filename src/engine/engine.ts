@@ -35,6 +35,7 @@ export function createEngine(deps: EngineDeps): Engine {
     queue: new KeyedQueue(),
     watches: new Map(),
     imagesLeaving: new Set(),
+    bootId: deps.host().bootId,
     closing: closing.signal,
   };
   const techniques = new Techniques(deps.drivers);

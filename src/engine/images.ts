@@ -33,9 +33,7 @@ export function imageVerbs(context: Context): ImageVerbs {
           project,
           request,
           ({ step, ...measure }) => {
-            const node = run.progress.child(step);
-            if (node.snapshot().state !== 'running') node.become('running');
-            node.measure(measure);
+            run.progress.advanceTo(step).measure(measure);
           },
           run.signal,
         );

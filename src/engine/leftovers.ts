@@ -9,13 +9,21 @@ import { strangerMachine } from './machine.ts';
 /** Ids as `launch` makes them: nothing else below our folders is touched. */
 const ID = /^[0-9a-f]{12}$/;
 
-/** Removes machines, volumes and folders of VPSs that have no record. What cannot be removed is logged. */
+/**
+ * Removes machines, volumes and folders of VPSs that have no record. What cannot be removed is logged. A store that
+ * knows of nothing yet is no witness: then all is kept.
+ */
 export async function removeLeftovers(
   context: Context,
   volumes: readonly string[],
   held: ReadonlyMap<Driver, readonly string[]>,
 ): Promise<void> {
   const { state, deps, timings } = context;
+  if (state.vps.size === 0 && state.tasks.size === 0) {
+    // A new store beside old data: what nobody owns may be what somebody lost.
+    if (volumes.length > 0) deps.logger.warn('the store is new, the volumes are kept', { volumes });
+    return;
+  }
   const isStranger = (id: string): boolean => state.vps.get(id) === undefined;
   const attempt = async (what: string, id: string, work: Promise<void>): Promise<void> => {
     try {

@@ -32,8 +32,8 @@ export interface OperationRequest {
   readonly stillWanted?: ((record: VpsRecord) => boolean) | undefined;
   /** Takes a failed change of properties back. */
   readonly revert?: Partial<VpsRecord> | undefined;
-  /** Cancels what is under way on the VPS. */
-  readonly supersede?: boolean | undefined;
+  /** Which kinds of what is under way on the VPS it cancels, to make way for itself. */
+  readonly supersede?: ((kind: string) => boolean) | undefined;
 }
 
 /**
@@ -48,7 +48,7 @@ export async function operate(context: Context, record: VpsRecord, request: Oper
   const run = context.tasks.create({ kind: request.kind, project, target: name, vps: id });
   if (mustWait) {
     await context.state.commit([context.tasks.save(run)]);
-    if (request.supersede === true) context.tasks.cancelOn(id, `It made way for ${request.kind}.`);
+    if (request.supersede !== undefined) context.tasks.makeWayFor(run, request.supersede);
   }
   const accepted = Promise.withResolvers<void>();
   context.queue

@@ -33,6 +33,15 @@ export class ProgressNode {
     return node;
   }
 
+  /** The child of that name, running; those before it are done. */
+  advanceTo(name: string): ProgressNode {
+    const next = this.child(name);
+    for (const child of this.#children)
+      if (child !== next && child.#state === 'running') child.become('done');
+    if (next.#state !== 'running') next.become('running');
+    return next;
+  }
+
   become(state: Progress['state']): void {
     this.#state = state;
     if (state !== 'running') {

@@ -1,6 +1,15 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { done, ended, request, World } from '../../test/support/engine-world.ts';
+import {
+  done,
+  ended,
+  fault,
+  NOTHING,
+  PROJECT,
+  request,
+  STOP,
+  World,
+} from '../../test/support/engine-world.ts';
 import { Interruption } from '../../test/support/interruption.ts';
 import { eventually } from '../../test/support/scratch.ts';
 import type { Task } from '../contract/tasks.ts';
@@ -8,11 +17,6 @@ import type { Technique } from '../contract/techniques.ts';
 import { vpsRunDirectory } from '../core/naming.ts';
 import { readState } from '../drivers/fake/state.ts';
 import { createEngine, type Engine, type EngineDeps } from './engine.ts';
-
-const P = 'default';
-const STOP = { timeout: 1, force: false };
-const fault = (text: string) => ({ env: { MULLION_FAKE_FAULT: text } });
-const NOTHING = { machines: [], volumes: [], attached: [], folders: [] };
 
 /** Everything below an engine, that stops answering at one call. */
 function mortal(world: World, death: Interruption): EngineDeps {
@@ -39,7 +43,7 @@ function mortal(world: World, death: Interruption): EngineDeps {
 
 /** What is on the host fits what the engine says there is. */
 async function assertSane(world: World, engine: Engine): Promise<void> {
-  const all = await engine.vps.list(P);
+  const all = await engine.vps.list(PROJECT);
   const running = all.filter(({ state }) => state === 'running' || state === 'paused').map(({ id }) => id);
   const { machines, volumes, attached } = await world.holdings();
   assert.deepEqual(volumes.sort(), all.map(({ id }) => id).sort(), 'volumes');
@@ -47,11 +51,11 @@ async function assertSane(world: World, engine: Engine): Promise<void> {
   assert.deepEqual(attached.sort(), running.sort(), 'places on the network');
   assert.equal((await world.store.list('claim/slot/')).length, all.length, 'slots');
   assert.equal((await world.store.list('claim/name/')).length, all.length, 'names');
-  for (const task of await engine.tasks.list(P)) assert.notEqual(task.state, 'running', task.kind);
+  for (const task of await engine.tasks.list(PROJECT)) assert.notEqual(task.state, 'running', task.kind);
 }
 
 async function settled(engine: Engine): Promise<void> {
-  for (const task of await engine.tasks.list(P)) await ended(engine, task);
+  for (const task of await engine.tasks.list(PROJECT)) await ended(engine, task);
 }
 
 interface Scenario {
@@ -62,39 +66,64 @@ interface Scenario {
   readonly allowed: readonly string[];
 }
 
-const running = (engine: Engine) => engine.vps.launch(P, request()).then((task) => done(engine, task));
+const running = (engine: Engine) => engine.vps.launch(PROJECT, request()).then((task) => done(engine, task));
 const stopped = (engine: Engine) =>
-  engine.vps.launch(P, request({ start: false })).then((task) => done(engine, task));
+  engine.vps.launch(PROJECT, request({ start: false })).then((task) => done(engine, task));
 const nothing = async (): Promise<void> => undefined;
 
 const SCENARIOS: readonly Scenario[] = [
-  { verb: 'launch', prepare: nothing, act: (e) => e.vps.launch(P, request()), allowed: ['running', 'gone'] },
+  {
+    verb: 'launch',
+    prepare: nothing,
+    act: (e) => e.vps.launch(PROJECT, request()),
+    allowed: ['running', 'gone'],
+  },
   {
     verb: 'launch without a start',
     prepare: nothing,
-    act: (e) => e.vps.launch(P, request({ start: false })),
+    act: (e) => e.vps.launch(PROJECT, request({ start: false })),
     allowed: ['stopped', 'gone'],
   },
   {
     verb: 'launch that fails',
     prepare: nothing,
-    act: (e) => e.vps.launch(P, request(fault('start-fails'))),
+    act: (e) => e.vps.launch(PROJECT, request(fault('start-fails'))),
     allowed: ['gone'],
   },
-  { verb: 'start', prepare: stopped, act: (e) => e.vps.start(P, 'web'), allowed: ['running', 'stopped'] },
-  { verb: 'stop', prepare: running, act: (e) => e.vps.stop(P, 'web', STOP), allowed: ['running', 'stopped'] },
-  { verb: 'restart', prepare: running, act: (e) => e.vps.restart(P, 'web', STOP), allowed: ['running'] },
-  { verb: 'pause', prepare: running, act: (e) => e.vps.pause(P, 'web'), allowed: ['running', 'paused'] },
+  {
+    verb: 'start',
+    prepare: stopped,
+    act: (e) => e.vps.start(PROJECT, 'web'),
+    allowed: ['running', 'stopped'],
+  },
+  {
+    verb: 'stop',
+    prepare: running,
+    act: (e) => e.vps.stop(PROJECT, 'web', STOP),
+    allowed: ['running', 'stopped'],
+  },
+  {
+    verb: 'restart',
+    prepare: running,
+    act: (e) => e.vps.restart(PROJECT, 'web', STOP),
+    allowed: ['running'],
+  },
+  {
+    verb: 'pause',
+    prepare: running,
+    act: (e) => e.vps.pause(PROJECT, 'web'),
+    allowed: ['running', 'paused'],
+  },
   {
     verb: 'delete',
     prepare: running,
-    act: (e) => e.vps.delete(P, 'web', { force: true }),
+    act: (e) => e.vps.delete(PROJECT, 'web', { force: true }),
     allowed: ['running', 'gone'],
   },
   {
     verb: 'set',
     prepare: running,
-    act: (e) => e.vps.set(P, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
+    act: (e) => e.vps.set(PROJECT, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
     allowed: ['running'],
   },
 ];
@@ -120,14 +149,16 @@ describe('a daemon that is killed', () => {
           try {
             await settled(second);
             await eventually('it rests', async () =>
-              (await second.vps.list(P)).every(({ state }) => !state.endsWith('ing') || state === 'running'),
+              (await second.vps.list(PROJECT)).every(
+                ({ state }) => !state.endsWith('ing') || state === 'running',
+              ),
             );
             await settled(second);
-            const [vps] = await second.vps.list(P);
+            const [vps] = await second.vps.list(PROJECT);
             const where = `killed ${when} call ${at}: ${death.calls.join(' ')}`;
             assert.ok(allowed.includes(vps?.state ?? 'gone'), `${vps?.state}, ${where}`);
             await assertSane(world, second);
-            if (vps !== undefined) await done(second, second.vps.delete(P, 'web', { force: true }));
+            if (vps !== undefined) await done(second, second.vps.delete(PROJECT, 'web', { force: true }));
             assert.deepEqual(await world.holdings(), NOTHING, where);
           } finally {
             await second.close();
@@ -143,8 +174,8 @@ describe('a daemon that is killed', () => {
     for (let at = 1; at < 60; at++) {
       using world = new World();
       const first = await world.open();
-      await done(first, first.vps.launch(P, request()));
-      await first.vps.launch(P, request({ name: 'slow', ...fault('slow:30') }));
+      await done(first, first.vps.launch(PROJECT, request()));
+      await first.vps.launch(PROJECT, request({ name: 'slow', ...fault('slow:30') }));
       await first.close();
       const death = new Interruption(at, 'after');
       death.arm();
@@ -154,7 +185,7 @@ describe('a daemon that is killed', () => {
       const finished = await Promise.race([opened.then(() => true), death.reached.then(() => false)]);
       const third = await world.open();
       await settled(third);
-      assert.equal((await third.vps.info(P, 'web')).state, 'running');
+      assert.equal((await third.vps.info(PROJECT, 'web')).state, 'running');
       await assertSane(world, third);
       await third.close();
       if (finished) return;
@@ -167,37 +198,37 @@ describe('a daemon that starts', () => {
   test('adopts what runs and what is paused, with its uptime, and hears when it ends', async () => {
     using world = new World();
     const first = await world.open();
-    await done(first, first.vps.launch(P, request()));
-    await done(first, first.vps.launch(P, request({ name: 'db' })));
-    await done(first, first.vps.launch(P, request({ name: 'old', start: false })));
-    await done(first, first.vps.pause(P, 'db'));
-    await first.forwards.add(P, 'web', { protocol: 'tcp', hostPort: 8080, vpsPort: 80 });
-    const before = await first.vps.info(P, 'web');
+    await done(first, first.vps.launch(PROJECT, request()));
+    await done(first, first.vps.launch(PROJECT, request({ name: 'db' })));
+    await done(first, first.vps.launch(PROJECT, request({ name: 'old', start: false })));
+    await done(first, first.vps.pause(PROJECT, 'db'));
+    await first.forwards.add(PROJECT, 'web', { protocol: 'tcp', hostPort: 8080, vpsPort: 80 });
+    const before = await first.vps.info(PROJECT, 'web');
     await first.close();
     const second = await world.open();
-    const after = await second.vps.info(P, 'web');
+    const after = await second.vps.info(PROJECT, 'web');
     assert.equal(after.state, 'running');
     assert.equal(after.startedAt, before.startedAt);
-    assert.equal((await second.vps.info(P, 'db')).state, 'paused');
-    assert.equal((await second.vps.info(P, 'old')).state, 'stopped');
+    assert.equal((await second.vps.info(PROJECT, 'db')).state, 'paused');
+    assert.equal((await second.vps.info(PROJECT, 'old')).state, 'stopped');
     assert.deepEqual(world.network.attached.get(after.id), { connected: true, forwards: [8080] });
     await assertSane(world, second);
-    await done(second, second.vps.stop(P, 'web', STOP));
-    await done(second, second.vps.resume(P, 'db'));
+    await done(second, second.vps.stop(PROJECT, 'web', STOP));
+    await done(second, second.vps.resume(PROJECT, 'db'));
     await second.close();
   });
 
   test('brings to rest what has ended meanwhile, with the reason', async () => {
     using world = new World();
     const first = await world.open();
-    const task = await done(first, first.vps.launch(P, request(fault('dies-after:40'))));
-    const { id } = await first.vps.info(P, task.target);
+    const task = await done(first, first.vps.launch(PROJECT, request(fault('dies-after:40'))));
+    const { id } = await first.vps.info(PROJECT, task.target);
     await first.close();
     const machine = { runDirectory: vpsRunDirectory(world.naming, id) };
     await eventually('it is dead', () => readState(machine) === undefined);
     const second = await world.open();
     await settled(second);
-    const vps = await second.vps.info(P, 'web');
+    const vps = await second.vps.info(PROJECT, 'web');
     assert.equal(vps.state, 'stopped');
     assert.match(vps.message, /while the daemon did not run/);
     await assertSane(world, second);
@@ -207,15 +238,15 @@ describe('a daemon that starts', () => {
   test('starts anew what ran when the host was restarted', async () => {
     using world = new World();
     const first = await world.open();
-    await done(first, first.vps.launch(P, request()));
-    await done(first, first.vps.launch(P, request({ name: 'old', start: false })));
+    await done(first, first.vps.launch(PROJECT, request()));
+    await done(first, first.vps.launch(PROJECT, request({ name: 'old', start: false })));
     await first.close();
     world.bootId = 'boot-2';
     world.network.attached.clear();
     const second = await world.open();
     await settled(second);
-    assert.equal((await second.vps.info(P, 'web')).state, 'running');
-    assert.equal((await second.vps.info(P, 'old')).state, 'stopped');
+    assert.equal((await second.vps.info(PROJECT, 'web')).state, 'running');
+    assert.equal((await second.vps.info(PROJECT, 'old')).state, 'stopped');
     await assertSane(world, second);
     await second.close();
   });
@@ -223,16 +254,16 @@ describe('a daemon that starts', () => {
   test('leaves a machine alone that it cannot find again; a start of the VPS replaces it', async () => {
     using world = new World();
     const first = await world.open();
-    await done(first, first.vps.launch(P, request(fault('handle-lost'))));
+    await done(first, first.vps.launch(PROJECT, request(fault('handle-lost'))));
     await first.close();
     const second = await world.open();
     await settled(second);
-    const vps = await second.vps.info(P, 'web');
+    const vps = await second.vps.info(PROJECT, 'web');
     assert.equal(vps.state, 'error');
     assert.match(vps.message, /told to fail: recover/);
     assert.deepEqual((await world.holdings()).machines, [vps.id]);
     assert.deepEqual((await world.holdings()).attached, [vps.id]);
-    await done(second, second.vps.start(P, 'web'));
+    await done(second, second.vps.start(PROJECT, 'web'));
     await assertSane(world, second);
     await second.close();
   });
@@ -240,9 +271,9 @@ describe('a daemon that starts', () => {
   test('removes what nobody owns, and nothing else', async () => {
     using world = new World();
     const first = await world.open();
-    await done(first, first.vps.launch(P, request()));
-    await done(first, first.vps.launch(P, request({ name: 'lost' })));
-    const { id } = await first.vps.info(P, 'lost');
+    await done(first, first.vps.launch(PROJECT, request()));
+    await done(first, first.vps.launch(PROJECT, request({ name: 'lost' })));
+    const { id } = await first.vps.info(PROJECT, 'lost');
     await first.close();
     const lost = [
       `vps/${id}`,
@@ -254,9 +285,17 @@ describe('a daemon that starts', () => {
     );
     const second = await world.open();
     await assertSane(world, second);
-    assert.equal((await second.vps.list(P)).length, 1);
+    assert.equal((await second.vps.list(PROJECT)).length, 1);
     assert.deepEqual((await world.holdings()).folders.includes(id), false);
     await second.close();
+  });
+
+  test('with a new store keeps the volumes that it finds', async () => {
+    using world = new World();
+    await world.pool.createVolume('0123456789ab', 1);
+    const engine = await world.open();
+    assert.deepEqual(await world.pool.listVolumes(), ['0123456789ab']);
+    await engine.close();
   });
 
   test('ends builds that an earlier one began, and says that they resume', async () => {
@@ -266,7 +305,7 @@ describe('a daemon that starts', () => {
     const doomed = createEngine(mortal(world, death));
     await first.close();
     await doomed.open();
-    const task = await doomed.images.build(P, { name: 'endless', suite: 'bookworm', include: [] });
+    const task = await doomed.images.build(PROJECT, { name: 'endless', suite: 'bookworm', include: [] });
     const second = await world.open();
     const after = await second.tasks.get(task.id);
     assert.equal(after.state, 'cancelled');

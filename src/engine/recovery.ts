@@ -78,7 +78,7 @@ async function observe(
   if (driver === undefined) return sight({ ...record, observed: bare }, true);
   const { runtime } = record;
   const network = deps.networked ? 'connected' : 'none';
-  if (runtime !== null && runtime.bootId === deps.host().bootId) {
+  if (runtime !== null && runtime.bootId === context.bootId) {
     try {
       const condition = await conditionOf(context, driver, record, runtime.handle);
       if (condition === 'running' || condition === 'paused') {
@@ -169,7 +169,7 @@ async function settle(context: Context, { before, after }: Sight): Promise<void>
     return;
   }
   const wasAlive = isAlive(before.observed.machine);
-  const rebooted = before.runtime !== null && before.runtime.bootId !== context.deps.host().bootId;
+  const rebooted = before.runtime !== null && before.runtime.bootId !== context.bootId;
   if (wasAlive && rebooted) return startAgain(context, after);
   const atRest = after.state === 'stopped' || after.state === 'error';
   if (machine === 'none' && !wasAlive && atRest) return;

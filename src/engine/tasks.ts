@@ -143,10 +143,11 @@ export class Tasks implements TaskVerbs {
     return [...this.#running.values()].some((run) => run.subject.vps === vps);
   }
 
-  /** Cancels what works on a VPS now, to make way. */
-  cancelOn(vps: string, why: string): void {
+  /** Cancels what works on the same VPS, or waits to, when it is of one of the kinds. */
+  makeWayFor(self: TaskRun, kinds: (kind: string) => boolean): void {
     for (const run of this.#running.values()) {
-      if (run.subject.vps === vps && run.begun) run.cancel(why);
+      if (run === self || run.subject.vps !== self.subject.vps || !kinds(run.subject.kind)) continue;
+      run.cancel(`It made way for ${self.subject.kind}.`);
     }
   }
 

@@ -40,7 +40,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
         kind: 'vps.stop',
         event: 'stop',
         patch: () => ({ ...toGoal('stopped'), shutdownMs: shutdownMs(request) }),
-        supersede: request.force,
+        ...(request.force ? { supersede: isStop } : {}),
       });
     },
     async restart(project, name, request) {
@@ -48,7 +48,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
         kind: 'vps.restart',
         event: 'restart',
         patch: () => ({ ...toGoal('running'), bounce: true, shutdownMs: shutdownMs(request) }),
-        supersede: request.force,
+        ...(request.force ? { supersede: isStop } : {}),
       });
     },
     async pause(project, name) {
@@ -70,12 +70,15 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
         kind: 'vps.delete',
         event: force ? 'deleteByForce' : 'delete',
         patch: () => ({ ...toGoal('absent'), shutdownMs: 0 }),
-        supersede: force,
+        ...(force ? { supersede: () => true } : {}),
       });
     },
     set: (project, name, changes) => set(context, state.requireVps(project, name), changes),
   };
 }
+
+/** A kill makes way through a shutdown that takes its time, not through a launch. */
+const isStop = (kind: string): boolean => kind === 'vps.stop' || kind === 'vps.restart';
 
 const toGoal = (goal: VpsRecord['goal']): Partial<VpsRecord> => ({ goal, bounce: false });
 

@@ -1,5 +1,7 @@
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { test } from 'node:test';
+import { type ErrorCode, MullionError } from '../../src/contract/errors.ts';
 import { GIB } from '../../src/contract/sizes.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import type { Technique } from '../../src/contract/techniques.ts';
@@ -261,4 +263,28 @@ export async function done(engine: Engine, task: Task | Promise<Task>): Promise<
   const last = await ended(engine, task);
   if (last.state !== 'done') throw new Error(`${last.kind} ${last.state}: ${last.error?.message}`);
   return last;
+}
+
+export const PROJECT = 'default';
+export const STOP = { timeout: 1, force: false };
+export const FORCE = { timeout: 1, force: true };
+export const NOTHING = { machines: [], volumes: [], attached: [], folders: [] };
+export const fault = (text: string) => ({ env: { MULLION_FAKE_FAULT: text } });
+
+export const failsWith =
+  (code: ErrorCode, pattern = /./) =>
+  (error: unknown): boolean =>
+    error instanceof MullionError && error.code === code && pattern.test(`${error.message} ${error.remedy}`);
+
+/** A test with an engine in a world of its own. */
+export function check(title: string, body: (world: World, engine: Engine) => Promise<void>): void {
+  test(title, async () => {
+    using world = new World();
+    const engine = await world.open();
+    try {
+      await body(world, engine);
+    } finally {
+      await engine.close();
+    }
+  });
 }

@@ -18,8 +18,10 @@ export const machineExecutors: Pick<
       context.timings.step,
       driver.prepare(machine),
     );
-    const { bootId } = context.deps.host();
-    scope.update({ runtime: { bootId, handle: { ...handle, data: { ...handle.data } }, link }, changed: [] });
+    scope.update({
+      runtime: { bootId: context.bootId, handle: { ...handle, data: { ...handle.data } }, link },
+      changed: [],
+    });
   },
 
   start: async (scope) => {
