@@ -60,6 +60,9 @@ import { ROOT, resolveUser } from './users.ts';
 const MONITOR_MS = 2_000;
 const KILLED_MS = 10_000;
 
+/** Longest that a guest may take to say whether it is ready. */
+const READY_MS = 2_000;
+
 export interface CrunDependencies {
   readonly naming: Naming;
   readonly cgroups: Cgroups;
@@ -340,10 +343,18 @@ class CrunDriver implements Driver {
       });
       session.stdin.end();
       session.stderr?.resume();
-      let answer = '';
-      for await (const piece of session.stdout) answer += String(piece);
-      await session.exit;
-      return /^(running|degraded)$/m.test(answer);
+      // Asked too early in the boot, systemctl waits for an answer that never comes.
+      const timer = setTimeout(() => session.close(), READY_MS);
+      try {
+        let answer = '';
+        for await (const piece of session.stdout) answer += String(piece);
+        await session.exit;
+        return /^(running|degraded)$/m.test(answer);
+      } catch {
+        return false;
+      } finally {
+        clearTimeout(timer);
+      }
     },
   };
 }

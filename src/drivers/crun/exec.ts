@@ -13,8 +13,9 @@ import {
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
-import type { ExecRequest, Signal } from '../../contract/streams.ts';
+import type { ExecRequest, Signal, Window } from '../../contract/streams.ts';
 import { signalGroupOf } from '../../host/guest-init.ts';
+import { resizeTerminalOf } from '../../host/guest-terminal.ts';
 import type { OciProcess } from '../../host/oci/config.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
 import type { ExecSession, Machine } from '../driver.ts';
@@ -145,20 +146,23 @@ class ContainerExec implements ExecSession {
     return /not found|No such file or directory/.test(complaint) ? NOT_FOUND : NOT_RUNNABLE;
   }
 
-  resize(window: Parameters<ExecSession['resize']>[0]): void {
-    this.#terminal?.resize(window);
+  /** crun passes on that the size has changed, but not the size (crun 1.8): the command's own terminal is told. */
+  resize(window: Window): void {
+    if (this.#terminal === undefined) return;
+    this.#withPid((pid) => resizeTerminalOf(pid, window)).catch(() => undefined);
   }
 
   signal(signal: Signal): void {
-    this.#send(signal).catch(() => undefined);
+    this.#withPid((pid) => signalGroupOf(pid, signal)).catch(() => undefined);
   }
 
-  async #send(signal: NodeJS.Signals): Promise<void> {
+  /** Waits for crun to tell the command's pid, unless the command has ended. */
+  async #withPid(action: (pid: number) => unknown): Promise<void> {
     const deadline = performance.now() + PID_WAIT_MS;
     while (!this.#ended && performance.now() < deadline) {
       const pid = Number(readIfThere(this.#files.pidFile));
       if (pid > 0) {
-        signalGroupOf(pid, signal);
+        action(pid);
         return;
       }
       await sleep(5);
@@ -174,7 +178,7 @@ class ContainerExec implements ExecSession {
     this.#terminal?.close();
     if (this.#ended) return;
     const timer = setTimeout(() => this.#child.kill('SIGKILL'), CLOSE_MS).unref();
-    this.#send('SIGKILL')
+    this.#withPid((pid) => signalGroupOf(pid, 'SIGKILL'))
       .catch(() => undefined)
       .then(() => this.exit)
       .catch(() => undefined)

@@ -2,7 +2,7 @@ import { closeSync } from 'node:fs';
 import { type Readable, Writable } from 'node:stream';
 import type { Window } from '../../contract/streams.ts';
 import { spawnCommand } from '../../host/run.ts';
-import { openTerminal, setWindow } from '../../host/terminals.ts';
+import { openTerminal } from '../../host/terminals.ts';
 
 /** The terminal's character for the end of input (termios(3), VEOF). */
 const END_OF_INPUT = Buffer.from([4]);
@@ -12,7 +12,6 @@ export interface TerminalStreams {
   readonly slavePath: string;
   readonly input: Writable;
   readonly output: Readable;
-  resize(window: Window): void;
   /** Settles when all that was shown has been read or thrown away. */
   ended(): Promise<void>;
   close(): void;
@@ -60,9 +59,6 @@ export function openTerminalSession(window: Window): TerminalStreams {
     slavePath,
     input,
     output: stdout,
-    resize: (size) => {
-      if (open) setWindow(master, size);
-    },
     ended: () => {
       // Only this copy of the master would keep the relay waiting once the command has ended.
       release();

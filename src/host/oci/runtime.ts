@@ -120,7 +120,10 @@ export class OciRuntime {
     options: ExecOptions & { readonly stdio: StdioOptions; readonly terminal: boolean },
   ): ChildProcess {
     const argv = execArgv(this.stateDirectory, checkId(id), options);
-    return spawnCommand(options.terminal ? inTerminalSession(argv) : argv, { stdio: options.stdio });
+    // A session of its own either way: a signal to the command's process group must never reach this process.
+    return options.terminal
+      ? spawnCommand(inTerminalSession(argv), { stdio: options.stdio })
+      : spawnCommand(argv, { stdio: options.stdio, detached: true });
   }
 
   /** Ids of all that crun has a record of, half-made ones too. */
