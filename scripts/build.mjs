@@ -8,15 +8,9 @@ const root = join(import.meta.dirname, '..');
 const next = join(root, 'dist.next');
 
 await rm(next, { recursive: true, force: true });
-await build({
+const common = {
   absWorkingDir: root,
-  entryPoints: { mullion: 'src/cli/main.ts', daemon: 'src/daemon.ts' },
-  outdir: next,
-  outExtension: { '.js': '.mjs' },
-  chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
-  splitting: true,
-  format: 'esm',
   platform: 'node',
   target: 'node24',
   minifySyntax: true,
@@ -24,11 +18,59 @@ await build({
   legalComments: 'none',
   // koffi loads a shared library that lies beside its own files.
   external: ['koffi'],
+  logLevel: 'warning',
+};
+
+// Commands of these files need the daemon's rooms: they are pieces of their own, which the light bundle only names.
+const whole = {
+  quickstart: 'src/cli/quickstart/command.ts',
+  'daemon-start': 'src/cli/daemon/daemon-start.ts',
+  'daemon-stop': 'src/cli/daemon/daemon-stop.ts',
+  'daemon-status': 'src/cli/daemon/daemon-status.ts',
+  'daemon-run': 'src/cli/daemon/daemon-run.ts',
+};
+const leaveOut = {
+  name: 'leave out what needs the daemon',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/(?:quickstart|daemon)\// }, ({ path, kind }) => {
+      const entry = Object.entries(whole).find(([, source]) => source.endsWith(path.slice(1)));
+      if (kind !== 'dynamic-import' || entry === undefined) return undefined;
+      return { path: `./command-${entry[0]}.mjs`, external: true };
+    });
+  },
+};
+
+await build({
+  ...common,
+  entryPoints: {
+    whole: 'src/cli/main.ts',
+    daemon: 'src/daemon.ts',
+    ...Object.fromEntries(Object.entries(whole).map(([name, source]) => [`command-${name}`, source])),
+  },
+  outdir: next,
+  outExtension: { '.js': '.mjs' },
+  // Flat: code finds package.json one folder above itself.
+  chunkNames: 'chunk-[hash]',
+  splitting: true,
+  format: 'esm',
   // CommonJS packages inside an ES module call require for Node's own modules.
   banner: {
     js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
   },
-  logLevel: 'warning',
+});
+await build({
+  ...common,
+  entryPoints: ['src/cli/main.ts'],
+  outfile: join(next, 'light.cjs'),
+  format: 'cjs',
+  define: { 'import.meta.dirname': '__dirname', 'import.meta.filename': '__filename' },
+  plugins: [leaveOut],
+});
+await build({
+  ...common,
+  entryPoints: ['src/cli/bundle-entry.ts'],
+  outfile: join(next, 'mullion.mjs'),
+  format: 'esm',
 });
 await chmod(next, 0o755);
 const dist = join(root, 'dist');

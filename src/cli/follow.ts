@@ -80,7 +80,7 @@ const isRunning = (task: Task): boolean => task.state === 'running';
 const titled = (task: Task): Progress => ({
   ...task.progress,
   state: 'running',
-  name: task.progress.name === '' ? `${task.kind} ${task.target}` : task.progress.name,
+  name: `${task.kind.split('.').at(-1) ?? task.kind} ${task.target}`,
 });
 
 async function nextLook(client: Client, task: Task, wait: number): Promise<Task> {

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage, RequestOptions } from 'node:http';
 import { asMullionError, MullionError } from '../contract/error-table.ts';
+import { requestLocally } from './local-request.ts';
 import type { Transport, TransportRequest, TransportResponse } from './transport.ts';
 
 export interface NodeTarget {
@@ -12,46 +13,57 @@ export interface NodeTarget {
   readonly authority?: string | undefined;
 }
 
-/**
- * `import` of node:http reads each of its lazy exports, which loads undici and doubles the start of a command;
- * this way it stays unloaded.
- */
-const http = process.getBuiltinModule('node:http');
-
 /** Requests over a Unix socket or HTTPS. Connections are kept for the next request and do not keep the process. */
 export function createNodeTransport(target: NodeTarget): Transport {
-  const base = connectionOptions(target);
-  const secure = target.socketPath === undefined;
-  const agent = secure
-    ? new (process.getBuiltinModule('node:https').Agent)({ keepAlive: true })
-    : new http.Agent({ keepAlive: true });
-  const open = (options: RequestOptions): ClientRequest =>
-    secure ? process.getBuiltinModule('node:https').request(options) : http.request(options);
   const address = target.socketPath ?? target.url ?? '';
-
+  let viaHttp: ((request: TransportRequest) => Promise<TransportResponse>) | undefined;
   return {
     address,
-    request: (request) =>
-      new Promise((resolve, reject) => {
-        const outgoing = open({
-          ...base,
-          agent,
-          method: request.method,
-          path: request.path,
-          headers: { ...base.headers, ...bodyHeaders(request) },
-          ...(request.signal === undefined ? {} : { signal: request.signal }),
-        });
-        outgoing.on('response', (incoming) => resolve(toResponse(incoming, address)));
-        outgoing.on('error', (cause) => reject(unreachable(cause, address)));
-        sendBody(outgoing, request).catch((cause: unknown) =>
-          outgoing.destroy(cause instanceof Error ? cause : new Error(String(cause))),
-        );
-      }),
+    request: async (request) => {
+      if (target.socketPath === undefined || request.content !== undefined) {
+        viaHttp ??= createHttpRequester(target, address);
+        return viaHttp(request);
+      }
+      try {
+        return await requestLocally(target.socketPath, request);
+      } catch (cause) {
+        throw unreachable(cause, address);
+      }
+    },
     openSocket: async (path) => {
       const { openNodeSocket } = await import('./node-socket.ts');
       return openNodeSocket(target, path);
     },
   };
+}
+
+function createHttpRequester(
+  target: NodeTarget,
+  address: string,
+): (request: TransportRequest) => Promise<TransportResponse> {
+  const base = connectionOptions(target);
+  const secure = target.socketPath === undefined;
+  // `import` of these would read each of their lazy exports, which loads undici.
+  const http = process.getBuiltinModule('node:http');
+  const https = process.getBuiltinModule('node:https');
+  const agent = secure ? new https.Agent({ keepAlive: true }) : new http.Agent({ keepAlive: true });
+  return (request) =>
+    new Promise((resolve, reject) => {
+      const options: RequestOptions = {
+        ...base,
+        agent,
+        method: request.method,
+        path: request.path,
+        headers: { ...base.headers, ...bodyHeaders(request) },
+        ...(request.signal === undefined ? {} : { signal: request.signal }),
+      };
+      const outgoing = secure ? https.request(options) : http.request(options);
+      outgoing.on('response', (incoming) => resolve(toResponse(incoming, address)));
+      outgoing.on('error', (cause) => reject(unreachable(cause, address)));
+      sendBody(outgoing, request).catch((cause: unknown) =>
+        outgoing.destroy(cause instanceof Error ? cause : new Error(String(cause))),
+      );
+    });
 }
 
 function connectionOptions(target: NodeTarget): RequestOptions & { headers: Record<string, string> } {
