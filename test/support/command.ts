@@ -10,7 +10,8 @@ export interface CommandResult {
 
 export interface CommandOptions {
   readonly env?: Readonly<Record<string, string>> | undefined;
-  readonly stdin?: string | Uint8Array | undefined;
+  /** Default nothing; `open`: left to `onStart` to write and end. */
+  readonly stdin?: string | Uint8Array | 'open' | undefined;
   /** Default two minutes. */
   readonly timeoutMs?: number | undefined;
   readonly cwd?: string | undefined;
@@ -52,7 +53,7 @@ export function runCommand(argv: readonly string[], options: CommandOptions = {}
       resolve({ code: late ? -1 : ended, stdout, stderr, milliseconds: performance.now() - began });
     });
     child.stdin.on('error', () => undefined);
-    child.stdin.end(options.stdin ?? '');
+    if (options.stdin !== 'open') child.stdin.end(options.stdin ?? '');
     options.onStart?.(child);
   });
 }
