@@ -12,6 +12,7 @@ import { ensureDefaults, projectVerbs } from './projects.ts';
 import { recover } from './recovery.ts';
 import { fileVerbs } from './sessions.ts';
 import { State } from './state.ts';
+import { Interrupted } from './task-run.ts';
 import { Tasks } from './tasks.ts';
 import { Techniques } from './techniques.ts';
 import { vpsVerbs } from './vps-verbs.ts';
@@ -69,7 +70,7 @@ export function createEngine(deps: EngineDeps): Engine {
       // The first launch need not wait for the probes.
       void techniques.all(false);
     },
-    close: () => close(context, () => closing.abort()),
+    close: () => close(context, () => closing.abort(new Interrupted())),
   };
 }
 

@@ -290,6 +290,20 @@ describe('a daemon that starts', () => {
     await second.close();
   });
 
+  test('goes on with a shutdown that an earlier one was asked for, and did not wait for', async () => {
+    using world = new World();
+    const first = await world.open({ timings: { close: 60_000 } });
+    await done(first, first.vps.launch(PROJECT, request(fault('shutdown-hangs'))));
+    const stop = await first.vps.stop(PROJECT, 'web', { timeout: 3600, force: false });
+    await first.close();
+    const second = await world.open();
+    assert.equal((await second.tasks.get(stop.id)).state, 'running');
+    await done(second, second.vps.stop(PROJECT, 'web', { timeout: 0, force: true }));
+    assert.equal((await ended(second, stop)).state, 'cancelled');
+    await assertSane(world, second);
+    await second.close();
+  });
+
   test('with a new store keeps the volumes that it finds', async () => {
     using world = new World();
     await world.pool.createVolume('0123456789ab', 1);

@@ -45,10 +45,11 @@ export const machineExecutors: Pick<
     await bounded('apply the limits', context.timings.step, driver.limits.setLimits(machine, handle, limits));
   },
 
-  shutdown: async ({ driver, machine, handle, signal }, { timeoutMs }) => {
+  shutdown: async ({ context, driver, machine, handle, signal }, { timeoutMs }) => {
     try {
+      const ended = AbortSignal.any([signal, context.closing]);
       const shutdown = driver.shutdown(machine, handle, timeoutMs);
-      await bounded('shut down', timeoutMs + SHUTDOWN_GRACE_MS, unlessAborted(signal, shutdown));
+      await bounded('shut down', timeoutMs + SHUTDOWN_GRACE_MS, unlessAborted(ended, shutdown));
     } catch (failure) {
       // What did not end in time is killed by the removal that follows.
       if (!(failure instanceof MullionError && failure.code === 'timeout')) throw failure;
