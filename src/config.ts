@@ -54,7 +54,8 @@ export const ConfigSchema = z.strictObject({
 });
 export type Config = z.infer<typeof ConfigSchema> & { readonly nodeName: string };
 
-const VARIABLES: Readonly<Record<string, readonly string[]>> = {
+/** Environment variables that override a field of the file. */
+export const VARIABLES: Readonly<Record<string, readonly string[]>> = {
   MULLION_STATE_DIR: ['stateDirectory'],
   MULLION_RUN_DIR: ['runDirectory'],
   MULLION_CACHE_DIR: ['cacheDirectory'],
