@@ -6,8 +6,8 @@ import { JAIL, SOCKET } from './paths.ts';
 
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
 export const TRANSLATION_CACHE_MIB = 64;
-/** Kernel threads of a small guest, which count towards the kernel's own limit of threads, with room for more. */
-const KERNEL_THREADS = 96;
+/** Threads of a small guest's own kernel, measured 62 to 70 with one processor: they count towards its limit too. */
+const KERNEL_THREADS = 64;
 const KERNEL_THREADS_PER_CPU = 16;
 
 export const processors = (cpus: number): number => Math.max(1, Math.ceil(cpus));

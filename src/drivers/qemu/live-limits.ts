@@ -49,23 +49,36 @@ while :; do
   sleep 0.1
 done`;
 
-/** The guest's own kernel counts its threads: root in the guest can raise its limit, other users cannot. */
+/**
+ * The guest's kernel counts its own threads too, so they are added as they are now; where it has no groups by which
+ * to tell them, as they usually are. Root in the guest can raise the limit, other users cannot.
+ */
 export async function limitThreads(agent: AgentChannel, limits: Limits): Promise<void> {
-  await inGuest(
-    agent,
-    'echo "$1" >/proc/sys/kernel/threads-max',
-    String(threadsMax(limits.pids, limits.cpus)),
-  );
+  const usual = threadsMax(limits.pids, limits.cpus);
+  await inGuest(agent, LIMIT_THREADS, String(limits.pids), String(usual));
 }
+
+const LIMIT_THREADS = `limit=$2
+read -r a b c tasks d </proc/loadavg
+own=0
+for f in /sys/fs/cgroup/init.scope /sys/fs/cgroup/*.slice; do
+  [ -e "$f/pids.current" ] && read -r n <"$f/pids.current" && own=$((own + n))
+done
+[ "$own" -gt 0 ] && limit=$(($1 + \${tasks#*/} - own))
+echo "$limit" >/proc/sys/kernel/threads-max`;
+
+/** Both ask the kernel to grow the mounted ext4; an image has at least one of them. */
+const GROW_ROOT = `if command -v resize2fs >/dev/null; then exec resize2fs /dev/vda; fi
+exec /lib/systemd/systemd-growfs /`;
 
 /** Tells QEMU of the larger file, and the guest's file system of the larger disk. */
 export async function growDisk(monitor: QmpClient, agent: AgentChannel, size: number): Promise<void> {
   await monitor.execute('block_resize', { 'node-name': 'disk', size }, AnySchema, 30_000);
-  await inGuest(agent, 'resize2fs /dev/vda', '');
+  await inGuest(agent, GROW_ROOT);
 }
 
-async function inGuest(agent: AgentChannel, script: string, argument: string): Promise<void> {
-  const result = await runInGuest(agent, ['/bin/sh', '-c', script, 'mullion', argument], 60_000);
+async function inGuest(agent: AgentChannel, script: string, ...args: readonly string[]): Promise<void> {
+  const result = await runInGuest(agent, ['/bin/sh', '-c', script, 'mullion', ...args], 60_000);
   if (result.code === 0) return;
   const why = result.stderr.toString('utf8', 0, 500).trim().split('\n').at(-1) || `exit code ${result.code}`;
   throw new MullionError('command_failed', `The guest did not take its new limit: ${why}`);
