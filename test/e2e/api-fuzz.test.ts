@@ -1,0 +1,167 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import fc from 'fast-check';
+import * as z from 'zod';
+import { ErrorResponseSchema } from '../../src/contract/errors.ts';
+import { ROUTES, type Route } from '../../src/contract/routes.ts';
+import { ApiWorld, type RawRequest } from '../support/api-world.ts';
+
+/** Requests of the whole run. */
+const RUNS = 4_000;
+/** Waits and streams that never end say nothing about bad input. */
+const ENDLESS = new Set(['events', 'socket']);
+const ENTRIES = Object.entries(ROUTES as Readonly<Record<string, Route>>).filter(
+  ([, route]) => !ENDLESS.has(route.transfer),
+);
+
+const NASTY = [
+  '',
+  ' ',
+  '.',
+  '..',
+  '../../etc/passwd',
+  '..%2f..%2fetc',
+  '%00',
+  '%ff',
+  'a\u0000b',
+  'a\nb',
+  '\u001b[2Jx',
+  '\u202ex',
+  'Web',
+  '-web',
+  'web-',
+  'a'.repeat(64),
+  'a'.repeat(5_000),
+  '__proto__',
+  'constructor',
+  'toString',
+  '💥',
+  "'; drop table vps; --",
+  '$(reboot)',
+  '-1',
+  '0',
+  '1e309',
+  'NaN',
+  'null',
+  'true',
+];
+const text = fc.oneof(
+  fc.constantFrom(...NASTY),
+  fc.constantFrom('web', 'default', 'debian/12', 'ghost', '/etc/hostname', '256M', '8080', 'tcp'),
+  fc.string({ unit: 'grapheme', maxLength: 40 }),
+);
+const value: fc.Arbitrary<unknown> = fc.oneof(
+  text,
+  fc.integer(),
+  fc.double(),
+  fc.boolean(),
+  fc.constant(null),
+  fc.jsonValue({ maxDepth: 3 }),
+);
+
+/** Values of a field: what its schema allows, as JSON Schema says, among what it does not. */
+function likely(schema: unknown): fc.Arbitrary<unknown> {
+  const node = z
+    .object({ enum: z.array(z.unknown()).optional(), type: z.unknown().optional() })
+    .safeParse(schema).data;
+  if (node?.enum !== undefined) return fc.oneof(fc.constantFrom(...node.enum), value);
+  if (node?.type === 'boolean') return fc.oneof(fc.boolean(), value);
+  if (node?.type === 'number' || node?.type === 'integer')
+    return fc.oneof(fc.nat(70_000), fc.integer(), value);
+  if (node?.type === 'array') return fc.oneof(fc.array(text, { maxLength: 4 }), value);
+  if (node?.type === 'object') return fc.oneof(fc.dictionary(text, text, { maxKeys: 3 }), value);
+  return value;
+}
+
+function fieldsOf(schema: z.ZodType): Record<string, fc.Arbitrary<unknown>> {
+  const { properties = {} } = z
+    .object({ properties: z.record(z.string(), z.unknown()).optional() })
+    .parse(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
+  return Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, likely(field)]));
+}
+
+const someOf = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> =>
+  fc
+    .tuple(
+      fc.record(fields, { requiredKeys: [] }),
+      fc.oneof(
+        { weight: 6, arbitrary: fc.constant({}) },
+        { weight: 1, arbitrary: fc.dictionary(text, value, { maxKeys: 2 }) },
+      ),
+    )
+    .map(([known, unknown]) => ({ ...known, ...unknown }));
+
+/** Requests of one route: right path and method mostly, everything in them as it comes. */
+function requestsOf([name, route]: [string, Route]): fc.Arbitrary<RawRequest & { readonly name: string }> {
+  const keys = [...route.path.matchAll(/:([A-Za-z]+)/g)].map((match) => match[1] ?? '');
+  const query =
+    route.query === undefined ? fc.dictionary(text, text, { maxKeys: 1 }) : someOf(fieldsOf(route.query));
+  const body: fc.Arbitrary<string | undefined> =
+    route.body === undefined || route.body === 'bytes'
+      ? fc.option(fc.string({ maxLength: 200 }), { nil: undefined })
+      : fc.oneof(
+          { weight: 6, arbitrary: someOf(fieldsOf(route.body)).map((document) => JSON.stringify(document)) },
+          { weight: 1, arbitrary: fc.jsonValue().map((document) => JSON.stringify(document)) },
+          { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 100 }) },
+        );
+  const type = fc.constantFrom(
+    'application/json',
+    'application/json',
+    'application/octet-stream',
+    'text/plain',
+    'x',
+  );
+  return fc
+    .record({ values: fc.array(text, { minLength: keys.length, maxLength: keys.length }), query, body, type })
+    .map(({ values, query: pairs, body: content, type: contentType }) => ({
+      name,
+      method: route.method,
+      path: `${keys.reduce((path, key, index) => path.replace(`:${key}`, encode(values[index] ?? '')), route.path)}${search(pairs)}`,
+      headers: content === undefined ? {} : { 'content-type': contentType },
+      ...(content === undefined ? {} : { body: content }),
+    }));
+}
+
+/** A name that is already encoded stays so: a server sees both. */
+const encode = (part: string): string =>
+  /^[\x21-\x7e]*%[\x21-\x7e]*$/.test(part) ? part : encodeURIComponent(part.toWellFormed());
+/** Waits are kept short, as a right one would hold the test for a minute. */
+const search = (pairs: Record<string, unknown>): string => {
+  const words = Object.entries(pairs)
+    .filter(([key]) => key !== 'wait' && key !== 'follow')
+    .map(
+      ([key, item]) =>
+        `${encode(key)}=${encode(typeof item === 'string' ? item : (JSON.stringify(item) ?? ''))}`,
+    );
+  return words.length === 0 ? '' : `?${words.join('&')}`;
+};
+
+test('whatever is sent to any route, the answer is no 5xx, and every refusal says what to do', async () => {
+  await using api = await ApiWorld.start();
+  await api.client.call('vps.launch', { query: { wait: 5 }, body: { image: 'debian/12', name: 'web' } });
+  const seen = new Map<string, Set<number>>();
+  await fc.assert(
+    fc.asyncProperty(fc.oneof(...ENTRIES.map(requestsOf)), async (request) => {
+      const { status, text: answer } = await api.raw(request);
+      seen.set(request.name, (seen.get(request.name) ?? new Set()).add(status));
+      const label = `${request.method} ${request.path} ${request.body ?? ''} -> ${status} ${answer.slice(0, 300)}`;
+      assert.ok(status < 500, label);
+      if (status < 400) return;
+      const { error } = ErrorResponseSchema.parse(JSON.parse(answer));
+      assert.notEqual(error.code, 'internal', label);
+      assert.ok(error.message.length > 0 && error.remedy.length > 0, label);
+    }),
+    { numRuns: RUNS },
+  );
+  assert.deepEqual(
+    ENTRIES.map(([name]) => name).filter((name) => !seen.has(name)),
+    [],
+    'every route was asked',
+  );
+  const refused = [...seen.values()].filter((statuses) =>
+    [...statuses].some((status) => status >= 400),
+  ).length;
+  const served = [...seen.values()].filter((statuses) => [...statuses].some((status) => status < 300)).length;
+  assert.ok(refused > 20 && served > 5, `the requests reach both ends: ${refused} refused, ${served} served`);
+  assert.equal((await api.client.call('server.info')).api, 'v1');
+});
