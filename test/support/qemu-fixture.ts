@@ -22,6 +22,7 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
       openTap,
       maximumCpus: 2,
       cgroups,
+      runDirectories: join(scratch.path, 'run'),
       probeCache: join(scratch.path, 'probe.json'),
     });
   const drivers = [make()];
@@ -33,7 +34,10 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
       made += 1;
       const id = `vm${made}`;
       const folder = join(scratch.path, id);
-      for (const name of ['', 'run', 'log', 'volume']) mkdirSync(join(folder, name), { mode: 0o711 });
+      const runDirectory = join(scratch.path, 'run', id);
+      for (const path of [folder, join(folder, 'log'), join(folder, 'volume'), runDirectory]) {
+        mkdirSync(path, { recursive: true, mode: 0o711 });
+      }
       return {
         id,
         name: id,
@@ -43,7 +47,7 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
         ids: { base: IDS + made * 65_536, count: 65_536 },
         volume: join(folder, 'volume'),
         image,
-        runDirectory: join(folder, 'run'),
+        runDirectory,
         logDirectory: join(folder, 'log'),
         cgroup: `${parent}/${id}`,
         nics: [],

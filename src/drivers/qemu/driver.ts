@@ -1,11 +1,11 @@
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
 import type { Limits } from '../../contract/vps.ts';
-import { cacheDirectory, type Naming, ociStateDirectory } from '../../core/naming.ts';
+import { cacheDirectory, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { OciRuntime } from '../../host/oci/runtime.ts';
@@ -37,7 +37,15 @@ import { FEATURES } from './features.ts';
 import { countProcesses } from './guest-usage.ts';
 import { growDisk, limitThreads, plugProcessors } from './live-limits.ts';
 import { machinePaths } from './paths.ts';
-import { type JailDependencies, jailId, lastWords, machineOfJail, removeRun, startJail } from './prepare.ts';
+import {
+  type JailDependencies,
+  jailId,
+  lastWords,
+  machineOfJail,
+  machinesWithJail,
+  removeRun,
+  startJail,
+} from './prepare.ts';
 import { probeTechnique } from './probe.ts';
 import { endAtOnce, holdStill, letRun, pressPowerButton, queryCondition } from './run-state.ts';
 
@@ -46,6 +54,8 @@ const AGENT_SHUTDOWN_MS = 5_000;
 
 export interface QemuOptions extends JailDependencies {
   readonly cgroups: Cgroups;
+  /** Folder that holds the run folder of every VPS, named by its id. */
+  readonly runDirectories: string;
   /** File in which the probes' verdicts are kept. */
   readonly probeCache: string;
 }
@@ -58,6 +68,7 @@ export function createQemuDriver(deps: { readonly naming: Naming; readonly cgrou
     openTap,
     maximumCpus: hostFacts().cpus,
     cgroups,
+    runDirectories: dirname(vpsRunDirectory(naming, 'any')),
     probeCache: join(cacheDirectory(naming), 'qemu-probe.json'),
   });
 }
@@ -182,7 +193,9 @@ export class QemuDriver implements Driver {
   }
 
   async leftovers(): Promise<string[]> {
-    return (await this.#options.runtime.list()).flatMap((id) => machineOfJail(id) ?? []);
+    const recorded = (await this.#options.runtime.list()).flatMap((id) => machineOfJail(id) ?? []);
+    const begun = await machinesWithJail(this.#options.runDirectories);
+    return [...new Set([...recorded, ...begun])].sort();
   }
 
   /** Closes every connection; the machines go on. */

@@ -14,6 +14,9 @@ export const JAIL = {
 /** The sockets that QEMU makes, by name, in one folder that only it and root can enter. */
 export const SOCKET = { monitor: 'qmp', agent: 'agent', console: 'console' } as const;
 
+/** Tells a run folder of this driver's. */
+export const BUNDLE = 'qemu-jail';
+
 export interface MachinePaths {
   readonly sockets: string;
   readonly bundle: string;
@@ -26,8 +29,8 @@ export interface MachinePaths {
 
 export const machinePaths = (machine: Machine): MachinePaths => ({
   sockets: join(machine.runDirectory, 'sock'),
-  bundle: join(machine.runDirectory, 'bundle'),
-  root: join(machine.runDirectory, 'bundle', 'rootfs'),
+  bundle: join(machine.runDirectory, BUNDLE),
+  root: join(machine.runDirectory, BUNDLE, 'rootfs'),
   consoleLog: join(machine.logDirectory, 'console.log'),
   qemuLog: join(machine.logDirectory, 'qemu.log'),
   disk: join(machine.volume, 'disk.raw'),

@@ -1,5 +1,5 @@
-import { closeSync, openSync } from 'node:fs';
-import { chmod, chown, mkdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { closeSync, existsSync, openSync } from 'node:fs';
+import { chmod, chown, mkdir, readdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
@@ -10,7 +10,7 @@ import { startLog } from './console-log.ts';
 import { growDiskFile } from './disk.ts';
 import { renderProvision, writeInitramfs } from './initramfs.ts';
 import { renderJail, rootTree } from './jail.ts';
-import { type MachinePaths, machinePaths } from './paths.ts';
+import { BUNDLE, type MachinePaths, machinePaths } from './paths.ts';
 
 const JAIL_PREFIX = 'qemu-';
 export const jailId = (machine: string): string => `${JAIL_PREFIX}${machine}`;
@@ -101,10 +101,18 @@ async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void>
   for (const [link, target] of Object.entries(links)) await symlink(target, join(paths.root, link));
 }
 
-/** Forgets what a run left in the run folder. */
+/** Forgets what a run left, and the run folder when nothing else is in it. */
 export async function removeRun(machine: Machine): Promise<void> {
   const paths = machinePaths(machine);
   for (const path of [paths.sockets, paths.bundle, `${paths.initramfs}.new`]) {
     await rm(path, { recursive: true, force: true });
   }
+  // What others keep in it stays, and so does the folder then.
+  await rmdir(machine.runDirectory).catch(() => undefined);
+}
+
+/** Machines of which a folder is left, also of a start that was cut short. */
+export async function machinesWithJail(runDirectories: string): Promise<string[]> {
+  const ids = await readdir(runDirectories).catch(() => []);
+  return ids.filter((id) => existsSync(join(runDirectories, id, BUNDLE)));
 }
