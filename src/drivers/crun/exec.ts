@@ -25,10 +25,11 @@ import { capabilitiesOf, OOM_SCORE, rlimits, SEARCH_PATH } from './render.ts';
 import { openTerminalSession, type TerminalStreams } from './terminal-streams.ts';
 import type { GuestUser } from './users.ts';
 
-/** What crun itself ends with when it cannot run the command. */
-const CRUN_FAILED = 255;
+/** What crun itself ends with when it cannot run the command; it then has written to its log. */
+const CRUN_FAILED = [255, 1];
 const NOT_FOUND = 127;
 const NOT_RUNNABLE = 126;
+const KILLED = 137;
 const PID_WAIT_MS = 5_000;
 const CLOSE_MS = 2_000;
 const DEFAULT_WINDOW = { columns: 80, rows: 24 };
@@ -135,12 +136,12 @@ class ContainerExec implements ExecSession {
           new MullionError('host_unfit', `The program crun cannot be started: ${cause.message}`, { cause }),
         );
       });
-      this.#child.once('close', (exitCode) => resolve(exitCode ?? CRUN_FAILED));
+      this.#child.once('close', (exitCode) => resolve(exitCode ?? KILLED));
     }).finally(() => {
       this.#ended = true;
     });
     await this.#terminal?.ended();
-    const complaint = code === CRUN_FAILED ? readIfThere(this.#files.log) : '';
+    const complaint = CRUN_FAILED.includes(code) ? readIfThere(this.#files.log) : '';
     for (const file of Object.values(this.#files)) rmSync(file, { force: true });
     if (complaint === '') return code;
     return /not found|No such file or directory/.test(complaint) ? NOT_FOUND : NOT_RUNNABLE;

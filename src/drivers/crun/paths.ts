@@ -19,10 +19,10 @@ export function containerPaths(machine: Machine) {
     volume: join(bundle, 'volume'),
     pidFile: join(bundle, 'init.pid'),
     monitorPidFile: join(bundle, 'monitor.pid'),
-    exitDirectory: join(bundle, 'exit'),
-    exitFile: join(bundle, 'exit', containerId(machine.id)),
+    exitDirectory: join(bundle, 'codes'),
+    exitFile: join(bundle, 'codes', containerId(machine.id)),
+    /** Sockets, pipes and files that conmon makes, with the names that it gives them. */
     oomFile: join(bundle, 'oom'),
-    /** Sockets and pipes that conmon makes. */
     attach: join(bundle, 'attach'),
     control: join(bundle, 'ctl'),
     /** What this driver knows of the running container. */

@@ -20,8 +20,11 @@ export interface RenderFacts {
 }
 
 export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-/** Guests go before the host's own processes when memory runs out (proc(5), oom_score_adj). */
-export const OOM_SCORE = 100;
+/**
+ * As any process without a wish (proc(5), oom_score_adj), whatever the daemon's own is. More would make the first program
+ * the one that is killed when the VPS's memory is full, and with it the VPS.
+ */
+export const OOM_SCORE = 0;
 const USUAL_OPEN_FILES = 1024;
 const MOST_OPEN_FILES = 1_048_576;
 
@@ -46,26 +49,15 @@ export const rlimits = (openFiles: number): OciRlimit[] => {
 
 const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
 
-/** Of the whole host, even read in a user namespace (OCI runtime specification, "Masked Paths"). */
+/**
+ * What tells of the host (OCI runtime specification, "Masked Paths"). A guest's root can mount and so look behind these:
+ * what protects the host is that its own root has no id in the VPS.
+ */
 const MASKED = [
-  ...['acpi', 'asound', 'interrupts', 'kallsyms', 'kcore', 'keys', 'key-users', 'kmsg', 'latency_stats'],
-  ...[
-    'sched_debug',
-    'scsi',
-    'slabinfo',
-    'timer_list',
-    'timer_stats',
-    'vmallocinfo',
-    'zoneinfo',
-    'pagetypeinfo',
-  ],
-]
-  .map((name) => `/proc/${name}`)
-  .concat(
-    ['debug', 'security', 'tracing'].map((name) => `/sys/kernel/${name}`),
-    ['/sys/firmware', '/sys/devices/virtual/powercap', '/sys/fs/bpf', '/sys/fs/pstore'],
-  );
-const READ_ONLY = ['bus', 'fs', 'irq', 'sysrq-trigger', 'acpi'].map((name) => `/proc/${name}`);
+  ...['acpi', 'kcore', 'keys', 'key-users', 'scsi', 'timer_list'].map((name) => `/proc/${name}`),
+  ...['firmware', 'devices/virtual/powercap'].map((name) => `/sys/${name}`),
+];
+const READ_ONLY = ['bus', 'fs', 'irq', 'sysrq-trigger'].map((name) => `/proc/${name}`);
 
 /** Devices by their numbers (Documentation/admin-guide/devices.txt): null, zero, full, random, urandom, tty, console, ptmx. */
 const DEVICES = [
@@ -108,7 +100,7 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
       oomScoreAdj: OOM_SCORE,
       rlimits: rlimits(facts.openFiles),
     },
-    mounts: MOUNTS,
+    mounts: mounts(machine.limits.memory),
     linux: {
       namespaces: NAMESPACES.map((type) => ({ type })),
       uidMappings: mappings,
@@ -140,14 +132,15 @@ const mount = (type: string, destination: string, ...options: string[]): OciMoun
   source: type,
   options,
 });
-const MOUNTS: readonly OciMount[] = [
+/** Files in memory count against the VPS's limit, where no kill frees them: together they leave room for programs. */
+const mounts = (memory: number): OciMount[] => [
   mount('proc', '/proc', 'nosuid', 'noexec', 'nodev'),
   mount('tmpfs', '/dev', 'nosuid', 'strictatime', 'mode=755', 'size=1024k'),
   mount('devpts', '/dev/pts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'),
-  mount('tmpfs', '/dev/shm', 'nosuid', 'nodev', 'mode=1777'),
+  mount('tmpfs', '/dev/shm', 'nosuid', 'nodev', 'mode=1777', `size=${Math.floor(memory / 2)}`),
   mount('mqueue', '/dev/mqueue', 'nosuid', 'noexec', 'nodev'),
   mount('sysfs', '/sys', 'nosuid', 'noexec', 'nodev', 'ro'),
   mount('cgroup', '/sys/fs/cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', 'rw'),
-  mount('tmpfs', '/run', 'nosuid', 'nodev', 'mode=755'),
+  mount('tmpfs', '/run', 'nosuid', 'nodev', 'mode=755', `size=${Math.floor(memory / 5)}`),
   mount('tmpfs', '/run/lock', 'nosuid', 'nodev', 'noexec', 'mode=1777', 'size=5120k'),
 ];

@@ -6,6 +6,8 @@ import { isAlive, processStart } from '../../host/processes.ts';
 import type { Handle } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 
+/** Exit code of what SIGKILL has ended. */
+const KILLED = 137;
 const REASON_MS = 2_000;
 const REASON_PAUSE_MS = 20;
 
@@ -55,7 +57,7 @@ export function readMonitor(paths: ContainerPaths): { pid: number; start: number
 export function exitReason(paths: ContainerPaths): string | undefined {
   try {
     const code = Number(readFileSync(paths.exitFile, 'utf8'));
-    if (existsSync(paths.oomFile)) return 'it used more memory than its limit';
+    if (code === KILLED && existsSync(paths.oomFile)) return 'it was killed for using all of its memory';
     return code > 128 ? `it was ended by signal ${code - 128}` : `it ended with exit code ${code}`;
   } catch {
     return undefined;

@@ -3,7 +3,8 @@ import type { Machine } from '../driver.ts';
 import { textFile, wanted } from './text-file.ts';
 
 const FOLDER = 'var/lib/mullion';
-const KEYS_UNIT = 'mullion-host-keys.service';
+/** The images that Mullion builds have one of this name for machines that nobody provisions; this takes its place. */
+const KEYS_UNIT = 'mullion-ssh-keys.service';
 const SCRIPT_UNIT = 'mullion-user-data.service';
 
 /**

@@ -1,0 +1,186 @@
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { MullionError } from '../../contract/errors.ts';
+import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
+import type { Cgroups } from '../../host/cgroups.ts';
+import { openFilesLimit } from '../../host/guest-init.ts';
+import { layOver } from '../../host/guest-tree.ts';
+import { OciRuntime } from '../../host/oci/runtime.ts';
+import { processStart, signalProcess, waitForExit } from '../../host/processes.ts';
+import type { UserNamespaces } from '../../host/user-namespaces.ts';
+import type { Handle, Machine } from '../driver.ts';
+import { identityFiles } from '../provision/identity.ts';
+import { findInit } from './init.ts';
+import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
+import { renderConfig } from './render.ts';
+import { mountRoot, unmountRoot } from './root.ts';
+import {
+  alive,
+  type ContainerState,
+  exitReason,
+  handleOf,
+  hasMark,
+  mark,
+  readMonitor,
+  readState,
+  writeState,
+} from './state.ts';
+
+/** How long conmon may take to end after its container. */
+const MONITOR_MS = 2_000;
+const KILLED_MS = 10_000;
+
+export interface ContainerDependencies {
+  readonly naming: Naming;
+  readonly cgroups: Cgroups;
+  readonly userNamespaces: UserNamespaces;
+}
+
+/** Makes, starts, finds again and removes containers. What it knows is on disk alone. */
+export class Containers {
+  readonly runtime: OciRuntime;
+  /** The most that RLIMIT_NOFILE may be raised to. */
+  readonly openFiles = openFilesLimit();
+  readonly #naming: Naming;
+  readonly #cgroups: Cgroups;
+  readonly #userNamespaces: UserNamespaces;
+
+  constructor({ naming, cgroups, userNamespaces }: ContainerDependencies) {
+    this.#naming = naming;
+    this.#cgroups = cgroups;
+    this.#userNamespaces = userNamespaces;
+    this.runtime = new OciRuntime({ stateDirectory: ociStateDirectory(naming), layout: cgroups.layout });
+  }
+
+  /** A container before its first instruction, in place of one that was made before and never ran. */
+  async make(machine: Machine, image: string): Promise<Handle> {
+    const paths = containerPaths(machine);
+    await this.#discardMade(machine, paths);
+    const userNamespace = this.#userNamespaces.acquire(machine.ids.base, machine.ids.count);
+    try {
+      const init = findInit([paths.upper, image]);
+      if (init === undefined) {
+        throw new MullionError('image_unfit', 'The image has no first program such as /sbin/init.', {
+          remedy: 'Use an image that holds a whole operating system',
+        });
+      }
+      makeFolders(machine, paths);
+      layOver(paths.upper, image, identityFiles(machine));
+      const facts = { root: paths.root, init, architecture: process.arch, openFiles: this.openFiles };
+      writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
+      mountRoot({ image, volume: machine.volume }, paths, await userNamespace);
+      const state = await this.#create(machine, paths);
+      // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
+      unmountRoot(paths);
+      this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
+      this.#cgroups.setLimits(machine.cgroup, machine.limits);
+      writeState(paths, state);
+      return handleOf(state);
+    } catch (failure) {
+      await userNamespace.catch(() => undefined);
+      await this.remove(machine, undefined);
+      throw failure;
+    }
+  }
+
+  async #discardMade(machine: Machine, paths: ContainerPaths): Promise<void> {
+    if (!existsSync(paths.bundle)) return;
+    const state = readState(paths);
+    if (state !== undefined && alive(handleOf(state)) && (await this.hasStarted(machine))) {
+      throw new MullionError('wrong_state', `The VPS ${machine.name} runs already.`);
+    }
+    await this.remove(machine, undefined);
+  }
+
+  async #create(machine: Machine, paths: ContainerPaths): Promise<ContainerState> {
+    const { pid } = await this.runtime.create(paths.bundle, containerId(machine.id), {
+      pidFile: paths.pidFile,
+      monitor: {
+        name: machine.name,
+        log: paths.log,
+        exitDirectory: paths.exitDirectory,
+        pidFile: paths.monitorPidFile,
+      },
+    });
+    const start = processStart(pid);
+    if (start === undefined) throw new MullionError('start_failed', 'The container ended at once.');
+    const monitor = readMonitor(paths);
+    return { init: { pid, start }, ...(monitor === undefined ? {} : { monitor }) };
+  }
+
+  async start(machine: Machine, handle: Handle): Promise<void> {
+    const paths = containerPaths(machine);
+    if (!alive(handle)) {
+      const reason = exitReason(paths) ?? 'nobody has seen why';
+      throw new MullionError('start_failed', `The container of ${machine.name} has ended: ${reason}.`);
+    }
+    if (await this.hasStarted(machine)) return;
+    mark(paths.starting);
+    await this.runtime.start(containerId(machine.id));
+    mark(paths.started);
+  }
+
+  /** Between the two marks of a start that was cut short, only crun knows. */
+  async hasStarted(machine: Machine): Promise<boolean> {
+    const paths = containerPaths(machine);
+    if (hasMark(paths.started)) return true;
+    if (!hasMark(paths.starting)) return false;
+    const status = await this.runtime.state(containerId(machine.id));
+    return status === 'running' || status === 'paused';
+  }
+
+  /** Afterwards the host holds nothing of it, in whatever state it was. */
+  async remove(machine: Machine, handle: Handle | undefined): Promise<void> {
+    const paths = containerPaths(machine);
+    const state = readState(paths);
+    await this.#cgroups.killAll(machine.cgroup);
+    for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
+      if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;
+      await waitForExit(known.pid, known.pidStart, KILLED_MS);
+    }
+    // A monitor that a killed daemon left in the middle of its work would make the container after its removal.
+    const monitor = state?.monitor ?? readMonitor(paths);
+    if (monitor !== undefined && !(await waitForExit(monitor.pid, monitor.start, MONITOR_MS))) {
+      signalProcess(monitor.pid, monitor.start, 'SIGKILL');
+    }
+    await this.runtime.delete(containerId(machine.id), { force: true });
+    await this.#cgroups.killAll(machine.cgroup);
+    await this.#cgroups.remove(machine.cgroup);
+    removeFolders(machine, paths);
+  }
+
+  async leftovers(): Promise<string[]> {
+    const runDirectories = dirname(vpsRunDirectory(this.#naming, 'any'));
+    const folders = namesIn(runDirectories);
+    const recorded = (await this.runtime.list()).flatMap((id) => machineOfContainer(id) ?? []);
+    const bundled = folders.filter((id) => existsSync(join(runDirectories, id, BUNDLE)));
+    // A cgroup whose run folder is lost tells no driver: whoever removes it does right.
+    const orphans = this.#cgroups
+      .list(cgroupRoot(this.#naming))
+      .filter((id) => !folders.includes(id) && !id.startsWith('probe-'));
+    return [...new Set([...recorded, ...bundled, ...orphans])].sort();
+  }
+}
+
+/** The run folder may be passed through: the guest's own root must reach the tree below it. */
+function makeFolders(machine: Machine, paths: ContainerPaths): void {
+  mkdirSync(paths.exitDirectory, { recursive: true });
+  for (const path of [machine.runDirectory, paths.bundle]) chmodSync(path, 0o711);
+  mkdirSync(machine.logDirectory, { recursive: true, mode: 0o700 });
+}
+
+/** Mount points go by rmdir(2), which refuses what is still mounted: nothing is ever deleted through a mount. */
+function removeFolders(machine: Machine, paths: ContainerPaths): void {
+  if (existsSync(paths.bundle)) {
+    unmountRoot(paths);
+    for (const place of [paths.root, paths.lower, paths.volume]) {
+      if (existsSync(place)) rmdirSync(place);
+    }
+    rmSync(paths.bundle, { recursive: true, force: true });
+  }
+  if (existsSync(machine.runDirectory) && namesIn(machine.runDirectory).length === 0) {
+    rmdirSync(machine.runDirectory);
+  }
+}
+
+const namesIn = (directory: string): string[] => (existsSync(directory) ? readdirSync(directory) : []);
