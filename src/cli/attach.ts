@@ -1,3 +1,4 @@
+import { constants } from 'node:os';
 import type { Readable, Writable } from 'node:stream';
 import { type StreamSession, startStreamSession } from '../client/stream-session.ts';
 import type { MessageSocket } from '../client/transport.ts';
@@ -48,7 +49,7 @@ export async function attach(
   const { promise: left, resolve: leave } = Promise.withResolvers<number>();
   const raw = options.raw && stdin.isTTY === true;
   const release = [
-    forwardSignals(session, raw),
+    options.request === undefined ? leaveOnSignals(leave) : forwardSignals(session, raw),
     options.raw ? forwardSize(session, ends, options.request === undefined) : () => undefined,
   ];
   if (raw) stdin.setRawMode?.(true);
@@ -88,6 +89,18 @@ function forwardSignals(session: StreamSession, raw: boolean): () => void {
     // In raw mode the keys themselves travel; what still arrives as a signal was sent by another process.
     const handler = (): void => void session.signal(signal).catch(() => undefined);
     if (!raw || signal !== 'SIGINT') process.on(signal, handler);
+    return { signal, handler };
+  });
+  return () => {
+    for (const { signal, handler } of handlers) process.off(signal, handler);
+  };
+}
+
+/** A console has no command that a signal could be for: it ends the attachment. Answers as a shell would. */
+function leaveOnSignals(leave: (code: number) => void): () => void {
+  const handlers = (['SIGHUP', 'SIGINT', 'SIGTERM'] as const).map((signal) => {
+    const handler = (): void => leave(128 + constants.signals[signal]);
+    process.on(signal, handler);
     return { signal, handler };
   });
   return () => {
