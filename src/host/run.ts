@@ -1,6 +1,8 @@
 import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { MullionError } from '../contract/errors.ts';
 
+export type { ChildProcess } from 'node:child_process';
+
 export interface RunOptions {
   readonly stdin?: string | Uint8Array | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;

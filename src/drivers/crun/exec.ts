@@ -1,4 +1,3 @@
-import type { ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
   closeSync,
@@ -18,6 +17,7 @@ import { signalGroupOf } from '../../host/guest-init.ts';
 import { resizeTerminalOf } from '../../host/guest-terminal.ts';
 import type { OciProcess } from '../../host/oci/config.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
+import type { ChildProcess } from '../../host/run.ts';
 import type { ExecSession, Machine } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 import { containerId } from './paths.ts';
