@@ -75,7 +75,11 @@ export const ROOM_RULES: readonly RoomRule[] = [
 ];
 
 /** Not drivers, but what several of them speak or read. */
-const SHARED_BY_DRIVERS = ['src/drivers/archive', 'src/drivers/guest-agent', 'src/drivers/provision'] as const;
+const SHARED_BY_DRIVERS = [
+  'src/drivers/archive',
+  'src/drivers/guest-agent',
+  'src/drivers/provision',
+] as const;
 /** Drivers, backends: siblings below these folders never import each other. */
 const BACKEND_PARENTS = ['src/drivers', 'src/storage', 'src/store'] as const;
 /** Only src/host opens this door to the machine. */
