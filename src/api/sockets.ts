@@ -144,8 +144,13 @@ function writeInput(socket: WebSocket, input: Writable, message: Buffer): void {
   if (message[0] !== CHANNEL.stdin || input.writableEnded || input.destroyed) return;
   if (!input.write(message.subarray(1))) {
     socket.pause();
-    input.once('drain', () => socket.resume());
-    input.once('close', () => socket.resume());
+    const goOn = (): void => {
+      input.off('drain', goOn);
+      input.off('close', goOn);
+      socket.resume();
+    };
+    input.on('drain', goOn);
+    input.on('close', goOn);
   }
 }
 
@@ -202,5 +207,7 @@ function keepAlive(socket: WebSocket): () => void {
     answered = false;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_MS);
+  // Whatever the session still waits for: nobody is left to be asked.
+  socket.on('close', () => clearInterval(timer));
   return () => clearInterval(timer);
 }
