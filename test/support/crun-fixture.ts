@@ -14,19 +14,20 @@ import { run } from '../../src/host/run.ts';
 import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
 import { scratchDirectory } from './scratch.ts';
+import { TEST_IMAGE } from './test-image.ts';
 
 const IDS = 0x7f00_0000;
 const BUSYBOX = '/bin/busybox';
 
 /** A whole operating system, with systemd. */
-const IMAGE = join(process.env.MULLION_TEST_IMAGE ?? '/srv/lab/images/debian12', 'rootfs');
+const IMAGE = join(TEST_IMAGE, 'rootfs');
 export const debianImage = (): ImageFiles | undefined =>
   existsSync(join(IMAGE, 'usr/lib/systemd/systemd')) ? { id: 'debian12', rootfs: IMAGE } : undefined;
-export const NO_DEBIAN = `no root file system in ${IMAGE} (set MULLION_TEST_IMAGE)`;
+export const NO_DEBIAN = `no root file system in ${IMAGE}: run npm test, which builds it, or set MULLION_TEST_IMAGE`;
 
 /** The first program of the small image: it lives until it is asked to end, and shows what it gets. */
 const INIT = `#!/bin/sh
-trap 'echo asked to end; exit 0' TERM
+trap 'echo asked to end; exit 0' TERM USR2
 echo up
 while :; do sleep 3600 & wait $!; done
 `;

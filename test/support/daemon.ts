@@ -13,11 +13,12 @@ import { type Inventory, type Place, takeInventory } from './inventory.ts';
 import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
 import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
+import { CACHE } from './test-image.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const LAUNCHER = join(ROOT, 'mullion');
-/** Outlives test runs: holds the built images. */
-export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
+export { CACHE } from './test-image.ts';
+
 const PARENT = process.env.MULLION_TEST_STATE ?? '/var/tmp/mullion-tests';
 const READY_MS = 60_000;
 

@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:f
 import { join } from 'node:path';
 import type { ImageFiles } from '../../src/drivers/driver.ts';
 import { run } from '../../src/host/run.ts';
+import { CACHE, TEST_IMAGE } from './test-image.ts';
 
 /** Parts of an image with a kernel, from which the small guest is made. */
-const IMAGE = process.env.MULLION_TEST_IMAGE ?? '/srv/lab/images/debian12';
-const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
+const IMAGE = TEST_IMAGE;
 
 export const fullImage = (): ImageFiles | undefined => {
   const part = (name: string): string => join(IMAGE, name);
@@ -19,7 +19,7 @@ export const fullImage = (): ImageFiles | undefined => {
   };
 };
 
-export const NO_IMAGE = `no image with a kernel in ${IMAGE} (set MULLION_TEST_IMAGE)`;
+export const NO_IMAGE = `no image with a kernel in ${IMAGE}: run npm test, which builds it, or set MULLION_TEST_IMAGE`;
 
 /** The first process: no systemd, only the guest's agent, so that it answers a few seconds after its start. */
 const INIT = `#!/bin/sh

@@ -1,0 +1,8 @@
+import { join } from 'node:path';
+
+/** Outlives test runs: holds the built images. */
+export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
+
+/** The parts of debian/12, for tests of drivers alone: `scripts/prime-image-cache.ts` makes this link. */
+export const PRIMED = join(CACHE, 'primed');
+export const TEST_IMAGE = process.env.MULLION_TEST_IMAGE ?? PRIMED;
