@@ -49,7 +49,10 @@ export async function attach(
   const { promise: left, resolve: leave } = Promise.withResolvers<number>();
   const raw = options.raw && stdin.isTTY === true;
   const release = [
-    options.request === undefined ? leaveOnSignals(leave) : forwardSignals(session, raw),
+    onSignals(raw, (signal) => {
+      if (options.request === undefined) leave(128 + constants.signals[signal]);
+      else void session.signal(signal).catch(() => undefined);
+    }),
     options.raw ? forwardSize(session, ends, options.request === undefined) : () => undefined,
   ];
   if (raw) stdin.setRawMode?.(true);
@@ -84,23 +87,12 @@ async function pumpInput(
   if (options.request !== undefined) await session.endInput();
 }
 
-function forwardSignals(session: StreamSession, raw: boolean): () => void {
+/** A console has no command of its own that could take a signal: there it ends the attachment. */
+function onSignals(raw: boolean, act: (signal: Signal) => void): () => void {
   const handlers = FORWARDED.map((signal) => {
     // In raw mode the keys themselves travel; what still arrives as a signal was sent by another process.
-    const handler = (): void => void session.signal(signal).catch(() => undefined);
+    const handler = (): void => act(signal);
     if (!raw || signal !== 'SIGINT') process.on(signal, handler);
-    return { signal, handler };
-  });
-  return () => {
-    for (const { signal, handler } of handlers) process.off(signal, handler);
-  };
-}
-
-/** A console has no command that a signal could be for: it ends the attachment. Answers as a shell would. */
-function leaveOnSignals(leave: (code: number) => void): () => void {
-  const handlers = (['SIGHUP', 'SIGINT', 'SIGTERM'] as const).map((signal) => {
-    const handler = (): void => leave(128 + constants.signals[signal]);
-    process.on(signal, handler);
     return { signal, handler };
   });
   return () => {
