@@ -16,7 +16,8 @@ export function renderCommandHelp(
   const room = Math.min(width, WIDEST);
   const heading = (text: string): string => style('bold', text);
   return [
-    `${heading(`mullion ${name}`)}: ${command.summary}`,
+    heading(`mullion ${name}`),
+    ...wrap(command.summary, room - 2).map((line) => INDENT + line),
     '',
     heading('Usage'),
     ...wrap(usageLine(name, command), room - 6).map(
