@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { Window } from '../../contract/streams.ts';
 import { type ConsoleInput, openConsoleInput } from '../../host/oci/console-input.ts';
-import { tailLog } from './log-tail.ts';
+import { endOfLog, tailLog } from './log-tail.ts';
 import type { ContainerPaths } from './paths.ts';
 
 /**
@@ -15,18 +15,16 @@ export async function openConsole(
   window: Window | undefined,
   isLive: () => boolean,
 ): Promise<Duplex> {
+  // Before anything is typed, so that its echo is shown.
+  const from = await endOfLog(paths.log);
   const input = connect(paths);
   if (window !== undefined) await resizeConsole(paths, window);
   const controller = new AbortController();
-  const shown = tailLog(paths.log, { follow: true, from: 'end', signal: controller.signal, isLive });
-  // Begun at once, so that nothing is missed between now and the first read.
-  let next: Promise<IteratorResult<Buffer>> | undefined = shown.next();
+  const shown = tailLog(paths.log, { follow: true, from, signal: controller.signal, isLive });
   return new Duplex({
     allowHalfOpen: true,
     read() {
-      const pending = next ?? shown.next();
-      next = undefined;
-      pending.then(
+      shown.next().then(
         ({ done, value }) => this.push(done === true ? null : value),
         (failure: unknown) => this.destroy(failure instanceof Error ? failure : new Error(String(failure))),
       );

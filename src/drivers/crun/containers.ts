@@ -5,7 +5,7 @@ import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../
 import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
-import { OciRuntime } from '../../host/oci/runtime.ts';
+import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
@@ -54,6 +54,7 @@ export class Containers {
 
   /** A container before its first instruction, in place of one that was made before and never ran. */
   async make(machine: Machine, image: string): Promise<Handle> {
+    checkId(containerId(machine.id));
     const paths = containerPaths(machine);
     await this.#discardMade(machine, paths);
     const userNamespace = this.#userNamespaces.acquire(machine.ids.base, machine.ids.count);

@@ -157,7 +157,7 @@ class CrunDriver implements Driver {
     readLogs: async (machine, { follow, lines, signal }) => {
       const paths = containerPaths(machine);
       const isLive = (): boolean => isMonitored(paths);
-      const shown = tailLog(paths.log, { follow, from: 'start', lines, signal, isLive });
+      const shown = tailLog(paths.log, { follow, lines, signal, isLive });
       return Readable.from(shown, { objectMode: false });
     },
   };

@@ -9,20 +9,27 @@ const PAUSE_MS = 250;
 
 export interface TailOptions {
   readonly follow: boolean;
-  readonly from: 'start' | 'end';
-  /** With `start`: only the last so many lines of what is there. */
+  /** Byte of the log to begin at, as `endOfLog` gave it; its beginning when absent. */
+  readonly from?: number | undefined;
+  /** Without `from`: only the last so many lines of what is there. */
   readonly lines?: number | undefined;
   readonly signal: AbortSignal;
   /** False once nothing more will be written. */
   readonly isLive: () => boolean;
 }
 
+/** Where the next line of the log will begin. */
+export const endOfLog = (path: string): Promise<number> =>
+  stat(path).then(
+    ({ size }) => size,
+    () => 0,
+  );
+
 /** What the console showed, and what it shows until its writer ends or `signal` aborts; plain bytes. */
 export async function* tailLog(path: string, options: TailOptions): AsyncGenerator<Buffer> {
   const { follow, from, lines, signal, isLive } = options;
-  await using log = new LogFile(path);
-  if (from === 'end') await log.skip();
-  if (lines !== undefined && from === 'start') {
+  await using log = new LogFile(path, from ?? 0);
+  if (lines !== undefined && from === undefined) {
     const present: Buffer[] = [];
     for (let piece = await log.read(); piece !== undefined; piece = await log.read()) present.push(piece);
     yield lastLines(Buffer.concat(present), lines);
@@ -47,14 +54,11 @@ class LogFile implements AsyncDisposable {
   #decoder = new LogDecoder();
   #file: FileHandle | undefined;
   #inode = 0;
-  #position = 0;
+  #position: number;
 
-  constructor(path: string) {
+  constructor(path: string, position: number) {
     this.#path = path;
-  }
-
-  async skip(): Promise<void> {
-    if (await this.#open()) this.#position = (await this.#file?.stat())?.size ?? 0;
+    this.#position = position;
   }
 
   /** The next piece, decoded and perhaps empty; undefined when there is nothing more now. */
@@ -68,6 +72,7 @@ class LogFile implements AsyncDisposable {
     const now = await stat(this.#path).catch(() => undefined);
     if (now === undefined || (now.ino === this.#inode && now.size >= this.#position)) return undefined;
     await this.#close();
+    this.#position = 0;
     return Buffer.alloc(0);
   }
 
@@ -79,7 +84,6 @@ class LogFile implements AsyncDisposable {
       return false;
     }
     this.#inode = (await this.#file.stat()).ino;
-    this.#position = 0;
     this.#decoder = new LogDecoder();
     return true;
   }

@@ -154,8 +154,8 @@ export function createFailed(words: string, code: number): MullionError {
   });
 }
 
-/** It becomes an argument and a folder's name. */
-function checkId(id: string): string {
+/** An id becomes an argument and a folder's name. @throws MullionError `internal` */
+export function checkId(id: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(id)) return id;
   throw new MullionError('internal', `"${id.slice(0, 200)}" is no container id.`);
 }
