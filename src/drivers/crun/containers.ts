@@ -1,9 +1,10 @@
 import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
-import { openFilesLimit } from '../../host/guest-init.ts';
+import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, signalProcess, waitForExit } from '../../host/processes.ts';
@@ -17,18 +18,19 @@ import { mountRoot, unmountRoot } from './root.ts';
 import {
   alive,
   type ContainerState,
-  exitReason,
   handleOf,
   hasMark,
   mark,
   readMonitor,
   readState,
+  waitForReason,
   writeState,
 } from './state.ts';
 
 /** How long conmon may take to end after its container. */
 const MONITOR_MS = 2_000;
 const KILLED_MS = 10_000;
+const START_MS = 5_000;
 
 export interface ContainerDependencies {
   readonly naming: Naming;
@@ -111,13 +113,13 @@ export class Containers {
 
   async start(machine: Machine, handle: Handle): Promise<void> {
     const paths = containerPaths(machine);
-    if (!alive(handle)) {
-      const reason = exitReason(paths) ?? 'nobody has seen why';
-      throw new MullionError('start_failed', `The container of ${machine.name} has ended: ${reason}.`);
-    }
+    if (!alive(handle)) throw await endedAtOnce(machine, paths);
     if (await this.hasStarted(machine)) return;
+    const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id));
+    await hasReplaced(handle, waiting);
+    if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
   }
 
@@ -161,6 +163,19 @@ export class Containers {
       .filter((id) => !folders.includes(id) && !id.startsWith('probe-'));
     return [...new Set([...recorded, ...bundled, ...orphans])].sort();
   }
+}
+
+/** crun's process becomes the guest's first program a little after crun was told so. Settles at its end, too. */
+async function hasReplaced(handle: Handle, waiting: string | undefined): Promise<void> {
+  const deadline = performance.now() + START_MS;
+  while (alive(handle) && programOf(handle.pid) === waiting && performance.now() < deadline) await sleep(1);
+}
+
+async function endedAtOnce(machine: Machine, paths: ContainerPaths): Promise<MullionError> {
+  const reason = await waitForReason(paths);
+  return new MullionError('start_failed', `The first program of ${machine.name} has ended: ${reason}.`, {
+    remedy: `See what it said with: mullion logs ${machine.name}`,
+  });
 }
 
 /** The run folder may be passed through: the guest's own root must reach the tree below it. */

@@ -1,0 +1,110 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { DEFAULT_LIMITS } from '../../contract/vps.ts';
+import type { Machine } from '../driver.ts';
+import { renderProcess } from './exec.ts';
+import { findInit, shutdownSignal } from './init.ts';
+import { renderConfig } from './render.ts';
+import { ROOT } from './users.ts';
+
+const machine: Machine = {
+  id: 'a1',
+  name: 'web',
+  project: 'default',
+  technique: 'os',
+  limits: DEFAULT_LIMITS,
+  ids: { base: 0x7000_0000, count: 65_536 },
+  volume: '/pool/a1',
+  image: { id: 'i', rootfs: '/images/i' },
+  runDirectory: '/run/a1',
+  logDirectory: '/log/a1',
+  cgroup: 'mullion-1234/a1',
+  nics: [],
+  machineId: '0123456789abcdef0123456789abcdef',
+  env: { GREETING: 'hello', container: 'forged', PATH: '/opt/bin' },
+  sshKeys: [],
+};
+const facts = { root: '/run/a1/rootfs', init: '/sbin/init', architecture: 'x64', openFiles: 4096 } as const;
+const config = renderConfig(machine, facts);
+
+test('a VPS has every namespace of its own and no id of the host', () => {
+  const types = config.linux.namespaces.map(({ type }) => type).toSorted();
+  assert.deepEqual(types, ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts']);
+  assert.ok(config.linux.namespaces.every(({ path }) => path === undefined));
+  for (const mapping of [config.linux.uidMappings, config.linux.gidMappings]) {
+    assert.deepEqual(mapping, [{ containerID: 0, hostID: 0x7000_0000, size: 65_536 }]);
+  }
+  assert.equal(config.linux.cgroupsPath, '/mullion-1234/a1');
+});
+
+test('capabilities over the host are in no set', () => {
+  const held = new Set(Object.values(config.process.capabilities).flat());
+  for (const name of ['MODULE', 'RAWIO', 'TIME', 'PACCT']) assert.ok(!held.has(`CAP_SYS_${name}`), name);
+  for (const name of ['BPF', 'PERFMON', 'SYSLOG', 'MAC_ADMIN', 'AUDIT_CONTROL', 'WAKE_ALARM']) {
+    assert.ok(!held.has(`CAP_${name}`), name);
+  }
+  assert.deepEqual(config.process.capabilities.inheritable, []);
+  assert.deepEqual(config.process.capabilities.ambient, []);
+});
+
+test('the environment is the VPS’s own, save what tells systemd where it is', () => {
+  const { env } = config.process;
+  assert.ok(env.includes('GREETING=hello'));
+  assert.ok(env.includes('PATH=/opt/bin'));
+  assert.ok(env.includes('container=mullion'));
+  assert.ok(env.includes('container_uuid=01234567-89ab-cdef-0123-456789abcdef'));
+  assert.equal(new Set(env.map((entry) => entry.split('=')[0])).size, env.length);
+});
+
+test('no device but the harmless ones may be used, and none is made', () => {
+  const rules = config.linux.resources.devices ?? [];
+  assert.deepEqual(rules[0], { allow: false, access: 'rwm' });
+  const allowed = rules.slice(1);
+  assert.ok(allowed.every((rule) => rule.allow && rule.type === 'c' && rule.major !== undefined));
+  assert.deepEqual([...new Set(allowed.map(({ major }) => major))], [1, 5, 136]);
+  assert.ok(!allowed.some(({ major, minor }) => major === 1 && (minor === 1 || minor === 2 || minor === 4)));
+});
+
+test('files in memory leave room for programs', () => {
+  const sizes = config.mounts
+    .filter(({ destination }) => destination === '/dev/shm' || destination === '/run')
+    .map(({ options }) => Number(options.find((option) => option.startsWith('size='))?.slice(5)));
+  assert.equal(sizes.length, 2);
+  assert.ok((sizes[0] ?? 0) + (sizes[1] ?? 0) < machine.limits.memory * 0.75);
+});
+
+test('calls that reach round the namespaces are filtered, those that software needs are not', () => {
+  const { seccomp } = config.linux;
+  const denied =
+    seccomp?.syscalls.filter(({ args }) => args === undefined).flatMap(({ names }) => names) ?? [];
+  for (const call of ['kexec_load', 'init_module', 'bpf', 'keyctl', 'io_uring_setup', 'open_by_handle_at']) {
+    assert.ok(denied.includes(call), call);
+  }
+  for (const call of ['mount', 'clone3', 'unshare', 'ptrace', 'name_to_handle_at', 'setns', 'reboot']) {
+    assert.ok(!denied.includes(call), call);
+  }
+  assert.equal(new Set(denied).size, denied.length);
+});
+
+test('a limit above the daemon’s own is not asked for', () => {
+  assert.deepEqual(config.process.rlimits, [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }]);
+});
+
+test('a command of an ordinary user holds no capability', () => {
+  const request = { argv: ['id'], env: { A: '1' }, tty: true };
+  const user = { name: 'web', uid: 33, gid: 34, groups: [4], home: '/srv' };
+  const process = renderProcess(machine, request, user, 4096);
+  assert.deepEqual(process.capabilities.effective, []);
+  assert.deepEqual(process.user, { uid: 33, gid: 34, additionalGids: [4] });
+  assert.equal(process.cwd, '/srv');
+  assert.ok(process.env.includes('A=1') && process.env.includes('HOME=/srv'));
+  assert.ok(renderProcess(machine, request, ROOT, 4096).capabilities.effective.includes('CAP_SYS_ADMIN'));
+});
+
+test('each kind of first program gets the signal that it halts at', () => {
+  assert.equal(shutdownSignal('systemd'), 37);
+  assert.equal(shutdownSignal('busybox'), 'SIGUSR2');
+  assert.equal(shutdownSignal('init'), 'SIGPWR');
+  assert.equal(shutdownSignal(undefined), 'SIGTERM');
+  assert.equal(findInit(['/nonexistent']), undefined);
+});

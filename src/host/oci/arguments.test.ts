@@ -1,0 +1,46 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { createPrefix, execArgv, inTerminalSession, monitorArgv } from './arguments.ts';
+import { parseSync } from './monitor.ts';
+
+const v1 = { memory: '/sys/fs/cgroup/memory', 'name=systemd': '/sys/fs/cgroup/systemd' };
+const unified = '/sys/fs/cgroup/unified';
+
+test('the cgroup2 tree is hidden only where crun would refuse it', () => {
+  const hybrid = createPrefix({ layout: 'hybrid', controllers: { ...v1, hugetlb: unified }, unified });
+  assert.equal(hybrid[0], 'unshare');
+  assert.equal(hybrid.at(-1), '/sys/fs/cgroup/unified/cgroup.controllers');
+  assert.deepEqual(createPrefix({ layout: 'hybrid', controllers: v1, unified }), []);
+  assert.deepEqual(createPrefix({ layout: 'v1', controllers: v1, unified: undefined }), []);
+  const v2 = { layout: 'v2', controllers: { memory: '/sys/fs/cgroup' }, unified: '/sys/fs/cgroup' } as const;
+  assert.deepEqual(createPrefix(v2), []);
+});
+
+test('the monitor itself stays outside the private mount namespace', () => {
+  const container = {
+    id: 'os-a1',
+    bundle: '/run/a1',
+    pidFile: '/run/a1/pid',
+    monitor: { name: 'web', log: '/log', exitDirectory: '/run/a1/codes', pidFile: '/run/a1/monitor' },
+  };
+  const argv = monitorArgv('/run/oci', ['unshare', '--mount'], container);
+  assert.equal(argv[0], 'conmon');
+  const passed = argv.flatMap((word, index) => (argv[index - 1] === '--runtime-arg' ? [word] : []));
+  assert.deepEqual(passed, ['--mount', 'crun', '--root', '/run/oci']);
+  assert.match(argv[argv.indexOf('--runtime') + 1] ?? '', /unshare$/);
+});
+
+test('a command is handed over as a file, never as words', () => {
+  const argv = execArgv('/run/oci', 'os-a1', { process: '/p.json', pidFile: '/p.pid', log: '/p.log' });
+  assert.deepEqual(argv.slice(0, 6), ['crun', '--root', '/run/oci', '--log', '/p.log', 'exec']);
+  assert.equal(argv.at(-1), 'os-a1');
+  assert.deepEqual(inTerminalSession(['x']), ['setsid', '--ctty', 'x']);
+});
+
+test('what conmon tells is read in the form of every version', () => {
+  assert.deepEqual(parseSync('{"data": 12}'), { pid: 12, message: '' });
+  assert.deepEqual(parseSync('{"pid": 12}'), { pid: 12, message: '' });
+  assert.deepEqual(parseSync('{"data": -1, "message": "no"}'), { pid: -1, message: 'no' });
+  assert.deepEqual(parseSync('{"pid": -1, "message": "no"}'), { pid: -1, message: 'no' });
+  for (const line of ['', 'crash', '[]', '{}', 'null', '{"pid":"7"}']) assert.equal(parseSync(line).pid, -1);
+});
