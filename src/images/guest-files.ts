@@ -10,6 +10,7 @@ const UNITS = 'etc/systemd/system';
 
 /** Units that a VPS never needs, each with its reason; `systemctl unmask` brings one back. */
 const MASKED: Readonly<Record<string, string>> = {
+  'dev-mqueue.mount': 'only lists message queues, which work without',
   'dev-hugepages.mount': 'a program that wants huge pages mounts them itself',
   'e2scrub_all.timer': 'checks logical volumes, of which a VPS has none',
   'e2scrub_reap.service': 'the same',
@@ -21,12 +22,29 @@ const MASKED: Readonly<Record<string, string>> = {
   'sys-kernel-config.mount': 'sets up hardware that a VPS does not have',
   'sys-kernel-debug.mount': 'for work on the kernel',
   'sys-kernel-tracing.mount': 'for work on the kernel',
+  'systemd-battery-check.service': 'a VPS has no battery',
+  'systemd-hibernate-clear.service': 'a VPS does not hibernate',
+  'systemd-pcrmachine.service': 'a VPS has no TPM',
+  'systemd-pcrphase.service': 'the same',
+  'systemd-pcrphase-sysinit.service': 'the same',
+  'systemd-pcrextend.socket': 'the same',
+  'systemd-pcrlock.socket': 'the same',
+  'systemd-tpm2-setup.service': 'the same',
+  'systemd-tpm2-setup-early.service': 'the same',
   'systemd-firstboot.service': 'asks questions at the console',
   'systemd-network-generator.service': 'reads network settings from the kernel command line, which has none',
   'systemd-pstore.service': 'a VPS has no store for crash logs of firmware',
   'systemd-udev-settle.service': 'waits for hardware',
   'systemd-update-utmp-runlevel.service': 'notes runlevels, which systemd does not have',
 };
+
+/** Programs that systemd runs at each start of its own, and that a VPS never needs. */
+const MASKED_GENERATORS = [
+  'systemd-gpt-auto-generator',
+  'systemd-hibernate-resume-generator',
+  'systemd-ssh-generator',
+  'systemd-tpm2-generator',
+];
 
 /** Started when something asks for them over D-Bus, instead of at boot. */
 const ON_DEMAND = ['dbus.service', 'systemd-logind.service'];
@@ -160,6 +178,7 @@ export function guestFiles(sources: string): GuestFile[] {
     file(`${UNITS}/console-getty.service.d/10-mullion.conf`, autologin('--noclear --keep-baud 115200 -')),
     file(`${UNITS}/systemd-networkd-wait-online.service.d/10-mullion.conf`, WAIT_ONLINE),
     ...Object.keys(MASKED).map((unit) => link(`${UNITS}/${unit}`, '/dev/null')),
+    ...MASKED_GENERATORS.map((name) => link(`etc/systemd/system-generators/${name}`, '/dev/null')),
     ...ON_DEMAND.map((unit) => link(`${UNITS}/multi-user.target.wants/${unit}`, '/dev/null')),
     ...['etc/systemd/network', 'var/lib/mullion'].map(
       (path): GuestFile => ({ kind: 'directory', path, mode: 0o755 }),
@@ -172,6 +191,9 @@ export function guestFiles(sources: string): GuestFile[] {
 export const REMOVED = [
   // The root file system is mounted before systemd starts and grown by a unit: there is nothing to say in it.
   'etc/fstab',
+  // Without them the unit that reads /etc/modules-load.d has nothing to do, and starts once a file is there.
+  'etc/modules',
+  'etc/modules-load.d/modules.conf',
   'etc/ssh/ssh_host_*',
   'etc/apt/sources.list',
   'etc/apt/sources.list.d/*',

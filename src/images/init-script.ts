@@ -1,6 +1,7 @@
 /**
  * /init of the initial file system, for busybox. Parameters of the kernel's command line that it reads: root= (a device
- * below /dev, LABEL= or UUID=; default the file system labelled mullion-root), rootflags=, init=, ro.
+ * below /dev, LABEL= or UUID=; default the file system labelled mullion-root), rootflags=, init=, ro, and MODULE.NAME=VALUE
+ * for the modules it loads.
  *
  * Provisioning: when a second archive, appended to the initial file system, brought /mullion/provision.tar, it is
  * unpacked over the mounted root with its owners (by number) and modes, from within a chroot of it, so that a link in
@@ -28,8 +29,15 @@ for word in $(cat /proc/cmdline); do
   esac
 done
 
+parameters() {
+  for word in $(cat /proc/cmdline); do
+    case $word in
+      "$1".*) echo "\${word#*.}" ;;
+    esac
+  done
+}
 while read -r module; do
-  insmod "/modules/$module" || echo "mullion: the module $module does not load" >&2
+  insmod "/modules/$module" $(parameters "\${module%.ko}") || echo "mullion: the module $module does not load" >&2
 done </modules/order
 
 find_root() {

@@ -25,6 +25,7 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'iputils-ping': 'ping',
   kmod: "loads modules of a virtual machine's kernel",
   less: 'the pager',
+  login: 'login at the console',
   nano: 'an editor',
   netbase: 'names of protocols and services',
   'openssh-server': 'remote login',
