@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import { finished } from 'node:stream/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import * as z from 'zod';
 import { type ErrorCode, MullionError } from '../contract/errors.ts';
@@ -20,6 +21,8 @@ const HEADERS_MS = 15_000;
 /** A whole request, a large file included, arrives within this time. */
 const REQUEST_MS = 60 * 60_000;
 const CONNECTIONS = 4096;
+/** How long a body that is too large is read before it is refused. */
+const DISCARD_MS = 5_000;
 
 export interface AppOptions {
   readonly engine: Engine;
@@ -52,8 +55,9 @@ export function createApp(options: AppOptions): FastifyInstance {
   app.server.maxConnections = CONNECTIONS;
 
   app.addHook('onRequest', async ({ raw }) => options.authenticate(raw));
-  app.setErrorHandler((error, _request, reply) => {
+  app.setErrorHandler(async (error, request, reply) => {
     const known = replyError(error);
+    if (known.code === 'body_too_large') await discardBody(request.raw);
     if (known.entry.httpStatus >= 500) {
       options.logger.error('request failed', {
         url: reply.request.url,
@@ -63,6 +67,7 @@ export function createApp(options: AppOptions): FastifyInstance {
       });
     }
     sendError(reply, known);
+    return reply;
   });
   app.setNotFoundHandler((request, reply) => sendError(reply, missing(request)));
 
@@ -131,6 +136,12 @@ function readCall(route: Route, request: FastifyRequest, reply: FastifyReply): A
     content: request.raw,
     signal: gone.signal,
   } as AnyCall;
+}
+
+/** A client that still sends would not see an answer: its connection would break first. */
+async function discardBody(body: Readable): Promise<void> {
+  body.resume();
+  await finished(body, { signal: AbortSignal.timeout(DISCARD_MS) }).catch(() => undefined);
 }
 
 function missing({ url, method }: FastifyRequest): MullionError {
