@@ -182,6 +182,20 @@ describe('a container against its host', () => {
     assert.equal(await guest.sh('ls -d /; ls -d /'), '/\n/\n');
   });
 
+  it('keeps its memory when a smaller limit than it uses is asked for', async (t) => {
+    const guest = await start(t);
+    if (guest === undefined) return;
+    await guest.sh('dd if=/dev/zero of=/dev/shm/some bs=1M count=20');
+    const { limits } = guest.on.driver;
+    assert.ok(limits !== undefined);
+    const smaller = { ...LIMITS, memory: 16 * 1024 ** 2 };
+    const asked = limits.setLimits(guest.machine, guest.handle, smaller);
+    if (guest.on.cgroups.layout.layout === 'v2') await asked;
+    else await assert.rejects(asked, { code: 'in_use' });
+    assert.equal(await guest.sh('rm -f /dev/shm/some; echo alive'), 'alive\n');
+    await limits.setLimits(guest.machine, guest.handle, smaller);
+  });
+
   it('cannot fill the host by its console', async (t) => {
     const guest = await start(t);
     if (guest === undefined) return;

@@ -7,6 +7,7 @@ import type { Limits } from '../../contract/vps.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { programOf } from '../../host/guest-init.ts';
 import { signalProcess, waitForExit, watchExit } from '../../host/processes.ts';
+import { hasCode } from '../../host/system-error.ts';
 import type {
   Condition,
   ConsoleAbility,
@@ -191,7 +192,15 @@ class CrunDriver implements Driver {
   readonly limits: LimitsAbility = {
     setLimits: async (machine: Machine, handle: Handle, limits: Limits) => {
       requireRunning(machine, handle);
-      this.#cgroups.setLimits(machine.cgroup, limits);
+      try {
+        this.#cgroups.setLimits(machine.cgroup, limits);
+      } catch (cause) {
+        if (!hasCode(cause, 'EBUSY')) throw cause;
+        throw new MullionError('in_use', `${machine.name} uses more memory now than the new limit.`, {
+          remedy: 'Ask for more memory, or end something in the VPS first',
+          cause,
+        });
+      }
     },
   };
 
