@@ -25,7 +25,16 @@ export function reasonOf(output: string): string | undefined {
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => COMPLAINT.test(line));
-  return complaints[0]?.replace(/^E: /, '');
+  const [first] = complaints;
+  return first === undefined ? undefined : withoutHosts(first.replace(/^E: /, ''), output);
+}
+
+/** Which mirror a host uses is its own affair: messages travel further than logs. The details keep it. */
+function withoutHosts(text: string, output: string): string {
+  const hosts = new Set([...output.matchAll(/\b[a-z+]+:\/\/([^/\s]+)/g)].map(([, host = '']) => host));
+  let result = text.replaceAll(/\b[a-z+]+:\/\/[^/\s]+/g, 'mirror:');
+  for (const host of hosts) result = result.replaceAll(host, 'the mirror');
+  return result.replaceAll(/ ?\((?:\d{1,3}\.){3}\d{1,3}\)| ?\([0-9a-f:]+:[0-9a-f:]+\)/g, '');
 }
 
 function remedyOf(output: string): string {
