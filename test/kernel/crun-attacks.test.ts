@@ -182,6 +182,15 @@ describe('a container against its host', () => {
     assert.equal(await guest.sh('ls -d /; ls -d /'), '/\n/\n');
   });
 
+  it('is not protected from the lack of memory as its daemon is', async (t) => {
+    const own = readFileSync('/proc/self/oom_score_adj', 'utf8');
+    t.after(() => writeFileSync('/proc/self/oom_score_adj', own));
+    writeFileSync('/proc/self/oom_score_adj', '300');
+    const guest = await start(t);
+    if (guest === undefined) return;
+    assert.equal(await guest.sh('cat /proc/self/oom_score_adj /proc/1/oom_score_adj'), '0\n0\n');
+  });
+
   it('keeps its memory when a smaller limit than it uses is asked for', async (t) => {
     const guest = await start(t);
     if (guest === undefined) return;

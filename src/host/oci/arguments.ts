@@ -78,8 +78,12 @@ export interface ExecOptions {
   readonly log: string;
 }
 
+/**
+ * A command gets an ordinary chance to be killed when memory runs out: crun leaves it the caller's (crun 1.8), and the
+ * daemon's is so low that the guest's first program would go before it.
+ */
 export const execArgv = (stateDirectory: string, id: string, options: ExecOptions): string[] => [
-  CRUN,
+  ...['choom', '--adjust', '0', '--', CRUN],
   ...['--root', stateDirectory, '--log', options.log],
   ...['exec', '--process', options.process, '--pid-file', options.pidFile, id],
 ];
