@@ -105,6 +105,8 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
       env: ['PATH=/usr/bin', 'LC_ALL=C.UTF-8', 'HOME=/'],
       capabilities: { bounding: [], effective: [], inheritable: [], permitted: [], ambient: [] },
       noNewPrivileges: true,
+      // The daemon's own is lower, so that it outlives its guests.
+      oomScoreAdj: 0,
       rlimits: [
         { type: 'RLIMIT_CORE', hard: 0, soft: 0 },
         { type: 'RLIMIT_NOFILE', hard: 4096, soft: 4096 },
