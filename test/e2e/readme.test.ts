@@ -45,7 +45,7 @@ if (enterPrivateNetns(import.meta.url)) {
             cwd: ROOT,
             env: { ...daemon.environment, HOME: home, PATH: `${ROOT}${delimiter}${process.env.PATH}` },
             stdin: line.includes('--tty') ? 'exit\n' : '',
-            timeoutMs: 900_000,
+            timeoutMs: line.includes('quickstart') ? 900_000 : 120_000,
           });
           assert.equal(result.code, 0, result.stdout + result.stderr);
         });

@@ -35,6 +35,12 @@ async function occupy(folder: string): Promise<void> {
   const child = spawn('sleep', ['600'], { stdio: 'ignore', detached: true });
   child.unref();
   writeFileSync(join(cgroup, 'cgroup.procs'), String(child.pid));
+  // A daemon says where it belongs by its environment alone.
+  spawn('sleep', ['601'], {
+    stdio: 'ignore',
+    detached: true,
+    env: { ...process.env, MULLION_STATE_DIR: place.stateDirectory },
+  }).unref();
   await must('ip', 'link', 'add', 'mvtest-0', 'type', 'bridge');
   await must('nft', 'add', 'table', 'inet', 'mullion_test');
 }
@@ -55,6 +61,7 @@ if (enterPrivateNetns(import.meta.url)) {
       'subvolumes',
       'tables',
     ]);
+    assert.equal(held.processes?.length, 2);
     await sweep(folder, placeIn(folder));
     // The links and tables of the namespace go with it.
     await eventually('all else is gone', async () => {

@@ -1,5 +1,5 @@
 import { globSync, readFileSync, readlinkSync } from 'node:fs';
-import { createNaming } from '../../src/core/naming.ts';
+import { BRIDGE_PREFIX, cgroupRoot, createNaming, LINK_PREFIX } from '../../src/core/naming.ts';
 import { attempt } from './netns.ts';
 
 /** What an installation holds of the host, as sorted lines by kind. Read from the namespaces of this process. */
@@ -59,20 +59,18 @@ export function leftBehind(before: Inventory, after: Inventory): Partial<Record<
   );
 }
 
-/** Processes whose cgroup, command line or root folder belongs to the installation. */
+/** Processes whose cgroup, command line, environment or root folder belongs to the installation. */
 export function ownProcesses(place: Place): { readonly pid: number; readonly command: string }[] {
-  const { instance } = createNaming(place.stateDirectory, place.runDirectory);
+  const naming = createNaming(place.stateDirectory, place.runDirectory);
+  const names = [cgroupRoot(naming), BRIDGE_PREFIX(naming), LINK_PREFIX(naming)];
   return globSync('/proc/[0-9]*').flatMap((folder) => {
     const pid = Number(folder.slice('/proc/'.length));
     if (pid === process.pid) return [];
     const command = read(`${folder}/cmdline`).replaceAll('\0', ' ').trim();
-    const marks = [`mullion-${instance}`, `${place.stateDirectory}/`, `${place.runDirectory}/`];
-    const about = [
-      read(`${folder}/cgroup`),
-      command,
-      `${link(`${folder}/root`)}/`,
-      read(`${folder}/environ`),
-    ];
+    // A zombie holds nothing.
+    if (command === '') return [];
+    const marks = [...names, place.stateDirectory, place.runDirectory];
+    const about = [read(`${folder}/cgroup`), command, link(`${folder}/root`), read(`${folder}/environ`)];
     return marks.some((mark) => about.some((text) => text.includes(mark))) ? [{ pid, command }] : [];
   });
 }
