@@ -43,7 +43,7 @@ APT::Install-Recommends "false";
 APT::Install-Suggests "false";
 Acquire::Languages "none";
 Acquire::GzipIndexes "false";
-Acquire::Retries "2";
+Acquire::Retries "1";
 Acquire::IndexTargets::deb::Packages {
   MetaKey "$(COMPONENT)/binary-$(ARCHITECTURE)/Packages";
   flatMetaKey "Packages";

@@ -113,6 +113,7 @@ export class ArtifactBuilder {
     await archive.download(plan.recipe, (done, total) =>
       onProgress({ step: 'download packages', done, total, unit: 'bytes' }),
     );
+    await archive.prune(plan.resolution);
     await takePackages(archive, plan, staging).catch((failure: unknown) => {
       throw buildFailure(failure, 'taking the downloaded packages, which changed meanwhile,');
     });

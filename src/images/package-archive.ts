@@ -1,9 +1,15 @@
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../host/run.ts';
 import { type AptFolders, aptFolders, renderAptConfig } from './apt-config.ts';
 import { buildFailure } from './build-failure.ts';
-import { kernelPackageFile, type PackageFile, parseDownloadPercent, parsePrintUris } from './package-list.ts';
+import {
+  kernelPackageFile,
+  type PackageFile,
+  parseDownloadPercent,
+  parsePrintUris,
+  supersededFiles,
+} from './package-list.ts';
 import { BUSYBOX_PACKAGE, type Recipe } from './recipe.ts';
 
 /** What a recipe means today: the exact files. */
@@ -88,6 +94,13 @@ export class PackageArchive {
       throw failure;
     }
     onProgress(total, total);
+  }
+
+  /** Drops former versions of packages that were resolved; builds under way hold links of their own. */
+  async prune({ all }: Resolution): Promise<void> {
+    const { archives } = this.folders;
+    for (const file of supersededFiles(await readdir(archives), all))
+      await rm(join(archives, file), { force: true });
   }
 
   get #stamp(): string {

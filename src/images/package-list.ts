@@ -18,7 +18,7 @@ export function parsePrintUris(output: string): PackageFile[] {
   );
 }
 
-export const packageName = ({ file }: PackageFile): string => file.split('_')[0] ?? file;
+export const packageName = ({ file }: Pick<PackageFile, 'file'>): string => file.split('_')[0] ?? file;
 
 /** The package that holds the kernel itself; the wanted one depends on it by its release. */
 export const kernelPackageFile = (files: readonly PackageFile[]): PackageFile | undefined =>
@@ -28,4 +28,13 @@ export const kernelPackageFile = (files: readonly PackageFile[]): PackageFile | 
 export function parseDownloadPercent(text: string): number | undefined {
   const last = [...text.matchAll(/^dlstatus:\d+:([\d.]+):/gm)].at(-1)?.[1];
   return last === undefined ? undefined : Number(last);
+}
+
+/** Of these names in apt's archives folder, the former versions of packages of which `current` has another. */
+export function supersededFiles(names: readonly string[], current: readonly PackageFile[]): string[] {
+  const files = new Set(current.map(({ file }) => file));
+  const packages = new Set(current.map(packageName));
+  return names.filter(
+    (file) => file.endsWith('.deb') && !files.has(file) && packages.has(packageName({ file })),
+  );
 }

@@ -3,9 +3,11 @@ import { test } from 'node:test';
 import { contained, countWork, renderBootstrap } from './bootstrap.ts';
 import { diskSize, renderMakeDisk } from './disk-image.ts';
 import { guestFiles } from './guest-files.ts';
+import { readHostArchive } from './host-sources.ts';
 import { loadOrder, parseModulesDep } from './kernel-modules.ts';
-import { kernelPackageFile, parseDownloadPercent, parsePrintUris } from './package-list.ts';
+import { kernelPackageFile, parseDownloadPercent, parsePrintUris, supersededFiles } from './package-list.ts';
 import { digestOf, recipeOf } from './recipe.ts';
+import { requireSpace } from './space.ts';
 
 test('the name debian/13 tells the suite, and another name must be given one', () => {
   assert.equal(recipeOf({ name: 'debian/13', include: [] }, 'amd64').suite, 'trixie');
@@ -85,4 +87,23 @@ test('no file of the guest lies outside of it, and none is there twice', () => {
     [],
   );
   assert.equal(new Set(paths).size, paths.length);
+});
+
+test('only another version of a resolved package is superseded', () => {
+  const current = [{ file: 'a_2_amd64.deb', size: 1, hash: '' }];
+  assert.deepEqual(supersededFiles(['a_1_amd64.deb', 'a_2_amd64.deb', 'ab_1_amd64.deb', 'lock'], current), [
+    'a_1_amd64.deb',
+  ]);
+});
+
+test('too little space is refused with what is needed and what is there', () => {
+  requireSpace(10, { free: 10 }, '/x');
+  assert.throws(() => requireSpace(3 * 2 ** 20, { free: 2 ** 20 }, '/x'), {
+    code: 'insufficient_disk',
+    message: /needs 3 MiB; 1 MiB are free at \/x/,
+  });
+});
+
+test('a host whose apt knows no Debian archive is unfit, and is told where to add one', async () => {
+  await assert.rejects(readHostArchive('/nonexistent'), { code: 'host_unfit', remedy: /sources\.list\.d/ });
 });
