@@ -5,7 +5,8 @@
  *
  * Provisioning: when a second archive, appended to the initial file system, brought /mullion/provision.tar, it is
  * unpacked over the mounted root with its owners (by number) and modes, from within a chroot of it, so that a link in
- * the guest's files leads nowhere else. It happens at every boot, before the guest's own system starts.
+ * the guest's files leads nowhere else. What cannot be written, because the guest made a folder a link to nothing, is
+ * named at the console and left out. It happens at every boot, before the guest's own system starts.
  */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
@@ -55,12 +56,17 @@ until find_root; do
 done
 mount -t ext4 -o "$access$flags" "$device" /root || fail "$device does not mount as the root"
 
+# Under another name, busybox would not find its applets.
+unpack() {
+  chroot /root /run/busybox tar -x -p --numeric-owner -f - -C / "$@" </mullion/provision.tar
+}
 mount -t tmpfs -o mode=0755,nosuid,nodev,size=20% run /root/run
 if [ -f /mullion/provision.tar ]; then
   [ "$access" = ro ] && mount -o remount,rw /root
-  cp /bin/busybox /root/run/busybox &&
-    chroot /root /run/busybox tar -x -p --numeric-owner -f - -C / </mullion/provision.tar ||
-    fail "the provisioning does not unpack"
+  cp /bin/busybox /root/run/busybox
+  unpack || tar -t -f /mullion/provision.tar | while read -r path; do
+    unpack "$path" || echo "mullion: $path is not provisioned" >&2
+  done
   rm -f /root/run/busybox
   [ "$access" = ro ] && mount -o remount,ro /root
 fi
