@@ -20,10 +20,16 @@ import { hasCode } from './system-error.ts';
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW } = constants;
 const TEMPORARY = '.mullion-new';
 
+interface TreeFile {
+  readonly kind: 'file';
+  readonly path: string;
+  readonly mode: number;
+  readonly content: Uint8Array;
+}
+type TreeLeaf = TreeFile | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
 export type TreeEntry =
   | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
-  | { readonly kind: 'file'; readonly path: string; readonly mode: number; readonly content: Uint8Array }
-  | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
+  | TreeLeaf;
 
 export interface TreeOutcome {
   /** Entries that could not be laid where they belong, with the reason: their place is the guest's doing. */
@@ -135,7 +141,7 @@ function presentIn(directory: number, name: string): Stats | undefined {
   return undefined;
 }
 
-function lay(parent: number, name: string, entry: Exclude<TreeEntry, { kind: 'directory' }>): void {
+function lay(parent: number, name: string, entry: TreeLeaf): void {
   const present = statIfThere(below(parent, name));
   switch (entry.kind) {
     case 'symlink': {
@@ -158,7 +164,7 @@ function lay(parent: number, name: string, entry: Exclude<TreeEntry, { kind: 'di
   }
 }
 
-function writeNew(parent: number, entry: Extract<TreeEntry, { kind: 'file' }>): void {
+function writeNew(parent: number, entry: TreeFile): void {
   removeIfThere(below(parent, TEMPORARY));
   const file = openSync(below(parent, TEMPORARY), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -173,12 +179,7 @@ function writeNew(parent: number, entry: Extract<TreeEntry, { kind: 'file' }>): 
   }
 }
 
-function holds(
-  parent: number,
-  name: string,
-  present: Stats,
-  entry: Extract<TreeEntry, { kind: 'file' }>,
-): boolean {
+function holds(parent: number, name: string, present: Stats, entry: TreeFile): boolean {
   if (!present.isFile() || present.size !== entry.content.length || present.uid !== 0 || present.gid !== 0) {
     return false;
   }
