@@ -2,6 +2,8 @@
 export interface Ring {
   readonly name: string;
   readonly files: readonly string[];
+  /** Only files that run a suite of test/conformance, or only those that do not; all when absent. */
+  readonly conformance?: boolean;
   /** Test files that run at one time. */
   readonly concurrency: number;
   /** Milliseconds that one test may take before it counts as failed. */
@@ -12,12 +14,14 @@ export const RINGS = {
   unit: {
     name: 'unit',
     files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts'],
+    conformance: false,
     concurrency: 2,
     timeoutMs: 60_000,
   },
   conformance: {
     name: 'conformance',
-    files: ['test/conformance/**/*.test.ts'],
+    files: ['src/**/*.test.ts'],
+    conformance: true,
     concurrency: 2,
     timeoutMs: 120_000,
   },

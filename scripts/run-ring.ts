@@ -14,7 +14,7 @@ const OutcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('type', [
 
 /** Runs a ring with Node's test runner; its report goes to stdout. A run that died without a failed test counts as one. */
 export async function runRing(ring: Ring, quiet = false): Promise<Outcome[]> {
-  const files = ring.files.flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort();
+  const files = filesOf(ring);
   if (files.length === 0) return [];
   const folder = mkdtempSync(join(tmpdir(), 'mullion-ring-'));
   try {
@@ -40,6 +40,15 @@ export async function runRing(ring: Ring, quiet = false): Promise<Outcome[]> {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+function filesOf(ring: Ring): string[] {
+  const files = ring.files.flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort();
+  if (ring.conformance === undefined) return files;
+  return files.filter(
+    (path) =>
+      /from '.*\/test\/conformance\//.test(readFileSync(join(ROOT, path), 'utf8')) === ring.conformance,
+  );
 }
 
 const runNode = (argv: readonly string[]): Promise<number> =>
