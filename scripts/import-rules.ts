@@ -26,12 +26,7 @@ export const ROOM_RULES: readonly RoomRule[] = [
   { path: 'src/core', may: ['src/contract'], packages: ['zod'], builtins: ['node:crypto', 'node:net'] },
   { path: 'src/host', may: ['src/contract', 'src/core'], packages: ['koffi', 'zod'], builtins: 'any' },
   { path: 'src/drivers', may: [...BASE], packages: ['zod'], builtins: 'any' },
-  {
-    path: 'src/storage',
-    may: [...BASE, 'src/images/image-store.ts', 'src/drivers/driver.ts'],
-    packages: ['zod'],
-    builtins: 'any',
-  },
+  { path: 'src/storage', may: [...BASE], packages: ['zod'], builtins: 'any' },
   {
     path: 'src/images',
     may: [...BASE, 'src/storage/volume.ts', 'src/drivers/driver.ts'],
