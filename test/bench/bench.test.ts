@@ -34,11 +34,13 @@ describe('the benchmark', () => {
       ],
       [
         { what: 'near crun', of: 'mullion', against: 'crun', atMost: 3 },
+        { what: 'small', of: 'mullion', atMost: 100 },
         { what: 'nearer', of: 'mullion', against: 'crun', atMost: 1 },
         { what: 'podman', of: 'mullion', against: 'podman', atMost: 0.33 },
       ],
     );
     assert.match(page, /\| near crun \| 2\.00 \| at most 3\.00 \| yes \|/);
+    assert.match(page, /\| small \| 60\.0 \| at most 100 \| yes \|/);
     assert.match(page, /\| nearer \| 2\.00 \| at most 1\.00 \| no \|/);
     assert.match(page, /\| podman \| not measured here/);
   });

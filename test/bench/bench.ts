@@ -9,7 +9,7 @@ import { ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { launches } from './launches.ts';
 import { measure, type Subject } from './measure.ts';
-import { bareCrun, lxcStart, podmanRun } from './neighbours.ts';
+import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
 import { type Comparison, renderReport, type Section } from './report.ts';
 import { thousandVps } from './thousand.ts';
 
@@ -30,6 +30,7 @@ const AIMS: readonly Comparison[] = [
     against: 'node -e 0 (the pinned Node)',
     atMost: 1.5,
   },
+  { what: 'daemon resident with 1,000 VPSs', of: 'daemon, resident, 1,000 VPSs', atMost: 100 },
 ];
 
 async function launchSection(): Promise<Section> {
@@ -39,9 +40,10 @@ async function launchSection(): Promise<Section> {
   mkdirSync(folder);
   const rootfs = globSync(`${poolDirectory({ instance: '', ...daemon.place })}/images/*/rootfs`)[0];
   if (rootfs === undefined) throw new Error('the image has no rootfs folder');
-  const ground = { rootfs, folder };
-  using crun = await bareCrun(ground);
-  const subjects: Subject[] = [crun, ...launches(daemon), await lxcStart(ground), podmanRun(ground)];
+  using entrance = await openEntrance();
+  const ground = { rootfs, folder, enter: entrance.enter };
+  using podman = podmanRun(ground);
+  const subjects: Subject[] = [await bareCrun(ground), ...launches(daemon), await lxcStart(ground), podman];
   return {
     title: 'From nothing to a running guest',
     notes: [

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { runCommand } from '../support/command.ts';
@@ -9,6 +9,8 @@ import { type Subject, timed } from './measure.ts';
 export interface Ground {
   readonly rootfs: string;
   readonly folder: string;
+  /** Put before crun and podman: see `openEntrance`. */
+  readonly enter: readonly string[];
 }
 
 async function mustRun(argv: readonly string[]): Promise<void> {
@@ -17,38 +19,16 @@ async function mustRun(argv: readonly string[]): Promise<void> {
 }
 
 /**
- * `crun run` of a prepared bundle: all namespaces, /bin/true, from the image's own root file system.
- * crun refuses a hybrid cgroup layout, so there it runs in a mount namespace that hides the cgroup2 tree; entering it
- * by nsenter is part of the time.
+ * crun refuses a hybrid cgroup layout: there it, and podman above it, run in a mount namespace that hides the cgroup2
+ * tree. Entering it by nsenter(1) is part of the time.
  */
-export async function bareCrun(ground: Ground): Promise<Subject & Disposable> {
-  const bundle = join(ground.folder, 'bundle');
-  mkdirSync(bundle, { recursive: true });
-  await mustRun(['crun', 'spec', '--bundle', bundle]);
-  const path = join(bundle, 'config.json');
-  const config: Record<string, unknown> = JSON.parse(readFileSync(path, 'utf8'));
-  config.root = { path: ground.rootfs, readonly: true };
-  config.process = { ...Object(config.process), terminal: false, args: ['/bin/true'] };
-  writeFileSync(path, JSON.stringify(config));
+export async function openEntrance(): Promise<Disposable & { readonly enter: readonly string[] }> {
   const { layout, unified } = detectCgroups();
-  const holder = layout === 'hybrid' && unified !== undefined ? await hidingNamespace(unified) : undefined;
-  const enter = holder === undefined ? [] : ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`];
+  if (layout !== 'hybrid' || unified === undefined) return { enter: [], [Symbol.dispose]: () => undefined };
+  const holder = await hidingNamespace(unified);
   return {
-    name: 'crun run (prepared bundle)',
-    run: (round) =>
-      timed(() =>
-        mustRun([
-          ...enter,
-          'crun',
-          '--root',
-          join(ground.folder, 'crun'),
-          'run',
-          '--bundle',
-          bundle,
-          `bench-${round}`,
-        ]),
-      ),
-    [Symbol.dispose]: () => void holder?.kill('SIGKILL'),
+    enter: ['nsenter', `--mount=/proc/${holder.pid}/ns/mnt`],
+    [Symbol.dispose]: () => void holder.kill('SIGKILL'),
   };
 }
 
@@ -64,6 +44,23 @@ function hidingNamespace(unified: string): Promise<ChildProcess> {
     child.stdout.once('data', () => resolve(child));
     child.once('exit', () => reject(new Error('the mount namespace could not be made')));
   });
+}
+
+/** `crun run` of a prepared bundle: all namespaces, /bin/true, from the image's own root file system. */
+export async function bareCrun({ rootfs, folder, enter }: Ground): Promise<Subject> {
+  const bundle = join(folder, 'bundle');
+  mkdirSync(bundle, { recursive: true });
+  await mustRun(['crun', 'spec', '--bundle', bundle]);
+  const path = join(bundle, 'config.json');
+  const config: Record<string, unknown> = JSON.parse(readFileSync(path, 'utf8'));
+  config.root = { path: rootfs, readonly: true };
+  config.process = { ...Object(config.process), terminal: false, args: ['/bin/true'] };
+  writeFileSync(path, JSON.stringify(config));
+  const base = [...enter, 'crun', '--root', join(folder, 'crun'), 'run', '--bundle', bundle];
+  return {
+    name: 'crun run (prepared bundle)',
+    run: (round) => timed(() => mustRun([...base, `bench-${round}`])),
+  };
 }
 
 /** `lxc-start` until lxc reports RUNNING; without a network, stopped again outside the time. */
@@ -90,10 +87,30 @@ export async function lxcStart(ground: Ground): Promise<Subject> {
   };
 }
 
-/** `podman run --rootfs` of /bin/true, with podman's usual settings but without a network. */
-export function podmanRun(ground: Ground): Subject {
-  const store = ['--root', join(ground.folder, 'podman'), '--runroot', join(ground.folder, 'podman-run')];
-  const flags = ['--rm', '--network', 'none', '--read-only', '--rootfs', ground.rootfs, '/bin/true'];
-  const base = ['podman', ...store, '--cgroup-manager', 'cgroupfs', 'run'];
-  return { name: 'podman run --rootfs', run: () => timed(() => mustRun([...base, ...flags])) };
+/** Lower than any host's own, so that no capability is needed to set them. */
+const LOW_LIMITS = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
+
+/**
+ * `podman run --rootfs` of /bin/true, with podman's usual settings but without a network. podman refuses a run folder
+ * whose path is longer than 50 characters; raising resource limits needs a capability that some hosts withhold.
+ */
+export function podmanRun(ground: Ground): Subject & Disposable {
+  const runRoot = mkdtempSync('/run/mullion-bench-');
+  const store = ['--root', join(ground.folder, 'podman'), '--runroot', runRoot];
+  const flags = [
+    '--rm',
+    '--network',
+    'none',
+    ...LOW_LIMITS,
+    '--read-only',
+    '--rootfs',
+    ground.rootfs,
+    '/bin/true',
+  ];
+  const base = [...ground.enter, 'podman', ...store, '--cgroup-manager', 'cgroupfs', 'run'];
+  return {
+    name: 'podman run --rootfs',
+    run: () => timed(() => mustRun([...base, ...flags])),
+    [Symbol.dispose]: () => rmSync(runRoot, { recursive: true, force: true }),
+  };
 }

@@ -3,7 +3,8 @@ import { type Measurement, median, quantile } from './measure.ts';
 export interface Comparison {
   readonly what: string;
   readonly of: string;
-  readonly against: string;
+  /** Absent: `atMost` is in the unit of `of`. */
+  readonly against?: string;
   /** The median of `of` should be at most this many times that of `against`. */
   readonly atMost: number;
 }
@@ -31,7 +32,7 @@ export function renderReport(
     '',
     '## Aims',
     '',
-    '| aim | ratio of medians | wanted | met |',
+    '| aim | ratio of medians, or MB | wanted | met |',
     '|---|---:|---:|---|',
     ...comparisons.map((comparison) => renderComparison(comparison, sections)),
     '',

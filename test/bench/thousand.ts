@@ -11,6 +11,7 @@ export async function thousandVps(
   rounds: number,
 ): Promise<{ measurements: Measurement[]; launchMs: number }> {
   await using daemon = await TestDaemon.start('bench-fake', {
+    subnet: '10.64.0.0/16',
     config: { drivers: { os: 'fake' }, pool: { backend: 'dir' }, network: { enabled: false } },
   });
   await daemon.ensureImage();
