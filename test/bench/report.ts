@@ -57,9 +57,11 @@ function renderSection({ title, notes, measurements }: Section): string[] {
 function renderComparison({ what, of, against, atMost }: Comparison, sections: readonly Section[]): string {
   const find = (name: string): Measurement | undefined =>
     sections.flatMap(({ measurements }) => measurements).find((measurement) => measurement.name === name);
-  const [left, right] = [find(of), find(against)];
-  if (left === undefined || right === undefined)
-    return `| ${what} | not measured here | ${figure(atMost)} | - |`;
+  const left = find(of);
+  const right = against === undefined ? { samples: [1] } : find(against);
+  if (left === undefined || right === undefined) {
+    return `| ${what} | not measured here | at most ${figure(atMost)} | - |`;
+  }
   const ratio = median(left.samples) / median(right.samples);
   return `| ${what} | ${figure(ratio)} | at most ${figure(atMost)} | ${ratio <= atMost ? 'yes' : 'no'} |`;
 }
