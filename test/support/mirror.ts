@@ -8,7 +8,7 @@ import { type DebianArchive, renderSources } from '../../src/images/apt-sources.
 
 /** A Debian mirror on the loopback that hands on this host's own, and can be lost. */
 export interface TestMirror extends AsyncDisposable {
-  /** Package files that were asked for and given. */
+  /** Package files that were given whole. */
   readonly served: string[];
   /** Package files it still gives before it breaks off; undefined for no limit. */
   remaining: number | undefined;
@@ -33,7 +33,6 @@ export async function startMirror(archive: DebianArchive): Promise<TestMirror> {
         return;
       }
       if (mirror.remaining !== undefined) mirror.remaining -= 1;
-      mirror.served.push(path);
     }
     const headers = Object.fromEntries(
       ['range', 'if-range', 'if-modified-since'].flatMap((name) => {
@@ -49,6 +48,7 @@ export async function startMirror(archive: DebianArchive): Promise<TestMirror> {
     response.writeHead(answer.status, Object.fromEntries(passed));
     if (answer.body === null) response.end();
     else await pipeline(Readable.fromWeb(answer.body), response);
+    if (path.endsWith('.deb')) mirror.served.push(path);
   };
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
