@@ -1,7 +1,10 @@
-import { renameSync, rmSync, symlinkSync } from 'node:fs';
+import { globSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { CACHE, PRIMED } from '../test/support/test-image.ts';
+
+// Lists count as fresh for an hour: begin that hour now, so that it does not end in the midst of the tests.
+for (const stamp of globSync(`${CACHE}/apt/*/updated`)) rmSync(stamp);
 
 /**
  * Builds the image that tests launch, with the machine's own network, which their namespaces do not have; later builds

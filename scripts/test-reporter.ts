@@ -21,11 +21,12 @@ function outcomeOf(event: TestEvent): Outcome | undefined {
     return { type: 'skipped', name, file, reason: typeof skip === 'string' ? skip : 'no reason given' };
   }
   if (todo !== undefined && todo !== false) return { type: 'skipped', name, file, reason: 'not written yet' };
-  if (details.type === 'suite' && (event.type === 'test:pass' || failedOnlyInside(event))) return undefined;
+  if (event.type === 'test:fail' && failedOnlyInside(event)) return undefined;
+  if (event.type === 'test:pass' && details.type === 'suite') return undefined;
   return { type: event.type === 'test:pass' ? 'passed' : 'failed', name, file };
 }
 
 /** A suite, or a test with subtests, fails with them: only the inner one counts. */
 function failedOnlyInside(event: Extract<TestEvent, { type: 'test:fail' }>): boolean {
-  return event.data.details.error.message.includes('subtest');
+  return Reflect.get(event.data.details.error, 'failureType') === 'subtestsFailed';
 }

@@ -1,6 +1,5 @@
-import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
 import { ensureDebianPackages } from './debian-packages.ts';
+import { primeImageCache } from './image-cache.ts';
 import { isRingName, RING_NAMES, RINGS } from './rings.ts';
 import { runRing } from './run-ring.ts';
 import { runStaticChecks } from './static-checks.ts';
@@ -20,10 +19,7 @@ if (missing !== undefined) console.log(`the host is not fully set up: ${missing}
 
 const rings = chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName);
 if (missing === undefined && rings.some((name) => name === 'kernel' || name === 'e2e')) {
-  const primed = spawnSync(process.execPath, [join(import.meta.dirname, 'prime-image-cache.ts')], {
-    stdio: ['ignore', 'inherit', 'inherit'],
-  });
-  if (primed.status !== 0) console.log('the image that tests launch could not be built; see above');
+  if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
 }
 
 const outcomes: Outcome[] = chosen.length === 0 ? runStaticChecks() : [];

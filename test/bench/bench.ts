@@ -2,11 +2,12 @@ import { globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { ensureDebianPackages } from '../../scripts/debian-packages.ts';
+import { primeImageCache } from '../../scripts/image-cache.ts';
 import { poolDirectory } from '../../src/core/naming.ts';
 import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { osRelease } from '../../src/host/facts.ts';
 import { ROOT, TestDaemon } from '../support/daemon.ts';
-import { enterPrivateNetns } from '../support/netns.ts';
+import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
 import { launches } from './launches.ts';
 import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
@@ -75,6 +76,7 @@ const machine = (): string[] => [
 // Before the network is left behind.
 const missing = ensureDebianPackages(['runtime', 'bench']);
 if (missing !== undefined) throw new Error(missing);
+if (!inPrivateNetns() && !primeImageCache()) throw new Error('the image could not be built');
 
 if (enterPrivateNetns(import.meta.url)) {
   const sections = [await launchSection(), await ownWorkSection()];
