@@ -1,5 +1,6 @@
 import { defineCommand } from '../command.ts';
 import { firstWait } from '../follow.ts';
+import { STOP_FLAGS, stopRequest } from '../stop-flags.ts';
 import { runVerb } from '../verb.ts';
 import { MANY_VPS } from '../vps-argument.ts';
 
@@ -8,22 +9,14 @@ export const command = defineCommand({
   description:
     'Shuts the guest down as stop does, then starts it. What was set for the next start takes effect.',
   arguments: { names: MANY_VPS },
-  flags: {
-    timeout: {
-      kind: 'number',
-      value: 'SECONDS',
-      summary: 'wait this long before it is killed',
-      default: '30',
-    },
-    force: { kind: 'boolean', short: 'f', summary: 'kill at once' },
-  },
+  flags: STOP_FLAGS,
   examples: [{ line: 'mullion restart web', does: 'restart one' }],
   run: (context, { arguments: { names }, flags }) =>
     runVerb(context, names, 'is running', (name) =>
       context.client.call('vps.restart', {
         params: { name },
         query: { ...context.project, wait: firstWait(context) },
-        body: { force: flags.force, ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }) },
+        body: stopRequest(flags),
       }),
     ),
 });

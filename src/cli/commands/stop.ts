@@ -1,5 +1,6 @@
 import { defineCommand } from '../command.ts';
 import { firstWait } from '../follow.ts';
+import { STOP_FLAGS, stopRequest } from '../stop-flags.ts';
 import { runVerb } from '../verb.ts';
 import { MANY_VPS } from '../vps-argument.ts';
 
@@ -8,15 +9,7 @@ export const command = defineCommand({
   description:
     'Asks the guest to shut down, waits --timeout seconds for its end, then kills it. With --force it is killed at once.',
   arguments: { names: MANY_VPS },
-  flags: {
-    timeout: {
-      kind: 'number',
-      value: 'SECONDS',
-      summary: 'wait this long before it is killed',
-      default: '30',
-    },
-    force: { kind: 'boolean', short: 'f', summary: 'kill at once' },
-  },
+  flags: STOP_FLAGS,
   examples: [
     { line: 'mullion stop web', does: 'shut one down' },
     { line: 'mullion stop web db --timeout 5', does: 'give two of them five seconds' },
@@ -27,7 +20,7 @@ export const command = defineCommand({
       context.client.call('vps.stop', {
         params: { name },
         query: { ...context.project, wait: firstWait(context) },
-        body: { force: flags.force, ...(flags.timeout === undefined ? {} : { timeout: flags.timeout }) },
+        body: stopRequest(flags),
       }),
     ),
 });
