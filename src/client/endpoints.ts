@@ -4,6 +4,8 @@ import type { RouteName, Routes } from '../contract/routes.ts';
 /** Method, path and transfer of every route, for clients that must not load the schemas. */
 export const ENDPOINTS = {
   'server.info': { method: 'GET', path: '/v1', transfer: 'json' },
+  'techniques.list': { method: 'GET', path: '/v1/techniques', transfer: 'json' },
+  'doctor.run': { method: 'GET', path: '/v1/doctor', transfer: 'json' },
   'vps.list': { method: 'GET', path: '/v1/vps', transfer: 'json' },
   'vps.launch': { method: 'POST', path: '/v1/vps', transfer: 'json' },
   'vps.plan': { method: 'POST', path: '/v1/vps/plan', transfer: 'json' },
@@ -43,8 +45,6 @@ export const ENDPOINTS = {
   'pools.list': { method: 'GET', path: '/v1/pools', transfer: 'json' },
   'pools.info': { method: 'GET', path: '/v1/pools/:name', transfer: 'json' },
   'pools.grow': { method: 'POST', path: '/v1/pools/:name/grow', transfer: 'json' },
-  'techniques.list': { method: 'GET', path: '/v1/techniques', transfer: 'json' },
-  'doctor.run': { method: 'GET', path: '/v1/doctor', transfer: 'json' },
   'tasks.list': { method: 'GET', path: '/v1/tasks', transfer: 'json' },
   'tasks.info': { method: 'GET', path: '/v1/tasks/:id', transfer: 'json' },
   'tasks.cancel': { method: 'DELETE', path: '/v1/tasks/:id', transfer: 'json' },

@@ -1,0 +1,30 @@
+import * as z from 'zod';
+import { CheckSchema, ServerInfoSchema } from '../resources.ts';
+import { TechniqueReportSchema } from '../techniques.ts';
+import { flag, json, list, route } from './route.ts';
+
+/** This host and this installation. */
+export const hostRoutes = {
+  'server.info': route({
+    method: 'GET',
+    path: '/v1',
+    summary: 'What answers here',
+    response: ServerInfoSchema,
+    ...json,
+  }),
+  'techniques.list': route({
+    method: 'GET',
+    path: '/v1/techniques',
+    summary: 'What this host can run, probed',
+    query: z.strictObject({ refresh: flag }),
+    response: list(TechniqueReportSchema),
+    ...json,
+  }),
+  'doctor.run': route({
+    method: 'GET',
+    path: '/v1/doctor',
+    summary: 'Check this host and this installation',
+    response: list(CheckSchema),
+    ...json,
+  }),
+} as const;
