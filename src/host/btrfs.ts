@@ -1,7 +1,7 @@
-import { closeSync, constants, lstatSync, openSync, readFileSync, statfsSync } from 'node:fs';
+import { closeSync, constants, lstatSync, openSync, readdirSync, readFileSync, statfsSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
-import { run } from './run.ts';
 import * as calls from './syscalls/btrfs.ts';
+import { exchangeNames } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
 
 /** statfs(2), f_type. */
@@ -20,8 +20,11 @@ export function isSubvolume(path: string): boolean {
   }
 }
 
+const openFolder = (path: string): number =>
+  openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+
 function withFolder<T>(path: string, use: (fd: number) => T): T {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW);
+  const fd = openFolder(path);
   try {
     return use(fd);
   } finally {
@@ -34,11 +37,19 @@ export function createSubvolume(path: string): void {
   withFolder(dirname(path), (parent) => calls.createSubvolumeAt(parent, basename(path)));
 }
 
-/** A writable or read-only copy that shares all data; without the subvolumes inside. @throws SystemError */
-export function snapshotSubvolume(source: string, target: string, readOnly: boolean): void {
-  withFolder(source, (from) =>
-    withFolder(dirname(target), (parent) => calls.snapshotAt(parent, basename(target), from, readOnly)),
-  );
+/**
+ * A writable or read-only copy that shares all data, without the subvolumes inside; on the disk when it answers.
+ * @throws SystemError EEXIST, ENOSPC
+ */
+export async function snapshotSubvolume(source: string, target: string, readOnly: boolean): Promise<void> {
+  const from = openFolder(source);
+  const parent = openFolder(dirname(target));
+  try {
+    await calls.snapshotAt(parent, basename(target), from, readOnly);
+  } finally {
+    closeSync(from);
+    closeSync(parent);
+  }
 }
 
 /** Removes the subvolume and all subvolumes inside it; its space comes back in the background. @throws SystemError */
@@ -54,6 +65,9 @@ function destroyTree(fd: number, id: bigint): void {
   for (const child of calls.childSubvolumes(fd, id)) destroyTree(fd, child);
   calls.destroySubvolumeById(fd, id);
 }
+
+/** Swaps the names of two subvolumes, in one step. @throws SystemError */
+export const exchangeSubvolumes = (one: string, other: string): number => exchangeNames(one, other);
 
 /** @throws SystemError */
 export const setSubvolumeReadOnly = (path: string, readOnly: boolean): void =>
@@ -79,9 +93,52 @@ export function enableSimpleQuota(path: string): boolean {
   }
 }
 
-/** Writes beyond it fail with EDQUOT. @throws SystemError */
-export const limitSubvolume = (path: string, bytes: number | undefined): void =>
-  withFolder(path, (fd) => calls.limitQgroup(fd, calls.subvolumeId(fd), bytes));
+/**
+ * Writes beyond it fail with EDQUOT. Of a subvolume in a succession, all of that is limited. Asked by the parent folder, as a
+ * subvolume at its limit has no room for the change itself. @throws SystemError
+ */
+export function limitSubvolume(path: string, bytes: number | undefined): void {
+  const id = withFolder(path, calls.subvolumeId);
+  withFolder(dirname(path), (parent) => calls.limitQgroup(parent, calls.groupOf(parent, id) ?? id, bytes));
+}
+
+/**
+ * Counts both as one from now on: what `earlier` wrote and is still kept somewhere, and what `later`, which takes its
+ * place, will write. The limit stays. @throws SystemError
+ */
+export function succeedSubvolume(earlier: string, later: string): void {
+  const id = withFolder(earlier, calls.subvolumeId);
+  const successor = withFolder(later, calls.subvolumeId);
+  withFolder(dirname(earlier), (parent) => {
+    const known = calls.groupOf(parent, id);
+    if (known !== undefined) return calls.assignToGroup(parent, successor, known);
+    const group = calls.groupAbove(id);
+    const { limit } = subvolumeUsage(earlier);
+    try {
+      calls.createGroup(parent, group);
+    } catch (failure) {
+      if (!hasCode(failure, 'EEXIST')) throw failure;
+    }
+    calls.limitQgroup(parent, group, limit);
+    calls.assignToGroup(parent, successor, group);
+    calls.assignToGroup(parent, id, group);
+    calls.limitQgroup(parent, id, undefined);
+  });
+}
+
+/** Forgets successions of which no data is left. */
+export const pruneSuccessions = (path: string): void =>
+  withFolder(path, (fd) => {
+    for (const name of readdirSync(qgroupDirectory(path))) {
+      const id = /^1_(\d+)$/.exec(name)?.[1];
+      if (id === undefined || readOrEmpty(join(qgroupDirectory(path), name, 'referenced')) !== '0') continue;
+      try {
+        calls.destroyGroup(fd, calls.groupAbove(BigInt(id)));
+      } catch (failure) {
+        if (!hasCode(failure, 'EBUSY')) throw failure;
+      }
+    }
+  });
 
 export interface SubvolumeUsage {
   /** Bytes charged, those on their way to the disk included. */
@@ -91,14 +148,19 @@ export interface SubvolumeUsage {
 
 /** What the kernel counts at this moment; only with quota. */
 export function subvolumeUsage(path: string): SubvolumeUsage {
-  const id = withFolder(path, calls.subvolumeId);
-  const qgroup = join(qgroupDirectory(path), `0_${id}`);
+  const qgroup = join(qgroupDirectory(path), withFolder(path, groupName));
   const number = (file: string): number => Number(readOrEmpty(join(qgroup, file)));
   const hasLimit = (number('limit_flags') & 1) !== 0;
   return {
     used: number('referenced') + number('rsv_data'),
     limit: hasLimit ? number('max_referenced') : undefined,
   };
+}
+
+function groupName(fd: number): string {
+  const id = calls.subvolumeId(fd);
+  const group = calls.groupOf(fd, id);
+  return group === undefined ? `0_${id}` : `1_${BigInt.asUintN(48, group)}`;
 }
 
 const qgroupDirectory = (path: string): string =>
@@ -115,8 +177,13 @@ function readOrEmpty(path: string): string {
 
 /**
  * Returns when all that was written before is on the disk; also sets off the clearing of destroyed subvolumes, which
- * otherwise waits for the next commit, up to 30 seconds. A command, as the call would block for as long as it takes.
+ * otherwise waits for the next commit, up to 30 seconds.
  */
-export const syncBtrfs = async (path: string): Promise<void> => {
-  await run(['btrfs', 'filesystem', 'sync', path], { timeoutMs: 600_000 });
-};
+export async function syncBtrfs(path: string): Promise<void> {
+  const fd = openFolder(path);
+  try {
+    await calls.syncFileSystem(fd);
+  } finally {
+    closeSync(fd);
+  }
+}

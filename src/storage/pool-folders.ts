@@ -24,18 +24,22 @@ export class PoolFolders {
   readonly #volumes: string;
   readonly #images: string;
   readonly #making: string;
+  readonly #snapshots: string;
+  readonly #accounts: string;
 
   constructor(root: string) {
     this.root = root;
     this.#volumes = join(root, 'volumes');
     this.#images = join(root, 'images');
     this.#making = join(root, 'making');
+    this.#snapshots = join(root, 'snapshots');
+    this.#accounts = join(root, 'accounts');
   }
 
   /** Makes the folders and claims them for this installation. @throws MullionError `in_use` when another has them */
   prepare(owner: PoolOwner): void {
     claim(this.root, owner);
-    for (const folder of [this.#volumes, this.#images, this.#making]) {
+    for (const folder of [this.#volumes, this.#images, this.#making, this.#snapshots, this.#accounts]) {
       mkdirSync(folder, { recursive: true });
       chmodSync(folder, 0o711);
     }
@@ -50,6 +54,17 @@ export class PoolFolders {
   staging(id: string): string {
     return `${this.image(id)}${STAGING_SUFFIX}`;
   }
+  /** Holds the snapshots of one volume. */
+  snapshotsOf(volume: string): string {
+    return join(this.#snapshots, checkVolumeId(volume));
+  }
+  snapshot(volume: string, name: string): string {
+    return join(this.snapshotsOf(volume), checkVolumeId(name));
+  }
+  /** What is known of a volume's limit beside what the file system knows. */
+  account(volume: string): string {
+    return join(this.#accounts, checkVolumeId(volume));
+  }
   /** Where a volume or image is made, or taken apart, unseen. */
   making(id: string): string {
     return join(this.#making, checkVolumeId(id));
@@ -57,6 +72,10 @@ export class PoolFolders {
 
   listVolumes(): string[] {
     return readdirSync(this.#volumes).sort();
+  }
+  listSnapshots(volume: string): string[] {
+    const folder = this.snapshotsOf(volume);
+    return existsSync(folder) ? readdirSync(folder).sort() : [];
   }
   listImages(): { readonly id: string; readonly sealed: boolean }[] {
     return readdirSync(this.#images)
@@ -66,6 +85,9 @@ export class PoolFolders {
           ? { id: name.slice(0, -STAGING_SUFFIX.length), sealed: false }
           : { id: name, sealed: true },
       );
+  }
+  listAccounts(): string[] {
+    return readdirSync(this.#accounts).filter((name) => !name.endsWith('.new'));
   }
   /** Paths of what was left half made or half deleted. */
   leftovers(): string[] {

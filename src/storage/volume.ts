@@ -6,6 +6,12 @@ export interface VolumeUsage {
   readonly limit: number | undefined;
 }
 
+/** A volume as it is now, or as one of its snapshots keeps it. */
+export interface VolumeSource {
+  readonly volume: string;
+  readonly snapshot?: string | undefined;
+}
+
 /**
  * Where data lives. A volume holds one VPS's data, whatever its technique; an image folder holds an image's parts.
  * Every call is safe to repeat.
@@ -23,12 +29,35 @@ export interface VolumeBackend {
 
   /** @throws already_exists, insufficient_disk */
   createVolume(id: string, limit: number): Promise<void>;
+  /** With its snapshots. */
   deleteVolume(id: string): Promise<void>;
   /** @throws not_supported without quota */
   setLimit(id: string, limit: number): Promise<void>;
   usage(id: string): Promise<VolumeUsage>;
   listVolumes(): Promise<string[]>;
   volumePath(id: string): string;
+
+  /**
+   * A read-only copy of the volume at one instant, also while something writes to it, made in one step and on the disk
+   * when this answers. What it keeps does not count against the volume's limit.
+   * @throws not_supported without `features.snapshots`, not_found, already_exists, insufficient_disk
+   */
+  createSnapshot(id: string, snapshot: string): Promise<void>;
+  deleteSnapshot(id: string, snapshot: string): Promise<void>;
+  listSnapshots(id: string): Promise<string[]>;
+  /** Read-only. */
+  snapshotPath(id: string, snapshot: string): string;
+  /**
+   * The volume becomes what the snapshot holds, in one step, with its limit; nothing of it may be in use.
+   * @throws not_supported, not_found, insufficient_disk
+   */
+  restoreSnapshot(id: string, snapshot: string): Promise<void>;
+  /**
+   * A new volume with the same content and a limit of its own, which counts only what is written to it. At one instant
+   * with `features.snapshots`; without, nothing may write to the source meanwhile, and it takes time and space.
+   * @throws not_found, already_exists, insufficient_disk
+   */
+  cloneVolume(source: VolumeSource, id: string, limit: number): Promise<void>;
 
   /** An empty folder under construction; `sealImage` makes it the image, read-only where the backend can. */
   stageImage(id: string): Promise<string>;

@@ -6,9 +6,10 @@ import { MS, mount, mountsUnder } from '../../src/host/mounts.ts';
 import { hasCode } from '../../src/host/system-error.ts';
 import type { VolumeBackend } from '../../src/storage/volume.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { snapshotChecks } from './volume-snapshots.ts';
 
 const MIB = 1024 ** 2;
-const TRICKS = [
+export const TRICKS = [
   '',
   '.',
   '..',
@@ -40,6 +41,8 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
   };
 
   describe(`volumes of ${name}`, () => {
+    snapshotChecks(check);
+
     check('a new volume is an empty folder that only root may enter', async ({ pool }) => {
       await pool.createVolume('v1', 64 * MIB);
       assert.deepEqual(readdirSync(pool.volumePath('v1')), []);
@@ -260,7 +263,7 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
 }
 
 /** Writes up to `most` bytes; how many went to the disk, and the error that ended it. */
-function fill(path: string, most: number): { written: number; error: unknown } {
+export function fill(path: string, most: number): { written: number; error: unknown } {
   const piece = Buffer.alloc(MIB, 1);
   let written = 0;
   try {
@@ -274,7 +277,11 @@ function fill(path: string, most: number): { written: number; error: unknown } {
   return { written, error: undefined };
 }
 
-function assertStopped(result: { written: number; error: unknown }, limit: number, code: string): void {
+export function assertStopped(
+  result: { written: number; error: unknown },
+  limit: number,
+  code: string,
+): void {
   assert.ok(hasCode(result.error, code), `ended by ${String(result.error)} after ${result.written} bytes`);
   const tolerance = 4 * MIB;
   assert.ok(

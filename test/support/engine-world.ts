@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { type ErrorCode, MullionError } from '../../src/contract/errors.ts';
@@ -13,7 +13,7 @@ import { createFakeDriver } from '../../src/drivers/fake/driver.ts';
 import { createEngine, type Engine, type EngineDeps } from '../../src/engine/engine.ts';
 import type { ImageRecord, ImageStore } from '../../src/images/image-store.ts';
 import type { NetworkBackend } from '../../src/network/network.ts';
-import type { VolumeBackend } from '../../src/storage/volume.ts';
+import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { scratchDirectory } from './scratch.ts';
@@ -21,7 +21,7 @@ import { scratchDirectory } from './scratch.ts';
 /** Folders of a temporary directory with limits that are noted and nothing more. */
 export class NotedPool implements VolumeBackend {
   readonly backend = 'dir' as const;
-  readonly features = { quota: true, reflink: false, snapshots: false, grow: true };
+  readonly features = { quota: true, reflink: false, snapshots: true, grow: true };
   readonly limits = new Map<string, number>();
   readonly #root: string;
   size = 100 * GIB;
@@ -49,6 +49,7 @@ export class NotedPool implements VolumeBackend {
   }
   async deleteVolume(id: string): Promise<void> {
     rmSync(this.volumePath(id), { recursive: true, force: true });
+    rmSync(`${this.#root}.snapshots/${id}`, { recursive: true, force: true });
     this.limits.delete(id);
   }
   async setLimit(id: string, limit: number): Promise<void> {
@@ -63,6 +64,29 @@ export class NotedPool implements VolumeBackend {
   }
   volumePath(id: string): string {
     return join(this.#root, id);
+  }
+  async createSnapshot(id: string, snapshot: string): Promise<void> {
+    if (existsSync(this.snapshotPath(id, snapshot))) throw new Error(`${snapshot} is there`);
+    cpSync(this.volumePath(id), this.snapshotPath(id, snapshot), { recursive: true });
+  }
+  async deleteSnapshot(id: string, snapshot: string): Promise<void> {
+    rmSync(this.snapshotPath(id, snapshot), { recursive: true, force: true });
+  }
+  async listSnapshots(id: string): Promise<string[]> {
+    const folder = `${this.#root}.snapshots/${id}`;
+    return existsSync(folder) ? readdirSync(folder).sort() : [];
+  }
+  snapshotPath(id: string, snapshot: string): string {
+    return `${this.#root}.snapshots/${id}/${snapshot}`;
+  }
+  async restoreSnapshot(id: string, snapshot: string): Promise<void> {
+    rmSync(this.volumePath(id), { recursive: true });
+    cpSync(this.snapshotPath(id, snapshot), this.volumePath(id), { recursive: true });
+  }
+  async cloneVolume({ volume, snapshot }: VolumeSource, id: string, limit: number): Promise<void> {
+    const source = snapshot === undefined ? this.volumePath(volume) : this.snapshotPath(volume, snapshot);
+    cpSync(source, this.volumePath(id), { recursive: true, errorOnExist: true, force: false });
+    this.limits.set(id, limit);
   }
   async stageImage(): Promise<string> {
     return this.#root;

@@ -1,4 +1,4 @@
-import { ioctl } from './libc.ts';
+import { ioctl, ioctlElsewhere } from './libc.ts';
 
 /** ioctls of btrfs (linux/btrfs.h), each on a descriptor inside the file system. All throw SystemError. */
 const WRITE = 1;
@@ -15,6 +15,9 @@ const INO_LOOKUP = request(READ | WRITE, 18, 4096);
 const TREE_SEARCH_V2 = request(READ | WRITE, 17, 112);
 const FS_INFO = request(READ, 31, 1024);
 const QUOTA_CTL = request(READ | WRITE, 40, 16);
+const SYNC = request(0, 8, 0);
+const QGROUP_ASSIGN = request(WRITE, 41, 24);
+const QGROUP_CREATE = request(WRITE, 42, 16);
 const QGROUP_LIMIT = request(READ, 43, 48);
 
 const SUBVOL_RDONLY = 1n << 1n;
@@ -23,6 +26,8 @@ const SUBVOL_SPEC_BY_ID = 1n << 4n;
 export const FIRST_FREE_OBJECTID = 256n;
 const ROOT_TREE = 1n;
 const ROOT_REF_KEY = 156;
+const QUOTA_TREE = 8n;
+const QGROUP_RELATION_KEY = 246;
 const QUOTA_CTL_ENABLE_SIMPLE = 4n;
 const QGROUP_LIMIT_MAX_RFER = 1n;
 const NO_LIMIT = 2n ** 64n - 1n;
@@ -40,13 +45,22 @@ function volumeArguments(name: string | bigint, fd = 0, flags = 0n): Buffer {
 export const createSubvolumeAt = (parentFd: number, name: string): number =>
   ioctl(parentFd, `BTRFS_IOC_SUBVOL_CREATE ${name}`, SUBVOL_CREATE_V2, volumeArguments(name));
 
-export const snapshotAt = (parentFd: number, name: string, sourceFd: number, readOnly: boolean): number =>
-  ioctl(
+/** Waits until the source's data is on the disk. */
+export const snapshotAt = (
+  parentFd: number,
+  name: string,
+  sourceFd: number,
+  readOnly: boolean,
+): Promise<void> =>
+  ioctlElsewhere(
     parentFd,
     `BTRFS_IOC_SNAP_CREATE ${name}`,
     SNAP_CREATE_V2,
     volumeArguments(name, sourceFd, readOnly ? SUBVOL_RDONLY : 0n),
   );
+
+/** Waits until all that was written to the file system is on the disk. */
+export const syncFileSystem = (fd: number): Promise<void> => ioctlElsewhere(fd, 'BTRFS_IOC_SYNC', SYNC, null);
 
 /** `fd` is any folder of the file system. Linux 5.7. */
 export const destroySubvolumeById = (fd: number, id: bigint): number =>
@@ -76,7 +90,7 @@ export function subvolumeId(fd: number): bigint {
 export function childSubvolumes(fd: number, id: bigint): bigint[] {
   const children: bigint[] = [];
   for (let from = 0n; ; ) {
-    const found = searchRootRefs(fd, id, from);
+    const found = searchTree(fd, ROOT_TREE, ROOT_REF_KEY, id, from);
     children.push(...found);
     const last = found.at(-1);
     if (last === undefined) return children;
@@ -87,27 +101,55 @@ export function childSubvolumes(fd: number, id: bigint): bigint[] {
 const SEARCH_HEADER = 112;
 const ITEM_HEADER = 32;
 
-/** One page of a tree search: struct btrfs_ioctl_search_key, buffer size, then headers and items. */
-function searchRootRefs(fd: number, id: bigint, from: bigint): bigint[] {
+/** Offsets of one object's keys, one page of them: struct btrfs_ioctl_search_key, buffer size, headers and items. */
+function searchTree(fd: number, tree: bigint, key: number, id: bigint, from: bigint): bigint[] {
   const memory = Buffer.alloc(SEARCH_HEADER + 65_536);
   const all = 2n ** 64n - 1n;
-  for (const [index, value] of [ROOT_TREE, id, id, from, all, 0n, all].entries()) {
+  for (const [index, value] of [tree, id, id, from, all, 0n, all].entries()) {
     memory.writeBigUInt64LE(value, index * 8);
   }
-  memory.writeUInt32LE(ROOT_REF_KEY, 56);
-  memory.writeUInt32LE(ROOT_REF_KEY, 60);
+  memory.writeUInt32LE(key, 56);
+  memory.writeUInt32LE(key, 60);
   memory.writeUInt32LE(4096, 64);
   memory.writeBigUInt64LE(65_536n, 104);
   ioctl(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
   const ids: bigint[] = [];
   let offset = SEARCH_HEADER;
   for (let left = memory.readUInt32LE(64); left > 0; left -= 1) {
-    if (memory.readBigUInt64LE(offset + 8) === id && memory.readUInt32LE(offset + 24) === ROOT_REF_KEY) {
+    if (memory.readBigUInt64LE(offset + 8) === id && memory.readUInt32LE(offset + 24) === key) {
       ids.push(memory.readBigUInt64LE(offset + 16));
     }
     offset += ITEM_HEADER + memory.readUInt32LE(offset + 28);
   }
   return ids;
+}
+
+const LEVEL_BITS = 48n;
+/** A quota group above those of subvolumes; its number is a subvolume's id that is never given again. */
+export const groupAbove = (id: bigint): bigint => (1n << LEVEL_BITS) | id;
+
+/** The group above a subvolume's own; undefined when there is none. Only with quota. */
+export const groupOf = (fd: number, id: bigint): bigint | undefined =>
+  searchTree(fd, QUOTA_TREE, QGROUP_RELATION_KEY, id, 0n).find((other) => other >> LEVEL_BITS > 0n);
+
+export function createGroup(fd: number, group: bigint): void {
+  ioctl(fd, 'BTRFS_IOC_QGROUP_CREATE', QGROUP_CREATE, groupArguments(1n, group));
+}
+
+/** EBUSY while anything is counted in it. */
+export function destroyGroup(fd: number, group: bigint): void {
+  ioctl(fd, 'BTRFS_IOC_QGROUP_CREATE', QGROUP_CREATE, groupArguments(0n, group));
+}
+
+/** What the subvolume is charged for, the group is charged for too. */
+export function assignToGroup(fd: number, id: bigint, group: bigint): void {
+  ioctl(fd, 'BTRFS_IOC_QGROUP_ASSIGN', QGROUP_ASSIGN, groupArguments(1n, id, group));
+}
+
+function groupArguments(...values: bigint[]): Buffer {
+  const memory = Buffer.alloc(values.length * 8);
+  for (const [index, value] of values.entries()) memory.writeBigUInt64LE(value, index * 8);
+  return memory;
 }
 
 /** As /sys/fs/btrfs names it. */
@@ -124,7 +166,7 @@ export function enableSimpleQuota(fd: number): void {
   ioctl(fd, 'BTRFS_IOC_QUOTA_CTL', QUOTA_CTL, memory);
 }
 
-/** Most bytes that the subvolume may be charged; no limit when undefined. */
+/** Most bytes that the subvolume, or the group, may be charged; no limit when undefined. */
 export function limitQgroup(fd: number, id: bigint, bytes: number | undefined): void {
   const memory = Buffer.alloc(48);
   memory.writeBigUInt64LE(id, 0);

@@ -20,6 +20,15 @@ export const O_CLOEXEC = 0o2000000;
 /** libc's functions as they are; a failing one returns -1 and `errno` tells why. */
 interface Libc {
   errno(): number;
+  /** ioctl(2) on a thread of its own; answers the errno, or 0. */
+  ioctlElsewhere(fd: number, request: number, argument: Memory): Promise<number>;
+  renameat2(
+    oldDirectory: number,
+    oldPath: string,
+    newDirectory: number,
+    newPath: string,
+    flags: number,
+  ): number;
   syscall(number: number, ...typesAndValues: readonly (string | number | Memory)[]): number;
   ioctl(fd: number, request: number, argument: Memory): number;
   mount(source: string, target: string, fstype: string | null, flags: number, data: string | null): number;
@@ -48,10 +57,21 @@ export function libc(): Libc {
 function load(): Libc {
   const koffi: Koffi = createRequire(import.meta.url)('koffi');
   const library = koffi.load('libc.so.6');
+  const ioctlFunction = library.func('int ioctl(int fd, unsigned long request, void *argument)');
   return {
     errno: () => koffi.errno(),
+    ioctlElsewhere: (fd, request, argument) =>
+      new Promise((resolve, reject) => {
+        ioctlFunction.async(fd, request, argument, (failure: unknown, result: number) => {
+          if (failure === null) resolve(result < 0 ? koffi.errno() : 0);
+          else reject(failure);
+        });
+      }),
+    renameat2: library.func(
+      'int renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned int flags)',
+    ),
     syscall: library.func('long syscall(long number, ...)'),
-    ioctl: library.func('int ioctl(int fd, unsigned long request, void *argument)'),
+    ioctl: ioctlFunction,
     mount: library.func(
       'int mount(const char *source, const char *target, const char *fstype, unsigned long flags, const char *data)',
     ),
@@ -79,6 +99,26 @@ export function checked(name: string, result: number, subject?: string): number 
 /** @throws SystemError */
 export const ioctl = (fd: number, name: string, request: number, argument: Memory): number =>
   checked(name, libc().ioctl(fd, request, argument));
+
+/** For calls that may wait for the disk: the daemon goes on meanwhile. @throws SystemError */
+export async function ioctlElsewhere(
+  fd: number,
+  name: string,
+  request: number,
+  argument: Memory,
+): Promise<void> {
+  const errno = await libc().ioctlElsewhere(fd, request, argument);
+  if (errno !== 0) throw new SystemError(name, errno);
+}
+
+const RENAME_EXCHANGE = 2;
+/** Swaps what two names lead to, in one step (rename(2)). @throws SystemError */
+export const exchangeNames = (one: string, other: string): number =>
+  checked(
+    'renameat2',
+    libc().renameat2(AT_FDCWD, one, AT_FDCWD, other, RENAME_EXCHANGE),
+    `${one} and ${other}`,
+  );
 
 /** open_tree(2). @throws SystemError */
 export const openTree = (path: string, flags: number): number =>

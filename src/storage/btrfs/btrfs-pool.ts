@@ -1,4 +1,4 @@
-import { chmodSync, existsSync, renameSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { MullionError } from '../../contract/errors.ts';
 import type { Pool } from '../../contract/resources.ts';
 import * as btrfs from '../../host/btrfs.ts';
@@ -8,8 +8,9 @@ import { hasCode } from '../../host/system-error.ts';
 import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { VolumeBackend, VolumeUsage } from '../volume.ts';
+import type { VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit, poolIsFull } from '../volume-limits.ts';
+import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
 import { reclaimableSpace } from './reclaim.ts';
 
@@ -20,6 +21,7 @@ export class BtrfsPool implements VolumeBackend {
   readonly #folders: PoolFolders;
   readonly #owner: PoolOwner;
   readonly #lock: string;
+  readonly #accounts: Accounts;
   #quota: btrfs.QuotaMode = 'off';
 
   /** `lock` is a file that keeps two daemons from opening it at one time. */
@@ -28,6 +30,7 @@ export class BtrfsPool implements VolumeBackend {
     this.#folders = new PoolFolders(ground.root);
     this.#owner = { instance, backend: 'btrfs' };
     this.#lock = lock;
+    this.#accounts = new Accounts(this.#folders);
   }
 
   /** As found by `open`. */
@@ -43,6 +46,9 @@ export class BtrfsPool implements VolumeBackend {
       if (btrfs.quotaMode(root) === 'off') btrfs.enableSimpleQuota(root);
       this.#quota = btrfs.quotaMode(root);
       for (const path of this.#folders.leftovers()) await destroy(path);
+      if (!this.features.quota) return;
+      for (const id of this.#folders.listAccounts()) this.#accounts.apply(id);
+      btrfs.pruneSuccessions(root);
     });
   }
 
@@ -69,12 +75,8 @@ export class BtrfsPool implements VolumeBackend {
   }
 
   async createVolume(id: string, limit: number): Promise<void> {
-    const path = this.#folders.volume(id);
     checkLimit(limit, (await spaceOf(this.#folders.root)).size);
-    checkFree(await reclaimableSpace(this.#folders.root));
-    if (existsSync(path)) throw new MullionError('already_exists', `The volume ${id} exists already.`);
-    const draft = this.#folders.making(id);
-    if (existsSync(draft)) await destroy(draft);
+    const { path, draft } = await this.#beginVolume(id);
     this.#make(draft, () => {
       if (this.features.quota) btrfs.limitSubvolume(draft, limit);
       renameSync(draft, path);
@@ -82,23 +84,29 @@ export class BtrfsPool implements VolumeBackend {
   }
 
   async deleteVolume(id: string): Promise<void> {
+    for (const snapshot of this.#folders.listSnapshots(id))
+      await destroy(this.#folders.snapshot(id, snapshot));
+    rmSync(this.#folders.snapshotsOf(id), { recursive: true, force: true });
     await destroy(this.#folders.volume(id));
+    this.#accounts.forget(id);
   }
 
   async setLimit(id: string, limit: number): Promise<void> {
-    const path = this.#existing(id);
+    this.#existing(id);
     if (!this.features.quota) {
       throw new MullionError('not_supported', 'This pool cannot limit a volume.', {
         remedy: 'See why with: mullion pool info',
       });
     }
     checkLimit(limit, (await spaceOf(this.#folders.root)).size);
-    btrfs.limitSubvolume(path, limit);
+    this.#accounts.setLimit(id, limit);
   }
 
   async usage(id: string): Promise<VolumeUsage> {
     const path = this.#existing(id);
-    if (this.features.quota) return btrfs.subvolumeUsage(path);
+    if (this.features.quota) {
+      return { used: btrfs.subvolumeUsage(path).used, limit: this.#accounts.limitOf(id) };
+    }
     return { used: await measureFolder(path), limit: undefined };
   }
 
@@ -108,6 +116,54 @@ export class BtrfsPool implements VolumeBackend {
 
   volumePath(id: string): string {
     return this.#folders.volume(id);
+  }
+
+  async createSnapshot(id: string, snapshot: string): Promise<void> {
+    const path = this.#folders.snapshot(id, snapshot);
+    const volume = this.#existing(id);
+    checkFree(await reclaimableSpace(this.#folders.root));
+    mkdirSync(this.#folders.snapshotsOf(id), { recursive: true, mode: 0o711 });
+    await this.#copy(volume, path, true, `The snapshot ${snapshot} exists already.`);
+    if (this.features.quota) this.#accounts.addSnapshot(id, snapshot);
+  }
+
+  async deleteSnapshot(id: string, snapshot: string): Promise<void> {
+    await destroy(this.#folders.snapshot(id, snapshot));
+    if (this.features.quota && existsSync(this.#folders.volume(id))) {
+      this.#accounts.removeSnapshot(id, snapshot);
+    }
+  }
+
+  async listSnapshots(id: string): Promise<string[]> {
+    return this.#folders.listSnapshots(id);
+  }
+
+  snapshotPath(id: string, snapshot: string): string {
+    return this.#folders.snapshot(id, snapshot);
+  }
+
+  async restoreSnapshot(id: string, snapshot: string): Promise<void> {
+    const source = this.#existing(id, snapshot);
+    const volume = this.#existing(id);
+    checkFree(await reclaimableSpace(this.#folders.root));
+    const draft = this.#folders.making(id);
+    await destroy(draft);
+    await this.#copy(source, draft, false, `The volume ${id} is being restored already.`);
+    if (this.features.quota) btrfs.succeedSubvolume(volume, draft);
+    for (const { target } of mountsUnder(volume).reverse()) unmount(target);
+    btrfs.exchangeSubvolumes(draft, volume);
+    await btrfs.syncBtrfs(volume);
+    await destroy(draft);
+  }
+
+  async cloneVolume({ volume, snapshot }: VolumeSource, id: string, limit: number): Promise<void> {
+    const source = this.#existing(volume, snapshot);
+    checkLimit(limit, (await spaceOf(this.#folders.root)).size);
+    const { path, draft } = await this.#beginVolume(id);
+    await this.#copy(source, draft, false, `The volume ${id} is being made already.`);
+    if (this.features.quota) btrfs.limitSubvolume(draft, limit);
+    renameSync(draft, path);
+    await btrfs.syncBtrfs(path);
   }
 
   async stageImage(id: string): Promise<string> {
@@ -145,10 +201,31 @@ export class BtrfsPool implements VolumeBackend {
     return this.#folders.image(id);
   }
 
-  #existing(id: string): string {
-    const path = this.#folders.volume(id);
+  #existing(id: string, snapshot?: string): string {
+    const path = snapshot === undefined ? this.#folders.volume(id) : this.#folders.snapshot(id, snapshot);
     if (existsSync(path)) return path;
-    throw new MullionError('not_found', `There is no volume ${id}.`);
+    const what = snapshot === undefined ? `volume ${id}` : `snapshot ${snapshot} of the volume ${id}`;
+    throw new MullionError('not_found', `There is no ${what}.`);
+  }
+
+  /** Where a new volume will be, and where it is made. */
+  async #beginVolume(id: string): Promise<{ path: string; draft: string }> {
+    const path = this.#folders.volume(id);
+    checkFree(await reclaimableSpace(this.#folders.root));
+    if (existsSync(path)) throw new MullionError('already_exists', `The volume ${id} exists already.`);
+    const draft = this.#folders.making(id);
+    await destroy(draft);
+    return { path, draft };
+  }
+
+  async #copy(source: string, target: string, readOnly: boolean, taken: string): Promise<void> {
+    try {
+      await btrfs.snapshotSubvolume(source, target, readOnly);
+    } catch (cause) {
+      if (hasCode(cause, 'ENOSPC')) throw poolIsFull(0, cause);
+      if (hasCode(cause, 'EEXIST')) throw new MullionError('already_exists', taken, { cause });
+      throw cause;
+    }
   }
 
   #make(path: string, complete: () => void): void {

@@ -5,9 +5,9 @@ import { spaceOf } from '../../host/file-systems.ts';
 import { mountsUnder, unmount } from '../../host/mounts.ts';
 import { run } from '../../host/run.ts';
 import { exclusively } from '../exclusive.ts';
-import { measureFolder, removeFolder } from '../folder-commands.ts';
+import { copyFolder, measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { VolumeBackend, VolumeUsage } from '../volume.ts';
+import type { VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit } from '../volume-limits.ts';
 
 const WARNINGS = [
@@ -98,6 +98,44 @@ export class DirPool implements VolumeBackend {
     return this.#folders.volume(id);
   }
 
+  async createSnapshot(id: string, snapshot: string): Promise<void> {
+    this.snapshotPath(id, snapshot);
+    this.#existing(id);
+    throw noSnapshots();
+  }
+
+  async deleteSnapshot(id: string, snapshot: string): Promise<void> {
+    this.snapshotPath(id, snapshot);
+  }
+
+  async listSnapshots(id: string): Promise<string[]> {
+    return this.#folders.listSnapshots(id);
+  }
+
+  snapshotPath(id: string, snapshot: string): string {
+    return this.#folders.snapshot(id, snapshot);
+  }
+
+  async restoreSnapshot(id: string, snapshot: string): Promise<void> {
+    this.snapshotPath(id, snapshot);
+    this.#existing(id);
+    throw noSnapshots();
+  }
+
+  async cloneVolume({ volume, snapshot }: VolumeSource, id: string, limit: number): Promise<void> {
+    const source = this.#existing(volume);
+    if (snapshot !== undefined) throw noSnapshots();
+    const path = this.#folders.volume(id);
+    const { size, free } = await spaceOf(this.#folders.root);
+    checkLimit(limit, size);
+    checkFree(free - (await measureFolder(source)));
+    if (existsSync(path)) throw new MullionError('already_exists', `The volume ${id} exists already.`);
+    const draft = this.#folders.making(id);
+    await removeTree(draft);
+    await copyFolder(source, draft);
+    renameSync(draft, path);
+  }
+
   async stageImage(id: string): Promise<string> {
     if (existsSync(this.#folders.image(id))) {
       throw new MullionError('already_exists', `The image ${id} exists already.`);
@@ -148,6 +186,11 @@ export class DirPool implements VolumeBackend {
     await removeTree(away);
   }
 }
+
+const noSnapshots = (): MullionError =>
+  new MullionError('not_supported', 'Plain folders have no snapshots.', {
+    remedy: 'Use a btrfs pool: mullion pool info says why this one is of plain folders',
+  });
 
 async function removeTree(path: string): Promise<void> {
   for (const { target } of mountsUnder(path).reverse()) unmount(target);
