@@ -34,7 +34,8 @@ mullion list
 mullion exec first -- systemctl is-system-running --wait || test "$(mullion exec first -- systemctl is-system-running)" = degraded
 mullion exec first -- systemctl --failed --no-legend
 mullion exec first -- sh -c '. /etc/os-release; echo "$PRETTY_NAME, $(systemctl --version | head -n 1)"'
-mullion doctor || true
+mullion doctor | tee /tmp/doctor
+! grep -q leftovers.*belong /tmp/doctor
 mullion techniques
 say 'versions'
 crun --version | head -n 1

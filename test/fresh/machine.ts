@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import {
+  existsSync,
   globSync,
   mkdirSync,
   mkdtempSync,
@@ -35,18 +36,18 @@ export class FreshMachine implements AsyncDisposable {
     this.root = join(this.folder, 'root');
     mkdirSync(this.root);
     writeFileSync(join(this.folder, 'owner'), String(process.pid));
-    for (const path of this.#groups()) mkdirSync(path, { recursive: true });
+    for (const leaf of groupsOf(this.folder)) for (const path of [join(leaf, '..'), leaf]) makeGroup(path);
   }
 
   /** Runs a command in it, with its output shown; its exit code, or -1 when it was killed for taking too long. */
   async run(checkout: string, cache: string, argv: readonly string[], timeoutMs: number): Promise<number> {
-    const groups = this.#groups().map((path) => join(path, '..', 'cgroup.procs'));
+    const groups = groupsOf(this.folder).map((path) => join(path, '..', 'cgroup.procs'));
     const enter = join(import.meta.dirname, 'enter.sh');
     // The namespace of control groups begins at the parent, and its first process lives below: the root of a tree
     // that holds processes could not hand on its controllers.
     const script = 'for g in $1; do echo 0 > "$g"; done; shift; exec "$@"';
     const intoLeaf = 'for g in $1; do echo 0 > "$g"; done; shift; exec "$@"';
-    const leaves = this.#groups().map((path) => join(path, 'cgroup.procs'));
+    const leaves = groupsOf(this.folder).map((path) => join(path, 'cgroup.procs'));
     const machine = this.#spawn(
       [
         ...['sh', '-c', script, 'sh', groups.join(' ')],
@@ -82,10 +83,6 @@ export class FreshMachine implements AsyncDisposable {
     return child;
   }
 
-  #groups(): string[] {
-    return groupsOf(this.folder);
-  }
-
   async [Symbol.asyncDispose](): Promise<void> {
     for (const child of this.#children) {
       if (child.exitCode === null && child.signalCode === null) child.kill('SIGKILL');
@@ -100,6 +97,15 @@ const groupsOf = (folder: string): string[] =>
   hierarchyRoots(detectCgroups()).map((path) =>
     join(path, `mullion-${folder.slice(PARENT.length + 1)}`, 'init'),
   );
+
+/** Version 1's cpuset takes no process before it has processors and memory (cgroups(7)). */
+function makeGroup(path: string): void {
+  mkdirSync(path);
+  for (const file of ['cpuset.cpus', 'cpuset.mems']) {
+    const above = join(path, '..', file);
+    if (existsSync(above)) writeFileSync(join(path, file), readFileSync(above));
+  }
+}
 
 function discard(folder: string): void {
   for (const line of answer(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE']).split(
