@@ -2,27 +2,9 @@ import { existsSync, readdirSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { parseNetDev } from './net-links.ts';
-import type { Runner, RunOptions } from './run.ts';
+import type { Runner } from './run.ts';
 
 /** Everything here speaks of the network namespace that this process is in, unless a pid is given. */
-
-export interface IpOptions {
-  /** The network namespace of this process instead of our own. */
-  readonly pid?: number | undefined;
-  /** Goes on after a line that fails, and reports no failure. */
-  readonly force?: boolean | undefined;
-}
-
-/** Runs lines of ip(8) in one process. Nothing runs when there are none. */
-export async function runIp(run: Runner, lines: readonly string[], options: IpOptions = {}): Promise<void> {
-  if (lines.length === 0) return;
-  const enter = options.pid === undefined ? [] : ['nsenter', `--net=/proc/${options.pid}/ns/net`];
-  const settings: RunOptions = {
-    stdin: `${lines.join('\n')}\n`,
-    ...(options.force ? { okCodes: [0, 1] } : {}),
-  };
-  await run([...enter, 'ip', ...(options.force ? ['-force'] : []), '-batch', '-'], settings);
-}
 
 /** Runs nft(8) commands as one transaction. */
 export async function runNft(run: Runner, commands: string): Promise<void> {

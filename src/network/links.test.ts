@@ -31,33 +31,40 @@ const attachment = { vps: 'id', hostname: 'web', network, nic, forwards: [] };
 
 test('a bridge is named by its number in hexadecimal and carries both gateways', () => {
   assert.deepEqual(raiseBridge(naming, network, true), [
-    'addr replace 10.78.4.1/22 dev mbabcd-1f',
-    'addr replace fd00:0:0:7::1/64 dev mbabcd-1f nodad',
-    'link set mbabcd-1f up',
+    { type: 'setAddress', link: 'mbabcd-1f', address: '10.78.4.1', prefix: 22 },
+    { type: 'setAddress', link: 'mbabcd-1f', address: 'fd00:0:0:7::1', prefix: 64 },
+    { type: 'raise', link: 'mbabcd-1f' },
   ]);
 });
 
 test('the guest end of a pair is made in its namespace with its MAC', () => {
   assert.deepEqual(createPair(nic, 'mbabcd-1f', 42), [
-    'link add mvabcd-1 up master mbabcd-1f type veth peer name eth0 address 52:54:00:00:00:02 netns 42',
-    'link set mvabcd-1 type bridge_slave hairpin on',
+    {
+      type: 'addPair',
+      link: 'mvabcd-1',
+      bridge: 'mbabcd-1f',
+      peer: 'eth0',
+      mac: '52:54:00:00:00:02',
+      pid: 42,
+    },
+    { type: 'reflect', link: 'mvabcd-1' },
   ]);
 });
 
 test('a guest gets its addresses, then a default route by each family', () => {
   assert.deepEqual(configureGuest(nic, true), [
-    'link set lo up',
-    'addr replace 10.78.4.2/22 dev eth0',
-    'addr replace fd00:0:0:7::2/64 dev eth0 nodad',
-    'link set eth0 up',
-    'route replace default via 10.78.4.1 dev eth0',
-    'route replace default via fd00:0:0:7::1 dev eth0',
+    { type: 'raise', link: 'lo' },
+    { type: 'setAddress', link: 'eth0', address: '10.78.4.2', prefix: 22 },
+    { type: 'setAddress', link: 'eth0', address: 'fd00:0:0:7::2', prefix: 64 },
+    { type: 'raise', link: 'eth0' },
+    { type: 'setDefaultRoute', link: 'eth0', gateway: '10.78.4.1' },
+    { type: 'setDefaultRoute', link: 'eth0', gateway: 'fd00:0:0:7::1' },
   ]);
 });
 
 test('without IPv6 on the host nothing of it is asked for', () => {
-  const lines = [...configureGuest(nic, false), ...raiseBridge(naming, network, false)];
-  assert.ok(lines.every((line) => !line.includes('fd00')));
+  const changes = [...configureGuest(nic, false), ...raiseBridge(naming, network, false)];
+  assert.ok(!JSON.stringify(changes).includes('fd00'));
   assert.ok(
     dnsmasqOptions(network, 'mbabcd-1f', 'nobody', false).every((option) => !option.includes('fd00')),
   );

@@ -1,15 +1,14 @@
 import { bridgeName, macAddress, type Naming } from '../core/naming.ts';
 import type { NicSpec } from '../drivers/driver.ts';
+import type { LinkChange } from '../host/links.ts';
 import type { NetworkSpec } from './network.ts';
-
-/** Lines for `ip -batch` (ip(8)). Each function is one batch. */
 
 const isIpv6 = (address: string): boolean => address.includes(':');
 
 /** The bridge has a MAC of its own, else it would take over one of a VPS and change it as VPSs come and go. */
-export function createBridge(naming: Naming, network: NetworkSpec): string[] {
+export function createBridge(naming: Naming, network: NetworkSpec): LinkChange[] {
   const mac = macAddress(`bridge ${naming.instance} ${network.index}`);
-  return [`link add ${bridgeName(naming, network.index)} address ${mac} type bridge mcast_snooping 0`];
+  return [{ type: 'addBridge', link: bridgeName(naming, network.index), mac }];
 }
 
 /** The bridge's settings below /proc/sys/net: no waiting for address checks, no routers heard, loopback forwards. */
@@ -25,12 +24,14 @@ export function bridgeSettings(bridge: string, ipv6: boolean): [path: string, va
   ];
 }
 
-export function raiseBridge(naming: Naming, network: NetworkSpec, ipv6: boolean): string[] {
-  const bridge = bridgeName(naming, network.index);
+export function raiseBridge(naming: Naming, network: NetworkSpec, ipv6: boolean): LinkChange[] {
+  const link = bridgeName(naming, network.index);
+  const segments = ipv6 ? [network.ipv4, network.ipv6] : [network.ipv4];
   return [
-    `addr replace ${network.ipv4.gateway}/${network.ipv4.prefix} dev ${bridge}`,
-    ...(ipv6 ? [`addr replace ${network.ipv6.gateway}/${network.ipv6.prefix} dev ${bridge} nodad`] : []),
-    `link set ${bridge} up`,
+    ...segments.map(
+      ({ gateway, prefix }) => ({ type: 'setAddress', link, address: gateway, prefix }) as const,
+    ),
+    { type: 'raise', link },
   ];
 }
 
@@ -38,36 +39,37 @@ export function raiseBridge(naming: Naming, network: NetworkSpec, ipv6: boolean)
  * A frame may go out where it came in: with bridge-nf-call-iptables, a VPS that asks for a forward of its own is
  * answered within the bridge. The rules keep everything else from being reflected.
  */
-const reflect = (link: string): string => `link set ${link} type bridge_slave hairpin on`;
+const reflect = (link: string): LinkChange => ({ type: 'reflect', link });
 
-export const joinBridge = (link: string, bridge: string): string[] => [
-  `link set ${link} master ${bridge} up`,
+export const joinBridge = (link: string, bridge: string): LinkChange[] => [
+  { type: 'join', link, bridge },
   reflect(link),
 ];
 
-export const removeAddresses = (addresses: readonly string[], link: string): string[] =>
-  addresses.map((address) => `addr del ${address} dev ${link}`);
+/** `addresses` are of the form address/prefix. */
+export const removeAddresses = (addresses: readonly string[], link: string): LinkChange[] =>
+  addresses.map((text) => {
+    const [address = '', prefix] = text.split('/');
+    return { type: 'removeAddress', link, address, prefix: Number(prefix) };
+  });
 
-export const removeLinks = (links: readonly string[]): string[] => links.map((link) => `link del ${link}`);
+export const removeLinks = (links: readonly string[]): LinkChange[] =>
+  links.map((link) => ({ type: 'removeLink', link }));
 
 /** A veth pair with its guest end made in the network namespace of `pid`. */
-export function createPair(nic: NicSpec, bridge: string, pid: number): string[] {
-  return [
-    `link add ${nic.hostLink} up master ${bridge} type veth peer name ${nic.guestLink} address ${nic.mac} netns ${pid}`,
-    reflect(nic.hostLink),
-  ];
+export function createPair(nic: NicSpec, bridge: string, pid: number): LinkChange[] {
+  const { hostLink: link, guestLink: peer, mac } = nic;
+  return [{ type: 'addPair', link, bridge, peer, mac, pid }, reflect(link)];
 }
 
-/** Run in the guest's namespace; the same again changes nothing. */
-export function configureGuest(nic: NicSpec, ipv6: boolean): string[] {
+/** Made in the guest's namespace; the same again changes nothing. */
+export function configureGuest(nic: NicSpec, ipv6: boolean): LinkChange[] {
+  const link = nic.guestLink;
   const addresses = nic.addresses.filter(({ address }) => ipv6 || !isIpv6(address));
   return [
-    'link set lo up',
-    ...addresses.map(({ address, prefix }) => {
-      const flags = isIpv6(address) ? ' nodad' : '';
-      return `addr replace ${address}/${prefix} dev ${nic.guestLink}${flags}`;
-    }),
-    `link set ${nic.guestLink} up`,
-    ...addresses.map(({ gateway }) => `route replace default via ${gateway} dev ${nic.guestLink}`),
+    { type: 'raise', link: 'lo' },
+    ...addresses.map(({ address, prefix }) => ({ type: 'setAddress', link, address, prefix }) as const),
+    { type: 'raise', link },
+    ...addresses.map(({ gateway }) => ({ type: 'setDefaultRoute', link, gateway }) as const),
   ];
 }

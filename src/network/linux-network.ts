@@ -2,6 +2,7 @@ import { MullionError } from '../contract/errors.ts';
 import type { Forward } from '../contract/vps.ts';
 import type { Logger } from '../core/logger.ts';
 import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming } from '../core/naming.ts';
+import { changeLinks } from '../host/links.ts';
 import {
   enableForwarding,
   hasIpv6,
@@ -10,7 +11,6 @@ import {
   linkExists,
   listLinks,
   listRoutes,
-  runIp,
   runNft,
   setNetSetting,
 } from '../host/net.ts';
@@ -71,13 +71,13 @@ export function createLinuxNetwork({
     if (linkExists(bridge)) {
       const wanted = [network.ipv4, network.ipv6].map(({ gateway, prefix }) => `${gateway}/${prefix}`);
       const stale = (await linkAddresses(run, bridge)).filter((address) => !wanted.includes(address));
-      await runIp(run, removeAddresses(stale, bridge), { force: true });
+      await changeLinks(removeAddresses(stale, bridge), { force: true });
     } else {
       requireUnroutedSubnet(network, await listRoutes());
-      await runIp(run, createBridge(naming, network));
+      await changeLinks(createBridge(naming, network));
     }
     for (const [path, value] of bridgeSettings(bridge, ipv6)) await setNetSetting(path, value);
-    await runIp(run, raiseBridge(naming, network, ipv6));
+    await changeLinks(raiseBridge(naming, network, ipv6));
   };
   const build = async (network: NetworkSpec): Promise<void> => {
     await prepareHost();
@@ -121,7 +121,7 @@ export function createLinuxNetwork({
       const wanted = new Set([...bridges, ...state.attachments.map(({ nic }) => nic.hostLink)]);
       const ours = (await listLinks()).filter(isOurs);
       await names.retain(bridges);
-      await runIp(run, removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
+      await changeLinks(removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
       await enableForwarding();
       await rules.replace((book) => book.load(state));
       prepared = Promise.resolve();
@@ -134,7 +134,7 @@ export function createLinuxNetwork({
         await names.replace(network, members);
         const links = members.map(({ nic }) => nic.hostLink).filter((link) => ours.includes(link));
         const joins = links.flatMap((link) => joinBridge(link, bridgeOf(network)));
-        await runIp(run, joins, { force: true });
+        await changeLinks(joins, { force: true });
       };
       await Promise.all(
         state.networks.map((network) =>
@@ -153,7 +153,7 @@ export function createLinuxNetwork({
       await building.get(bridge)?.catch(() => undefined);
       standing.delete(bridge);
       await names.stop(network);
-      if (linkExists(bridge)) await runIp(run, removeLinks([bridge]));
+      if (linkExists(bridge)) await changeLinks(removeLinks([bridge]));
       await rules.change((book) => book.set(networkOwner(network.index), []));
     },
     admit: async (attachment) => {
@@ -167,16 +167,16 @@ export function createLinuxNetwork({
         case 'none':
           return;
         case 'tap':
-          return runIp(run, joinBridge(link.hostLink, bridge));
+          return changeLinks(joinBridge(link.hostLink, bridge));
         case 'netns': {
           const stands = linkExists(nic.hostLink);
           const isWhole = stands && (await listLinks(link.pid)).includes(nic.guestLink);
-          if (isWhole) await runIp(run, joinBridge(nic.hostLink, bridge));
+          if (isWhole) await changeLinks(joinBridge(nic.hostLink, bridge));
           else {
             const leftover = stands ? removeLinks([nic.hostLink]) : [];
-            await runIp(run, [...leftover, ...createPair(nic, bridge, link.pid)]);
+            await changeLinks([...leftover, ...createPair(nic, bridge, link.pid)]);
           }
-          return runIp(run, configureGuest(nic, hasIpv6()), { pid: link.pid });
+          return changeLinks(configureGuest(nic, hasIpv6()), { pid: link.pid });
         }
       }
     },
@@ -185,7 +185,7 @@ export function createLinuxNetwork({
       const links = [attachment.nic.hostLink].filter(linkExists);
       await Promise.all([
         names.remove(attachment),
-        runIp(run, removeLinks(links), { force: true }),
+        changeLinks(removeLinks(links), { force: true }),
         rules.change((book) => book.set(attachmentOwner(attachment.vps), [])),
       ]);
     },
@@ -204,7 +204,7 @@ export function createLinuxNetwork({
       admitted.clear();
       await Promise.allSettled(building.values());
       await names.close();
-      await runIp(run, removeLinks((await listLinks()).filter(isOurs)), { force: true });
+      await changeLinks(removeLinks((await listLinks()).filter(isOurs)), { force: true });
       await rules.remove();
       prepared = undefined;
     },

@@ -22,6 +22,8 @@ interface Libc {
   errno(): number;
   /** ioctl(2) on a thread of its own; answers the errno, or 0. */
   ioctlElsewhere(fd: number, request: number, argument: Memory): Promise<number>;
+  /** send(2) in the same way. */
+  sendElsewhere(fd: number, data: Memory, length: number, flags: number): Promise<number>;
   renameat2(
     oldDirectory: number,
     oldPath: string,
@@ -39,6 +41,9 @@ interface Libc {
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Memory, length: number): number;
   send(fd: number, data: Memory, length: number, flags: number): number;
+  recv(fd: number, data: Memory, length: number, flags: number): number;
+  setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
+  setns(fd: number, kind: number): number;
   shutdown(fd: number, how: number): number;
   posix_openpt(flags: number): number;
   grantpt(fd: number): number;
@@ -58,11 +63,19 @@ function load(): Libc {
   const koffi: Koffi = createRequire(import.meta.url)('koffi');
   const library = koffi.load('libc.so.6');
   const ioctlFunction = library.func('int ioctl(int fd, unsigned long request, void *argument)');
+  const sendFunction = library.func('long send(int fd, const void *data, size_t length, int flags)');
   return {
     errno: () => koffi.errno(),
     ioctlElsewhere: (fd, request, argument) =>
       new Promise((resolve, reject) => {
         ioctlFunction.async(fd, request, argument, (failure: unknown, result: number) => {
+          if (failure === null) resolve(result < 0 ? koffi.errno() : 0);
+          else reject(failure);
+        });
+      }),
+    sendElsewhere: (fd, data, length, flags) =>
+      new Promise((resolve, reject) => {
+        sendFunction.async(fd, data, length, flags, (failure: unknown, result: number) => {
           if (failure === null) resolve(result < 0 ? koffi.errno() : 0);
           else reject(failure);
         });
@@ -81,7 +94,12 @@ function load(): Libc {
     getsockopt: library.func('int getsockopt(int fd, int level, int option, void *value, void *length)'),
     socket: library.func('int socket(int domain, int type, int protocol)'),
     connect: library.func('int connect(int fd, const void *address, unsigned int length)'),
-    send: library.func('long send(int fd, const void *data, size_t length, int flags)'),
+    send: sendFunction,
+    recv: library.func('long recv(int fd, void *data, size_t length, int flags)'),
+    setsockopt: library.func(
+      'int setsockopt(int fd, int level, int option, const void *value, unsigned int length)',
+    ),
+    setns: library.func('int setns(int fd, int kind)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
     posix_openpt: library.func('int posix_openpt(int flags)'),
     grantpt: library.func('int grantpt(int fd)'),
@@ -109,6 +127,12 @@ export async function ioctlElsewhere(
 ): Promise<void> {
   const errno = await libc().ioctlElsewhere(fd, request, argument);
   if (errno !== 0) throw new SystemError(name, errno);
+}
+
+/** send(2) of a datagram, in the same way. @throws SystemError */
+export async function sendElsewhere(fd: number, data: Uint8Array, subject: string): Promise<void> {
+  const errno = await libc().sendElsewhere(fd, data, data.length, 0);
+  if (errno !== 0) throw new SystemError('send', errno, subject);
 }
 
 const RENAME_EXCHANGE = 2;

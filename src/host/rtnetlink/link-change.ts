@@ -1,0 +1,31 @@
+/** One change of links, addresses or routes, as data; the same again changes nothing, removals and additions apart. */
+export type LinkChange =
+  /** A bridge that does not listen to multicast membership. */
+  | { readonly type: 'addBridge'; readonly link: string; readonly mac: string }
+  /** A veth pair: `link` here, up and on the bridge; `peer` in the network namespace of process `pid`. */
+  | {
+      readonly type: 'addPair';
+      readonly link: string;
+      readonly bridge: string;
+      readonly peer: string;
+      readonly mac: string;
+      readonly pid: number;
+    }
+  | { readonly type: 'removeLink'; readonly link: string }
+  | { readonly type: 'raise'; readonly link: string }
+  /** Puts a link on a bridge, and raises it. */
+  | { readonly type: 'join'; readonly link: string; readonly bridge: string }
+  /** Lets the bridge send a frame out where it came in. */
+  | { readonly type: 'reflect'; readonly link: string }
+  /** In use at once: an IPv6 address is not checked for duplicates first. */
+  | { readonly type: 'setAddress'; readonly link: string; readonly address: string; readonly prefix: number }
+  | {
+      readonly type: 'removeAddress';
+      readonly link: string;
+      readonly address: string;
+      readonly prefix: number;
+    }
+  | { readonly type: 'setDefaultRoute'; readonly link: string; readonly gateway: string };
+
+export const describeChange = (change: LinkChange): string =>
+  [change.type, ...Object.values(change).slice(1)].join(' ');

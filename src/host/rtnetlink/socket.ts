@@ -1,0 +1,109 @@
+import { closeSync, openSync } from 'node:fs';
+import { MullionError } from '../../contract/errors.ts';
+import { checked, ioctl, libc, O_CLOEXEC, sendElsewhere } from '../syscalls/libc.ts';
+import { hasCode } from '../system-error.ts';
+import { type Answer, parseAnswers } from './answers.ts';
+
+const AF_NETLINK = 16;
+const SOCK_RAW = 3;
+const NETLINK_ROUTE = 0;
+const SOL_NETLINK = 270;
+/** The answer quotes no more than the header of what it answers. */
+const NETLINK_CAP_ACK = 10;
+/** The answer carries the kernel's words. */
+const NETLINK_EXT_ACK = 11;
+const MSG_DONTWAIT = 0x40;
+const CLONE_NEWNET = 0x40000000;
+const SIOCGIFINDEX = 0x8933;
+const IFREQ_SIZE = 40;
+const NAME_SIZE = 16;
+const DATAGRAM = 16 * 1024;
+
+/** A socket of rtnetlink(7) in one network namespace, whichever thread uses it later. */
+export class RouteSocket implements Disposable {
+  readonly #fd: number;
+
+  private constructor(fd: number) {
+    this.#fd = fd;
+  }
+
+  /** In the network namespace of `pid`, else in our own. @throws SystemError; MullionError when the process is gone */
+  static open(pid?: number): RouteSocket {
+    const fd = pid === undefined ? makeSocket() : withinNetwork(pid, makeSocket);
+    try {
+      for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) {
+        const on = Buffer.of(1, 0, 0, 0);
+        checked('setsockopt', libc().setsockopt(fd, SOL_NETLINK, option, on, on.length));
+      }
+      return new RouteSocket(fd);
+    } catch (failure) {
+      closeSync(fd);
+      throw failure;
+    }
+  }
+
+  /** netdevice(7). @throws SystemError ENODEV */
+  indexOf(link: string): number {
+    const request = Buffer.alloc(IFREQ_SIZE);
+    request.write(link, 0, NAME_SIZE - 1);
+    ioctl(this.#fd, `SIOCGIFINDEX ${link}`, SIOCGIFINDEX, request);
+    return request.readInt32LE(NAME_SIZE);
+  }
+
+  /**
+   * Sends messages that ask for answers, together, and answers these in order. The kernel works while it is sent to, and
+   * may have to wait for its lock: another thread does that.
+   */
+  async ask(messages: readonly Buffer[]): Promise<Answer[]> {
+    if (messages.length === 0) return [];
+    await sendElsewhere(this.#fd, Buffer.concat(messages), 'rtnetlink');
+    const answers: Answer[] = [];
+    const datagram = Buffer.alloc(DATAGRAM);
+    while (answers.length < messages.length) {
+      const size = checked(
+        'recv',
+        libc().recv(this.#fd, datagram, datagram.length, MSG_DONTWAIT),
+        'rtnetlink',
+      );
+      answers.push(...parseAnswers(datagram.subarray(0, size)));
+    }
+    return answers;
+  }
+
+  [Symbol.dispose](): void {
+    closeSync(this.#fd);
+  }
+}
+
+const makeSocket = (): number =>
+  checked('socket', libc().socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC, NETLINK_ROUTE), 'rtnetlink');
+
+/** Runs `work`, which must not wait, with this thread in the network namespace of `pid` (setns(2)). */
+function withinNetwork<T>(pid: number, work: () => T): T {
+  const own = openSync('/proc/thread-self/ns/net', 'r');
+  try {
+    const other = openNetwork(pid);
+    try {
+      checked('setns', libc().setns(other, CLONE_NEWNET), `network of process ${pid}`);
+    } finally {
+      closeSync(other);
+    }
+    try {
+      return work();
+    } finally {
+      // A daemon that is lost in a guest's network must not go on.
+      if (libc().setns(own, CLONE_NEWNET) !== 0) process.abort();
+    }
+  } finally {
+    closeSync(own);
+  }
+}
+
+function openNetwork(pid: number): number {
+  try {
+    return openSync(`/proc/${pid}/ns/net`, 'r');
+  } catch (cause) {
+    if (!hasCode(cause, 'ENOENT', 'ESRCH', 'EACCES')) throw cause;
+    throw new MullionError('start_failed', `Process ${pid} ended before its network was set up.`, { cause });
+  }
+}
