@@ -6,6 +6,7 @@ import { renderCliPage } from './generate/cli.ts';
 import { renderConfigPage } from './generate/config.ts';
 import { renderEndpoints } from './generate/endpoints.ts';
 import { renderErrorsPage } from './generate/errors.ts';
+import { renderLifecyclePage } from './generate/lifecycle.ts';
 import { renderPropertiesPage } from './generate/properties.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -17,6 +18,7 @@ const files: Readonly<Record<string, string>> = {
   'docs/errors.md': renderErrorsPage(),
   'docs/config.md': renderConfigPage(),
   'docs/properties.md': renderPropertiesPage(),
+  'docs/lifecycle.md': renderLifecyclePage(),
   'docs/cli.md': await renderCliPage(),
 };
 

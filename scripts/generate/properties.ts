@@ -13,7 +13,7 @@ export const renderPropertiesPage = (): string =>
         kind,
         preset,
         summary,
-        live === undefined ? 'no' : `with \`${live}\``,
+        live === undefined ? 'no' : live === 'always' ? 'yes' : `with \`${live}\``,
       ]),
     ),
   );

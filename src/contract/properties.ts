@@ -6,10 +6,10 @@ export type PropertyName = keyof SetRequest;
 /** What can be set on a VPS: its unit for people, and what a technique needs to change it while it runs. */
 export interface Property {
   readonly summary: string;
-  readonly kind: 'number' | 'size' | 'map' | 'list';
+  readonly kind: 'number' | 'size' | 'map' | 'list' | 'choice';
   readonly default: string;
-  /** Feature of the technique without which a change waits for the next start; absent: always waits. */
-  readonly live?: Feature;
+  /** Feature of the technique without which a change waits for the next start; absent: always waits. `always`: needs none. */
+  readonly live?: Feature | 'always';
 }
 
 export const PROPERTIES: Readonly<Record<PropertyName, Property>> = {
@@ -29,4 +29,10 @@ export const PROPERTIES: Readonly<Record<PropertyName, Property>> = {
   },
   env: { summary: 'environment of the first process', kind: 'map', default: 'empty' },
   sshKeys: { summary: 'SSH public keys of root', kind: 'list', default: 'none' },
+  restart: {
+    summary: 'when a VPS that ended by itself is started again: no, on-failure, always',
+    kind: 'choice',
+    default: 'on-failure',
+    live: 'always',
+  },
 };

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
+import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
 import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
 import { DriverNameSchema, TechniqueChoiceSchema, TechniqueSchema } from './techniques.ts';
 
@@ -36,6 +37,9 @@ export const PidsSchema = z
   .min(8)
   .max(4_194_304)
   .describe('most processes and threads at one time');
+export const RestartPolicySchema = z
+  .enum(RESTART_POLICIES)
+  .describe('when a VPS that ended by itself is started again: when it died, or always');
 export const HealthSchema = z.enum(['unknown', 'starting', 'ready', 'degraded']);
 
 export type Health = z.infer<typeof HealthSchema>;
@@ -79,6 +83,7 @@ export const LaunchRequestSchema = z.strictObject({
   env: EnvSchema.default({}),
   sshKeys: z.array(SshKeySchema).max(64).default([]),
   userData: z.string().max(1_048_576).optional().describe('a script that runs once, at the first start'),
+  restart: RestartPolicySchema.default(DEFAULT_RESTART),
   start: z.boolean().default(true),
 });
 export type LaunchRequest = z.infer<typeof LaunchRequestSchema>;
@@ -92,6 +97,7 @@ export const SetRequestSchema = z
     pids: PidsSchema,
     env: EnvSchema,
     sshKeys: z.array(SshKeySchema).max(64),
+    restart: RestartPolicySchema,
   })
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'must name at least one property');
@@ -121,6 +127,7 @@ export const VpsSchema = z.object({
   memory: BytesSchema,
   disk: BytesSchema,
   pids: z.number().int(),
+  restart: RestartPolicySchema,
   pendingRestart: z.array(z.string()).describe('properties that take effect at the next start'),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
@@ -144,6 +151,7 @@ export const VpsInfoSchema = VpsSchema.extend({
   snapshots: z.array(z.object({ name: z.string(), createdAt: z.iso.datetime() })),
   forwards: z.array(ForwardSchema),
   reason: z.string().describe('why this technique was picked'),
+  lastWords: z.array(z.string()).describe('what its console showed last before it died; else empty'),
 });
 export type VpsInfo = z.infer<typeof VpsInfoSchema>;
 

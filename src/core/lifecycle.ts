@@ -18,6 +18,7 @@ export const LIFECYCLE_EVENTS = [
   'halted',
   'frozen',
   'exited',
+  'died',
   'failed',
   'deleted',
 ] as const;
@@ -31,6 +32,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     created: 'stopped',
     started: 'running',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   stopped: {
@@ -39,6 +41,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     deleteByForce: 'deleting',
     set: 'stopped',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   starting: {
@@ -47,6 +50,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     started: 'running',
     halted: 'stopped',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   running: {
@@ -58,6 +62,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     exec: 'running',
     attach: 'running',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   pausing: {
@@ -66,6 +71,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     started: 'running',
     frozen: 'paused',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   paused: {
@@ -76,6 +82,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     set: 'paused',
     attach: 'paused',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   stopping: {
@@ -85,6 +92,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     attach: 'stopping',
     halted: 'stopped',
     exited: 'stopped',
+    died: 'error',
     failed: 'error',
   },
   restoring: { deleteByForce: 'deleting', halted: 'stopped', failed: 'error' },
@@ -97,6 +105,7 @@ export const LIFECYCLE: Readonly<Record<VpsState, Readonly<Partial<Record<Lifecy
     deleteByForce: 'deleting',
     set: 'error',
     exited: 'stopped',
+    died: 'error',
     halted: 'stopped',
     failed: 'error',
   },

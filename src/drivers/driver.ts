@@ -3,6 +3,7 @@ import type { FileEntry, ImagePart } from '../contract/resources.ts';
 import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
 import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
+import type { EndKind } from '../core/restart-policy.ts';
 
 /** Where an image's parts lie on this host. */
 export interface ImageFiles {
@@ -68,6 +69,13 @@ export interface Handle {
 export interface Prepared {
   readonly handle: Handle;
   readonly link: Link;
+}
+
+/** How and why a machine ended. */
+export interface MachineEnd {
+  readonly kind: EndKind;
+  /** In words, for people. */
+  readonly reason: string;
 }
 
 export type Condition = 'gone' | 'prepared' | 'running' | 'paused';
@@ -147,8 +155,11 @@ export interface Driver {
   remove(machine: Machine, handle: Handle | undefined): Promise<void>;
   /** What became of the machine since; asked after a daemon restart. */
   recover(machine: Machine, handle: Handle): Promise<Condition>;
-  /** Calls back once when the machine's processes have ended, for whatever reason. Returns the way to stop listening. */
-  onExit(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void;
+  /**
+   * Calls back once when the machine's processes have ended, for whatever reason; a guest that starts anew within them
+   * has not ended. Returns the way to stop listening.
+   */
+  onExit(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void;
   usage(machine: Machine, handle: Handle): Promise<DriverUsage>;
   /** Ids of machines of which this host still holds processes, mounts or cgroups of this driver. */
   leftovers(): Promise<string[]>;

@@ -56,3 +56,9 @@ export function requireRoomToRun(context: Context, demand: Demand, except?: stri
 export async function requireRoomOnDisk(context: Context, demand: Demand): Promise<void> {
   requireDisk(demand, (await context.deps.pool.info()).free);
 }
+
+/** Refuses the start of a VPS for which this host has no room; one that has its machine has its room, too. */
+export function requireRoomForVps(context: Context, record: VpsRecord): void {
+  if (record.runtime !== null) return;
+  requireRoomToRun(context, demandOf(context, record.technique, record.limits, 0), record.id);
+}

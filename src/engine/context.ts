@@ -74,6 +74,8 @@ export interface Context {
   readonly queue: KeyedQueue;
   /** Ends the watch of a running machine, by the VPS's id. */
   readonly watches: Map<string, () => void>;
+  /** Calls off the next start of a VPS that ended by itself, by its id. */
+  readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
   /** Of the host since it was started; machines of an earlier one are gone. */

@@ -35,6 +35,7 @@ export function createEngine(deps: EngineDeps): Engine {
     tasks: new Tasks(state, events, clock, deps.logger),
     queue: new KeyedQueue(),
     watches: new Map(),
+    revivals: new Map(),
     imagesLeaving: new Set(),
     bootId: deps.host().bootId,
     closing: closing.signal,
@@ -79,6 +80,8 @@ async function close(context: Context, announce: () => void): Promise<void> {
   context.tasks.cancelKind('image.', 'The daemon ends.');
   for (const stop of context.watches.values()) stop();
   context.watches.clear();
+  for (const callOff of context.revivals.values()) callOff();
+  context.revivals.clear();
   try {
     await bounded('finish what is under way', context.timings.close, context.queue.drained());
   } catch (failure) {

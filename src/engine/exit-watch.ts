@@ -1,4 +1,4 @@
-import type { Handle } from '../drivers/driver.ts';
+import type { Handle, MachineEnd } from '../drivers/driver.ts';
 import type { Context } from './context.ts';
 import { followHealth } from './health.ts';
 import { machineOf } from './machine.ts';
@@ -7,7 +7,7 @@ import { machineOf } from './machine.ts';
  * Listens for the end of a VPS's machine and asks for its health, unless that is done already.
  * `onEnd` hears of an end that nobody here brought about.
  */
-export function follow(context: Context, id: string, onEnd: (handle: Handle, reason: string) => void): void {
+export function follow(context: Context, id: string, onEnd: (handle: Handle, end: MachineEnd) => void): void {
   const record = context.state.vps.get(id);
   const driver = record === undefined ? undefined : context.deps.drivers.get(record.technique);
   if (record === undefined || driver === undefined || record.runtime === null) return;
@@ -21,11 +21,11 @@ export function follow(context: Context, id: string, onEnd: (handle: Handle, rea
     controller.abort();
     stopListening();
   });
-  stopListening = driver.onExit(machine, handle, (reason) => {
+  stopListening = driver.onExit(machine, handle, (end) => {
     if (controller.signal.aborted) return;
     context.watches.delete(id);
     controller.abort();
-    onEnd(handle, reason);
+    onEnd(handle, end);
   });
   if (record.health === 'starting') void followHealth(context, id, machine, handle, controller.signal);
 }

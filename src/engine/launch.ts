@@ -8,6 +8,7 @@ import type { Demand } from '../core/capacity.ts';
 import { makeUpName } from '../core/made-up-names.ts';
 import { macAddress, SLOTS } from '../core/naming.ts';
 import { NOTHING, plan } from '../core/plan.ts';
+import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { describeStep } from '../core/step-text.ts';
 import type { Choice } from '../core/technique-choice.ts';
 import type { ImageRecord } from '../images/image-store.ts';
@@ -157,6 +158,9 @@ function recordOf(context: Context, draft: Draft, network: NetworkRecord): VpsRe
     startedAt: null,
     observed: { recorded: true, volume: 'none', machine: 'none', network: 'none' },
     runtime: null,
+    restart: request.restart,
+    revival: NO_REVIVAL,
+    lastWords: [],
     changed: [],
   };
 }

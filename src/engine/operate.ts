@@ -8,6 +8,7 @@ import { pendingRestart } from './desired.ts';
 import { follow } from './exit-watch.ts';
 import { lastLines } from './last-lines.ts';
 import type { VpsRecord } from './records.ts';
+import { concludeEnd } from './revival.ts';
 import { reach } from './run-plan.ts';
 import { claimsOf } from './state.ts';
 import { Interrupted, type TaskRun } from './task-run.ts';
@@ -34,6 +35,8 @@ export interface OperationRequest {
   readonly revert?: Partial<VpsRecord> | undefined;
   /** Which kinds of what is under way on the VPS it cancels, to make way for itself. */
   readonly supersede?: ((kind: string) => boolean) | undefined;
+  /** Called when all is done, also when it failed. */
+  readonly afterwards?: (() => void) | undefined;
 }
 
 /**
@@ -62,6 +65,7 @@ export async function operate(context: Context, record: VpsRecord, request: Oper
       }
       accepted.resolve();
       await pursue(context, id, run, request.revert);
+      request.afterwards?.();
     })
     .catch((failure: unknown) => context.deps.logger.error('operation broke off', { vps: id, failure }));
   if (mustWait) accepted.promise.catch(() => undefined);
@@ -213,24 +217,15 @@ async function endWith(context: Context, id: string, run: TaskRun, failure: unkn
 
 /** Hears of the machine's end from now on. */
 export function watch(context: Context, id: string): void {
-  follow(context, id, (handle, reason) => {
+  follow(context, id, (handle, end) => {
     const record = context.state.vps.get(id);
     // An operation that ends the machine sees to the rest itself.
     if (record === undefined || record.state === 'stopping' || record.state === 'deleting') return;
     const isSame = ({ runtime }: VpsRecord): boolean =>
       runtime !== null && runtime.handle.pid === handle.pid && runtime.handle.pidStart === handle.pidStart;
-    operate(context, record, {
-      kind: 'vps.ended',
-      event: 'exited',
-      stillWanted: isSame,
-      patch: ({ observed }) => ({
-        goal: 'stopped',
-        bounce: false,
-        shutdownMs: 0,
-        message: reason,
-        observed: { ...observed, machine: 'remains' },
-      }),
-    }).catch((failure: unknown) => context.deps.logger.error('cannot clear up', { vps: id, failure }));
+    concludeEnd(context, record, end, isSame).catch((failure: unknown) =>
+      context.deps.logger.error('cannot clear up', { vps: id, failure }),
+    );
   });
 }
 

@@ -1,7 +1,16 @@
 import * as z from 'zod';
+import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
 import { TaskSchema } from '../contract/tasks.ts';
 import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
-import { EnvSchema, ForwardSchema, HealthSchema, LimitsSchema, VpsStateSchema } from '../contract/vps.ts';
+import {
+  EnvSchema,
+  ForwardSchema,
+  HealthSchema,
+  LimitsSchema,
+  RestartPolicySchema,
+  VpsStateSchema,
+} from '../contract/vps.ts';
+import { NO_REVIVAL } from '../core/restart-policy.ts';
 
 const LinkSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('netns'), pid: z.number() }),
@@ -63,6 +72,10 @@ export const VpsRecordSchema = z.strictObject({
     limits: LimitsSchema.optional(),
   }),
   runtime: RuntimeSchema.nullable(),
+  restart: RestartPolicySchema.default(DEFAULT_RESTART),
+  revival: z.strictObject({ count: z.number().int(), due: z.string().nullable() }).default(NO_REVIVAL),
+  /** What the console showed last before the machine died. */
+  lastWords: z.array(z.string()).default([]),
   /** Properties, limits apart, that were changed since the machine was prepared. */
   changed: z.array(z.enum(['env', 'sshKeys'])),
 });

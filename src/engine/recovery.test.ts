@@ -229,8 +229,8 @@ describe('a daemon that starts', () => {
     const second = await world.open();
     await settled(second);
     const vps = await second.vps.info(PROJECT, 'web');
-    assert.equal(vps.state, 'stopped');
-    assert.match(vps.message, /while the daemon did not run/);
+    assert.equal(vps.state, 'error');
+    assert.match(vps.message, /while the daemon did not run\. It is started again at/);
     await assertSane(world, second);
     await second.close();
   });

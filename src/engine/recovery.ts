@@ -1,11 +1,12 @@
 import { asMullionError, MullionError } from '../contract/errors.ts';
-import type { Condition, Driver, Handle } from '../drivers/driver.ts';
+import type { Condition, Driver, Handle, MachineEnd } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 import { type Context, now } from './context.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { attachmentOf, machineOf } from './machine.ts';
 import { operate, pursue, watch } from './operate.ts';
 import type { TaskRecord, VpsRecord } from './records.ts';
+import { awaitRevival, concludeEnd } from './revival.ts';
 
 const ATTEMPTS = 3;
 
@@ -171,18 +172,36 @@ async function settle(context: Context, { before, after }: Sight): Promise<void>
   const wasAlive = isAlive(before.observed.machine);
   const rebooted = before.runtime !== null && before.runtime.bootId !== context.bootId;
   if (wasAlive && rebooted) return startAgain(context, after);
+  if (wasAlive) {
+    const { kind, reason } = await endOf(context, before);
+    const end = { kind, reason: `${reason}, while the daemon did not run` };
+    return concludeEnd(context, after, end, () => true);
+  }
+  awaitRevival(context, after.id);
   const atRest = after.state === 'stopped' || after.state === 'error';
-  if (machine === 'none' && !wasAlive && atRest) return;
+  if (machine === 'none' && atRest) return;
   await operate(context, after, {
     kind: 'vps.ended',
     event: 'exited',
-    patch: ({ message }) => ({
-      goal: 'stopped',
-      bounce: false,
-      shutdownMs: 0,
-      message: wasAlive ? 'It ended while the daemon did not run.' : message,
-    }),
+    patch: () => ({ goal: 'stopped', bounce: false, shutdownMs: 0 }),
   });
+}
+
+/** How a machine ended that nobody watched: its driver reads that from what it left. */
+async function endOf(context: Context, record: VpsRecord): Promise<MachineEnd> {
+  const driver = context.deps.drivers.get(record.technique);
+  const unknown = { kind: 'died', reason: 'it ended' } as const;
+  if (driver === undefined || record.runtime === null) return unknown;
+  const { handle } = record.runtime;
+  const told = Promise.withResolvers<MachineEnd>();
+  const stop = driver.onExit(machineOf(context, record), handle, told.resolve);
+  try {
+    return await bounded('learn how a machine ended', context.timings.question, told.promise);
+  } catch {
+    return unknown;
+  } finally {
+    stop();
+  }
 }
 
 /** The host was restarted under a VPS that ran: it is wanted running still. */

@@ -16,16 +16,20 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   image: record.image,
   state: record.state,
   health: record.health,
-  message: record.message,
+  message: [record.message, nextStart(record)].filter(Boolean).join(' '),
   network: record.network,
   addresses: context.deps.networked ? [record.ipv4, record.ipv6] : [],
   mac: record.mac,
   ...record.limits,
+  restart: record.restart,
   pendingRestart: pendingRestart(context, record),
   createdAt: record.createdAt,
   startedAt: record.startedAt,
   node: context.deps.nodeName,
 });
+
+const nextStart = ({ revival: { due } }: VpsRecord): string =>
+  due === null ? '' : `It is started again at ${due}.`;
 
 export async function viewInfo(context: Context, record: VpsRecord): Promise<VpsInfo> {
   return {
@@ -35,6 +39,7 @@ export async function viewInfo(context: Context, record: VpsRecord): Promise<Vps
     snapshots: [],
     forwards: record.forwards,
     reason: record.reason,
+    lastWords: record.lastWords,
   };
 }
 

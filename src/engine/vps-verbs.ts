@@ -1,7 +1,8 @@
 import { MullionError } from '../contract/errors.ts';
 import type { SetRequest, StopRequest } from '../contract/vps.ts';
 import { requireLargerDisk } from '../core/capacity.ts';
-import { demandOf, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
+import { NO_REVIVAL } from '../core/restart-policy.ts';
+import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { VpsVerbs } from './contract.ts';
 
@@ -31,8 +32,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
     async start(project, name) {
       const record = state.requireVps(project, name);
       requireDriver(context, record.technique);
-      const demand = demandOf(context, record.technique, record.limits, 0);
-      if (record.runtime === null) requireRoomToRun(context, demand, record.id);
+      requireRoomForVps(context, record);
       return operate(context, record, { kind: 'vps.start', event: 'start', patch: () => toGoal('running') });
     },
     async stop(project, name, request) {
@@ -80,7 +80,13 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
 /** A kill makes way through a shutdown that takes its time, not through a launch. */
 const isStop = (kind: string): boolean => kind === 'vps.stop' || kind === 'vps.restart';
 
-const toGoal = (goal: VpsRecord['goal']): Partial<VpsRecord> => ({ goal, bounce: false });
+/** What a person wants ends what was due by itself. */
+const toGoal = (goal: VpsRecord['goal']): Partial<VpsRecord> => ({
+  goal,
+  bounce: false,
+  revival: NO_REVIVAL,
+  lastWords: [],
+});
 
 const shutdownMs = ({ force, timeout }: StopRequest): number => (force ? 0 : timeout * 1000);
 
@@ -110,7 +116,7 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
   if (changes.cpus !== undefined || changes.memory !== undefined) {
     requireRoomToRun(context, demand, record.id);
   }
-  const { env, sshKeys } = record;
+  const { env, sshKeys, restart } = record;
   return operate(context, record, {
     kind: 'vps.set',
     event: 'set',
@@ -118,9 +124,10 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
       limits: { ...current.limits, ...pickLimits(changes) },
       env: changes.env ?? current.env,
       sshKeys: changes.sshKeys ?? current.sshKeys,
+      restart: changes.restart ?? current.restart,
       changed: changedSince(current, changes),
     }),
-    revert: { limits: record.limits, env, sshKeys, changed: record.changed },
+    revert: { limits: record.limits, env, sshKeys, restart, changed: record.changed },
   });
 }
 

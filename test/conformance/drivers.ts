@@ -5,7 +5,8 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { MullionError } from '../../src/contract/errors.ts';
 import type { ExecRequest } from '../../src/contract/streams.ts';
 import type { Feature, Technique } from '../../src/contract/techniques.ts';
-import type { Driver, ExecSession, Machine, Prepared } from '../../src/drivers/driver.ts';
+import type { EndKind } from '../../src/core/restart-policy.ts';
+import type { Driver, ExecSession, Handle, Machine, MachineEnd, Prepared } from '../../src/drivers/driver.ts';
 
 /**
  * One driver with the host it stands on. The guest of `machine()` needs these programs in its PATH: sh, echo, cat,
@@ -18,6 +19,10 @@ export interface DriverFixture {
   machine(overrides?: Partial<Machine>): Promise<Machine>;
   /** The driver as a new daemon makes it: it knows only what is on disk. */
   reopen(): Driver;
+  /** Has the running guest end so: by what it does itself, or by force from the host. */
+  end(machine: Machine, handle: Handle, kind: EndKind): Promise<void>;
+  /** False when only who watched knows how a machine ended. */
+  readonly remembersEnds: boolean;
   /** Milliseconds in which the guest must answer after its start, and end after a shutdown. */
   readonly patience: { readonly ready: number; readonly stop: number };
   /** Frees all that the fixture made. */
@@ -269,6 +274,49 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       stop();
       assert.equal(told, 1);
     });
+
+    for (const kind of ['poweroff', 'died', 'reboot'] as const) {
+      step(`tells how a machine ended: ${kind}; then it runs again`, [], async (t, on) => {
+        const { machine, handle } = await running(t, on);
+        const ends: MachineEnd[] = [];
+        on.driver.onExit(machine, handle, (end) => ends.push(end));
+        await on.end(machine, handle, kind);
+        const health = on.driver.health;
+        const awayAndBack = async (): Promise<boolean> => {
+          if (kind !== 'reboot' || health === undefined) return false;
+          await until(
+            'it is away',
+            async () => ends.length > 0 || !(await health.isReady(machine, handle)),
+            60_000,
+          );
+          return ends.length === 0;
+        };
+        if (!(await awayAndBack())) {
+          await until('the end was told', () => ends.length > 0, on.patience.stop);
+          assert.deepEqual(
+            ends.map((end) => end.kind),
+            [kind],
+          );
+          assert.equal(await on.driver.recover(machine, handle), 'gone');
+          const later: MachineEnd[] = [];
+          on.reopen().onExit(machine, handle, (end) => later.push(end));
+          await until('a later daemon learns it too', () => later.length > 0);
+          if (on.remembersEnds)
+            assert.deepEqual(
+              later.map((end) => end.kind),
+              [kind],
+            );
+          await on.driver.remove(machine, handle);
+          const again = await on.driver.prepare(machine);
+          await on.driver.start(machine, again.handle);
+          assert.equal(await on.driver.recover(machine, again.handle), 'running');
+          return;
+        }
+        // Virtual hardware starts anew within the same processes.
+        await until('it is ready again', () => health?.isReady(machine, handle) ?? true, on.patience.ready);
+        assert.equal(await on.driver.recover(machine, handle), 'running');
+      });
+    }
 
     step('does not tell a listener that has stopped listening', [], async (t, on) => {
       const { machine, handle } = await running(t, on);

@@ -182,6 +182,35 @@ export async function checkVerbs(
     assert.ok((await firstProcessAge(daemon, name)) < 60 * patience);
   });
 
+  await daemon.check(
+    t,
+    'a reboot of its own brings it back, and switching itself off leaves it off',
+    async () => {
+      const boot = async (): Promise<string> =>
+        (await daemon.cli(['exec', name, '--', 'stat', '-c', '%Y', '/proc/1'], { timeoutMs })).stdout;
+      const before = await boot();
+      await daemon.cli(['exec', name, '--', 'systemctl', 'reboot'], { timeoutMs });
+      await eventually(
+        'it runs anew',
+        async () => {
+          const now = await boot();
+          return now !== '' && now !== before;
+        },
+        timeoutMs,
+      );
+      assert.equal(await stateOf(daemon, name), 'running');
+      await daemon.cli(['exec', name, '--', 'systemctl', 'poweroff'], { timeoutMs });
+      await eventually('it is off', async () => (await stateOf(daemon, name)) === 'stopped', timeoutMs);
+      assert.match((await infoOf(daemon, name)).message, /switched itself off/);
+      await daemon.ok(['start', name], { timeoutMs });
+      await eventually(
+        'the guest answers again',
+        async () => (await daemon.cli(['exec', name, '--', 'true'], { timeoutMs })).code === 0,
+        timeoutMs,
+      );
+    },
+  );
+
   await daemon.check(t, 'stop is graceful, start brings it back with its address', async () => {
     const before = await infoOf(daemon, name);
     await daemon.ok(['stop', name, '--timeout', String(60 * patience)], { timeoutMs: timeoutMs + 30_000 });

@@ -11,7 +11,7 @@ import {
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Limits } from '../../src/contract/vps.ts';
-import type { Handle, Machine } from '../../src/drivers/driver.ts';
+import type { Handle, Machine, MachineEnd } from '../../src/drivers/driver.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
 import { finish, until } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
@@ -248,12 +248,12 @@ describe('a container against its host', () => {
   it('is told why it has ended', async (t) => {
     const guest = await start(t);
     if (guest === undefined) return;
-    let reason = '';
-    guest.on.driver.onExit(guest.machine, guest.handle, (why) => {
-      reason = why;
+    let told: MachineEnd | undefined;
+    guest.on.driver.onExit(guest.machine, guest.handle, (end) => {
+      told = end;
     });
     assert.equal(await guest.on.driver.shutdown(guest.machine, guest.handle, 5_000), true);
-    await until('the reason is told', () => reason !== '');
-    assert.equal(reason, 'it ended with exit code 0');
+    await until('the reason is told', () => told !== undefined);
+    assert.equal(told?.kind, 'poweroff');
   });
 });

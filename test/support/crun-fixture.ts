@@ -77,9 +77,18 @@ export function openCrunFixture(
     opened.push(userNamespaces);
     return createCrunDriver({ naming, cgroups, userNamespaces });
   };
+  const driver = make();
   let made = 0;
   return {
-    driver: make(),
+    driver,
+    end: async (machine, handle, kind) => {
+      if (kind === 'died') process.kill(handle.pid, 'SIGKILL');
+      else {
+        const argv = ['systemctl', kind, '--force', '--force'];
+        (await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false }))?.stdin.end();
+      }
+    },
+    remembersEnds: true,
     technique: 'os',
     cgroups,
     scratch: scratch.path,

@@ -26,9 +26,20 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
       probeCache: join(scratch.path, 'probe.json'),
     });
   const drivers = [make()];
+  const driver = drivers[0] ?? make();
   let made = 0;
   return {
-    driver: drivers[0] ?? make(),
+    driver,
+    end: async (machine, handle, kind) => {
+      if (kind === 'died') process.kill(handle.pid, 'SIGKILL');
+      else {
+        const argv = ['sh', '-c', `sync; echo ${kind === 'poweroff' ? 'o' : 'b'} >/proc/sysrq-trigger`];
+        const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+        session?.stdin.on('error', () => undefined).end();
+        session?.exit.catch(() => undefined);
+      }
+    },
+    remembersEnds: true,
     technique: 'full' as const,
     machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
       made += 1;

@@ -5,6 +5,9 @@ import { printRecord } from '../print-record.ts';
 import { VPS } from '../vps-argument.ts';
 import { stateText, stateTone } from '../vps-view.ts';
 
+/** Lines of what a dead VPS said last; all of them are in its log. */
+const LAST_WORDS = 8;
+
 export const command = defineCommand({
   summary: 'show one VPS with its usage and limits',
   description: 'Shows what the VPS is, what it uses of its limits now, and what waits for its next start.',
@@ -48,6 +51,10 @@ export const command = defineCommand({
         value: `${formatSize(usage.networkIn)} in, ${formatSize(usage.networkOut)} out`,
       },
       { label: 'Snapshots', value: vps.snapshots.map((snapshot) => snapshot.name).join(' ') },
+      ...vps.lastWords
+        .slice(-LAST_WORDS)
+        .map((value, index) => ({ label: index === 0 ? 'Last words' : '', value, tone: 'dim' as const })),
+      { label: 'Restart', value: vps.restart },
       { label: 'At next start', value: vps.pendingRestart.join(' '), tone: 'yellow' },
       { label: 'Created', value: `${vps.createdAt} (${formatAge(vps.createdAt, now)} ago)` },
       {

@@ -1,4 +1,5 @@
 import type { LaunchPlan } from '../../contract/resources.ts';
+import { RESTART_POLICIES } from '../../contract/restart-policies.ts';
 import type { RouteBodyInput } from '../../contract/routes.ts';
 import { TECHNIQUE_CHOICES } from '../../contract/technique-table.ts';
 import { defineCommand } from '../command.ts';
@@ -52,6 +53,12 @@ export const command = defineCommand({
       summary: 'a script that runs once, at the first start',
       complete: 'file',
     },
+    restart: {
+      kind: 'choice',
+      choices: RESTART_POLICIES,
+      summary: 'when it is started again after it ended by itself',
+      default: 'on-failure',
+    },
     'no-start': { kind: 'boolean', summary: 'create it, but do not start it' },
     'dry-run': { kind: 'boolean', summary: 'print what would be done, and do nothing' },
   },
@@ -80,6 +87,7 @@ export const command = defineCommand({
       ...(Object.keys(flags.env).length === 0 ? {} : { env: flags.env }),
       ...(keys.length === 0 ? {} : { sshKeys: keys }),
       ...(flags['user-data'] === undefined ? {} : { userData: readTextFile(flags['user-data']) }),
+      ...(flags.restart === undefined ? {} : { restart: flags.restart }),
       ...(flags['no-start'] ? { start: false } : {}),
     };
     if (flags['dry-run']) {

@@ -1,5 +1,6 @@
 import { MullionError } from '../../contract/error-table.ts';
 import { PROPERTIES, type PropertyName } from '../../contract/properties.ts';
+import { RESTART_POLICIES, type RestartPolicy } from '../../contract/restart-policies.ts';
 import type { RouteBodyInput } from '../../contract/routes.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, say, warn } from '../context.ts';
@@ -23,6 +24,7 @@ export const command = defineCommand({
   examples: [
     { line: 'mullion set web memory=1G', does: 'give it more memory' },
     { line: 'mullion set web cpus=0.5 pids=200', does: 'two limits at once' },
+    { line: 'mullion set web restart=always', does: 'start it again whenever it ends by itself' },
   ],
   seeAlso: ['info', 'restart'],
   run: async (context, { arguments: { name, changes } }) => {
@@ -70,9 +72,17 @@ export function readChange(word: string): RouteBodyInput<'vps.set'> {
       const pairs = value === '' ? [] : value.split(',').map((pair) => splitPair('env', pair, 'set'));
       return { env: Object.fromEntries(pairs) };
     }
+    case 'restart':
+      return { restart: readPolicy(value) };
     case 'sshKeys':
       return { sshKeys: value === '' ? [] : keysOf(value) };
   }
+}
+
+function readPolicy(value: string): RestartPolicy {
+  const policy = RESTART_POLICIES.find((known) => known === value);
+  if (policy !== undefined) return policy;
+  throw usage('set', `restart: "${value}" is none of ${RESTART_POLICIES.join(', ')}.`);
 }
 
 function keysOf(path: string): string[] {

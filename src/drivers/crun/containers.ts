@@ -23,7 +23,7 @@ import {
   mark,
   readMonitor,
   readState,
-  waitForReason,
+  waitForEnd,
   writeState,
 } from './state.ts';
 
@@ -172,7 +172,7 @@ async function hasReplaced(handle: Handle, waiting: string | undefined): Promise
 }
 
 async function endedAtOnce(machine: Machine, paths: ContainerPaths): Promise<MullionError> {
-  const reason = await waitForReason(paths);
+  const { reason } = await waitForEnd(paths);
   return new MullionError('start_failed', `The first program of ${machine.name} has ended: ${reason}.`, {
     remedy: `See what it said with: mullion logs ${machine.name}`,
   });

@@ -21,6 +21,7 @@ import type {
   LimitsAbility,
   LogsAbility,
   Machine,
+  MachineEnd,
   PauseAbility,
   Prepared,
 } from '../driver.ts';
@@ -35,7 +36,7 @@ import { tailLog } from './log-tail.ts';
 import { containerPaths } from './paths.ts';
 import { probeContainers } from './probe.ts';
 import { populateRoot } from './root.ts';
-import { alive, isMonitored, waitForReason } from './state.ts';
+import { alive, isMonitored, waitForEnd } from './state.ts';
 import { ROOT, resolveUser } from './users.ts';
 
 export const createCrunDriver = (dependencies: ContainerDependencies): Driver => new CrunDriver(dependencies);
@@ -100,11 +101,11 @@ class CrunDriver implements Driver {
     return this.#cgroups.isFrozen(machine.cgroup) ? 'paused' : 'running';
   }
 
-  onExit(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void {
+  onExit(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void {
     let listening = true;
     const tell = async (): Promise<void> => {
-      const reason = await waitForReason(containerPaths(machine));
-      if (listening) listener(reason);
+      const end = await waitForEnd(containerPaths(machine));
+      if (listening) listener(end);
     };
     const stop = watchExit(handle.pid, handle.pidStart, () => {
       tell().catch(() => undefined);

@@ -1,13 +1,15 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { programOf } from '../../host/guest-init.ts';
 import { isAlive, processStart } from '../../host/processes.ts';
-import type { Handle } from '../driver.ts';
+import type { Handle, MachineEnd } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 
-/** Exit code of what SIGKILL has ended. */
-const KILLED = 137;
+/** Exit code of what a signal ended, less the signal's number. */
+const SIGNALLED = 128;
+const KILLED = SIGNALLED + constants.signals.SIGKILL;
 const REASON_MS = 2_000;
 const REASON_PAUSE_MS = 20;
 
@@ -53,24 +55,40 @@ export function readMonitor(paths: ContainerPaths): { pid: number; start: number
   return start === undefined || programOf(pid) !== 'conmon' ? undefined : { pid, start };
 }
 
-/** Why it ended, in words; undefined until conmon has written the exit code. */
-export function exitReason(paths: ContainerPaths): string | undefined {
+/** How it ended; undefined until conmon has written the exit code. */
+export function exitOf(paths: ContainerPaths): MachineEnd | undefined {
   try {
-    const code = Number(readFileSync(paths.exitFile, 'utf8'));
-    if (code === KILLED && existsSync(paths.oomFile)) return 'it was killed for using all of its memory';
-    return code > 128 ? `it was ended by signal ${code - 128}` : `it ended with exit code ${code}`;
+    return endOf(Number(readFileSync(paths.exitFile, 'utf8')), existsSync(paths.oomFile));
   } catch {
     return undefined;
   }
 }
 
+/**
+ * What the exit code of a first program says. The kernel ends the one of a guest that calls reboot(2) by a signal: SIGHUP
+ * for a restart, SIGINT for halting or switching off. Nothing within the guest can send it either of them otherwise.
+ */
+export function endOf(code: number, outOfMemory: boolean): MachineEnd {
+  switch (code) {
+    case 0:
+    case SIGNALLED + constants.signals.SIGINT:
+      return { kind: 'poweroff', reason: 'the guest switched itself off' };
+    case SIGNALLED + constants.signals.SIGHUP:
+      return { kind: 'reboot', reason: 'the guest restarted itself' };
+    case KILLED:
+      if (outOfMemory) return { kind: 'died', reason: 'it was killed for using all of its memory' };
+  }
+  const how = code > SIGNALLED ? `was ended by signal ${code - SIGNALLED}` : `ended with exit code ${code}`;
+  return { kind: 'died', reason: `its first program ${how}` };
+}
+
 /** conmon writes the exit code shortly after the end. */
-export async function waitForReason(paths: ContainerPaths): Promise<string> {
+export async function waitForEnd(paths: ContainerPaths): Promise<MachineEnd> {
   for (let waited = 0; waited < REASON_MS; waited += REASON_PAUSE_MS) {
-    const reason = exitReason(paths);
-    if (reason !== undefined) return reason;
+    const end = exitOf(paths);
+    if (end !== undefined) return end;
     if (!isMonitored(paths)) break;
     await sleep(REASON_PAUSE_MS);
   }
-  return exitReason(paths) ?? 'it ended';
+  return exitOf(paths) ?? { kind: 'died', reason: 'it ended, and its monitor with it' };
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { driverConformance } from '../../../test/conformance/drivers.ts';
+import { driverConformance, finish } from '../../../test/conformance/drivers.ts';
 import { scratchDirectory } from '../../../test/support/scratch.ts';
 import { createNaming, vpsLogDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Machine } from '../driver.ts';
@@ -16,8 +16,15 @@ driverConformance('fake', {
     const scratch = scratchDirectory('fake');
     const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
     let count = 0;
+    const driver = createFakeDriver({ naming });
     return {
-      driver: createFakeDriver({ naming }),
+      driver,
+      end: async (machine, handle, kind) => {
+        const argv = [kind === 'died' ? 'crash' : kind];
+        const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+        if (session !== undefined) await finish(session);
+      },
+      remembersEnds: false,
       technique: 'os',
       patience: { ready: 1_000, stop: 1_000 },
       reopen: () => createFakeDriver({ naming }),

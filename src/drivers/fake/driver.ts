@@ -88,7 +88,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       }
       await delay(faults.slow);
       removeState(machine);
-      lives.end(machine.id, handle, 'The guest powered itself off.');
+      lives.end(machine.id, handle, { kind: 'poweroff', reason: 'the guest switched itself off' });
       return true;
     },
     async remove(machine, handle) {
@@ -96,7 +96,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       await delay(faults.slow);
       failWhen(faults.removeFails, 'remove');
       removeState(machine);
-      lives.end(machine.id, handle, 'The machine was removed.');
+      lives.end(machine.id, handle, { kind: 'died', reason: 'the machine was removed' });
     },
     async recover(machine, handle): Promise<Condition> {
       failWhen(faultsOf(machine).handleLost, 'recover');
@@ -114,7 +114,16 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       async exec(machine, handle, request) {
         failWhen(faultsOf(machine).execFails, 'exec');
         living(machine, handle);
-        return openSession(machine, request, (text) => consoles.write(machine, text));
+        return openSession(machine, request, {
+          writeConsole: (text) => consoles.write(machine, text),
+          end: (end) => {
+            // The command that asks for it is not cut off from its answer.
+            setImmediate(() => {
+              removeState(machine);
+              lives.end(machine.id, handle, end);
+            });
+          },
+        });
       },
     },
     console: {

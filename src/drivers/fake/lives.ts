@@ -1,9 +1,9 @@
-import type { Handle, Machine } from '../driver.ts';
+import type { Handle, Machine, MachineEnd } from '../driver.ts';
 import { isSame, readState, removeState } from './state.ts';
 
 interface Watch {
   readonly handle: Handle;
-  readonly listener: (reason: string) => void;
+  readonly listener: (end: MachineEnd) => void;
   timer: NodeJS.Timeout | undefined;
 }
 
@@ -16,19 +16,25 @@ export class Lives {
     this.#onEnd = onEnd;
   }
 
-  watch(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void {
+  watch(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void {
     const watch: Watch = { handle, listener, timer: undefined };
     const watches = this.#watches.get(machine.id) ?? new Set();
     this.#watches.set(machine.id, watches.add(watch));
     const state = readState(machine);
-    const die = (reason: string) => () => {
+    const die = (end: MachineEnd) => () => {
       removeState(machine);
-      this.end(machine.id, handle, reason);
+      this.end(machine.id, handle, end);
     };
     if (state === undefined || !isSame(state, handle)) {
-      watch.timer = setTimeout(() => this.end(machine.id, handle, 'It had ended before.'), 0);
+      watch.timer = setTimeout(
+        () => this.end(machine.id, handle, { kind: 'died', reason: 'the fake had ended before' }),
+        0,
+      );
     } else if (state.diesAt !== null) {
-      watch.timer = setTimeout(die('The fake was told to die.'), Math.max(0, state.diesAt - Date.now()));
+      watch.timer = setTimeout(
+        die({ kind: 'died', reason: 'the fake was told to die' }),
+        Math.max(0, state.diesAt - Date.now()),
+      );
     }
     return () => {
       clearTimeout(watch.timer);
@@ -37,13 +43,13 @@ export class Lives {
   }
 
   /** Tells those who watch that machine; all of its, when the handle is not known. */
-  end(id: string, handle: Handle | undefined, reason: string): void {
+  end(id: string, handle: Handle | undefined, end: MachineEnd): void {
     const watches = this.#watches.get(id) ?? new Set();
     for (const watch of [...watches]) {
       if (handle !== undefined && watch.handle.pid !== handle.pid) continue;
       clearTimeout(watch.timer);
       watches.delete(watch);
-      setImmediate(() => watch.listener(reason));
+      setImmediate(() => watch.listener(end));
     }
     if (watches.size === 0) this.#watches.delete(id);
     this.#onEnd(id);

@@ -1,5 +1,5 @@
 import { appendFileSync, readFileSync, statSync } from 'node:fs';
-import type { Machine } from '../driver.ts';
+import type { Machine, MachineEnd } from '../driver.ts';
 import { hostPath } from './guest-files.ts';
 import { type Command, parseScript } from './shell-words.ts';
 
@@ -15,6 +15,8 @@ export interface Surroundings {
   stdout(data: string | Buffer): void;
   stderr(data: string | Buffer): void;
   console(text: string): void;
+  /** Ends the whole guest. */
+  end(end: MachineEnd): void;
   /** The next line of standard input, or undefined at its end. */
   line(): Promise<string | undefined>;
   input(): AsyncIterable<Buffer>;
@@ -35,6 +37,19 @@ const PROGRAMS: Readonly<Record<string, Program>> = {
   printf: ([text = ''], { stdout }) => say(stdout, text.replaceAll('\\n', '\n')),
   pwd: (_words, { stdout, cwd }) => say(stdout, `${cwd}\n`),
   id: (words, { stdout, uid }) => say(stdout, words[0] === '-u' ? `${uid}\n` : `uid=${uid} gid=${uid}\n`),
+  poweroff: (_words, { end }) => {
+    end({ kind: 'poweroff', reason: 'the guest switched itself off' });
+    return 0;
+  },
+  reboot: (_words, { end }) => {
+    end({ kind: 'reboot', reason: 'the guest restarted itself' });
+    return 0;
+  },
+  crash: (_words, { end, console }) => {
+    console('fake: kernel panic, as wanted\n');
+    end({ kind: 'died', reason: 'the fake was told to die' });
+    return 0;
+  },
   hostname: (_words, { stdout, machine }) => say(stdout, `${machine.name}\n`),
   env: (_words, { stdout, env }) => {
     for (const [key, value] of Object.entries(env)) stdout(`${key}=${value}\n`);

@@ -5,7 +5,7 @@ import { setImmediate } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest, Signal, Window } from '../../contract/streams.ts';
 import type { ExecSession, Machine } from '../driver.ts';
-import { runProgram } from './programs.ts';
+import { runProgram, type Surroundings } from './programs.ts';
 
 const DEFAULT_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 const USERS: Readonly<Record<string, string>> = { root: '0', daemon: '1', nobody: '65534' };
@@ -24,7 +24,7 @@ const DEADLY: ReadonlySet<Signal> = new Set([
 export function openSession(
   machine: Machine,
   request: ExecRequest,
-  writeConsole: (text: string) => void,
+  { writeConsole, end }: Pick<Surroundings, 'end'> & { writeConsole: (text: string) => void },
 ): ExecSession {
   const uid = uidOf(request.user ?? 'root');
   const stdin = new PassThrough();
@@ -46,6 +46,7 @@ export function openSession(
       stdout: (data) => void stdout.write(data),
       stderr: (data) => void (request.tty ? stdout : stderr).write(data),
       console: writeConsole,
+      end,
       line: async () => (await lines.next()).value ?? undefined,
       input: () => stdin,
       ended: killed.promise.then(() => undefined),

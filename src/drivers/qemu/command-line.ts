@@ -1,6 +1,7 @@
 import { MIB } from '../../contract/sizes.ts';
 import type { Technique } from '../../contract/techniques.ts';
 import type { Machine } from '../driver.ts';
+import { SHUTDOWN_TRACE } from './end.ts';
 import { PORT_COUNT } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
 
@@ -56,7 +57,7 @@ export function renderCommandLine(machine: Machine, options: CommandLineOptions)
     PROGRAM,
     ...['-name', `guest=${machine.name},debug-threads=on`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-S'],
-    ...['-sandbox', SANDBOX],
+    ...['-sandbox', SANDBOX, '-trace', `enable=${SHUTDOWN_TRACE}`],
     ...['-machine', 'q35,sata=off,smbus=off,vmport=off', '-accel', accel, '-cpu', cpu],
     ...['-smp', `cpus=${cpus},maxcpus=${Math.max(cpus, options.maximumCpus)}`],
     ...['-m', `size=${Math.floor(machine.limits.memory / MIB)}M`],

@@ -1,19 +1,17 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import * as z from 'zod';
 import { connectUnixSocket } from '../../host/unix-socket.ts';
-import type { Machine } from '../driver.ts';
+import type { Machine, MachineEnd } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
 import { ConsoleHub } from './console-hub.ts';
+import { endFromEvent } from './end.ts';
 import { GuestPorts } from './guest-ports.ts';
 import { JAIL, machinePaths, SOCKET } from './paths.ts';
 import { QmpClient } from './qmp.ts';
 
 const CONNECT_MS = 5_000;
-
-const EndSchema = z.object({ reason: z.string().regex(/^[a-z-]{1,40}$/), guest: z.boolean() });
 
 /** The daemon's side of one machine's sockets: each opened when first needed, again after it was lost. */
 export class Connections {
@@ -23,7 +21,7 @@ export class Connections {
   readonly #sockets: string;
   #monitor: Promise<QmpClient> | undefined;
   #ping: Promise<boolean> | undefined;
-  #end: string | undefined;
+  #end: MachineEnd | undefined;
 
   constructor(machine: Machine) {
     this.#sockets = machinePaths(machine).sockets;
@@ -36,8 +34,8 @@ export class Connections {
     });
   }
 
-  /** Why QEMU said that it ends, in words; undefined when it said nothing, as when it was killed. */
-  get end(): string | undefined {
+  /** How QEMU said that it ends; undefined when it said nothing, as when it was killed. */
+  get end(): MachineEnd | undefined {
     return this.#end;
   }
 
@@ -56,12 +54,7 @@ export class Connections {
       const client = await QmpClient.open(await this.connect(SOCKET.monitor));
       client.onEvent(({ event, data }) => {
         if (event === 'RESET') this.#forgetConversations();
-        const parsed = event === 'SHUTDOWN' ? EndSchema.safeParse(data) : undefined;
-        if (parsed?.success === true) {
-          this.#end = parsed.data.guest
-            ? 'the guest switched itself off'
-            : `QEMU ended: ${parsed.data.reason}`;
-        }
+        if (event === 'SHUTDOWN') this.#end = endFromEvent(data) ?? this.#end;
       });
       void client.ended.then(() => {
         this.#monitor = undefined;

@@ -24,6 +24,7 @@ import type {
   LimitsAbility,
   LogsAbility,
   Machine,
+  MachineEnd,
   PauseAbility,
   Prepared,
 } from '../driver.ts';
@@ -33,6 +34,7 @@ import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { Connections } from './connections.ts';
 import { boundLog, readLog } from './console-log.ts';
 import { growDiskFile, populateDisk } from './disk.ts';
+import { endFromLog } from './end.ts';
 import { FEATURES } from './features.ts';
 import { countProcesses } from './guest-usage.ts';
 import { growDisk, limitThreads, plugProcessors } from './live-limits.ts';
@@ -175,13 +177,20 @@ export class QemuDriver implements Driver {
     }
   }
 
-  onExit(machine: Machine, handle: Handle, listener: (reason: string) => void): () => void {
-    return watchExit(handle.pid, handle.pidStart, () => {
+  onExit(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void {
+    let listening = true;
+    const tell = async (): Promise<void> => {
       const connections = this.#connections.get(machine.id);
-      listener(connections?.end ?? 'the QEMU process ended');
       connections?.close();
       this.#connections.delete(machine.id);
-    });
+      const end = connections?.end ?? (await endFromLog(machinePaths(machine).qemuLog));
+      if (listening) listener(end);
+    };
+    const stop = watchExit(handle.pid, handle.pidStart, () => void tell());
+    return () => {
+      listening = false;
+      stop();
+    };
   }
 
   async usage(machine: Machine, handle: Handle): Promise<DriverUsage> {
