@@ -72,7 +72,9 @@ export const ROOM_RULES: readonly RoomRule[] = [
 /** Not drivers, but what several of them speak or read. */
 const SHARED_BY_DRIVERS = [
   'src/drivers/archive',
+  'src/drivers/console',
   'src/drivers/guest-agent',
+  'src/drivers/guest-disk',
   'src/drivers/provision',
 ] as const;
 /** Drivers, backends: siblings below these folders never import each other. */

@@ -38,6 +38,9 @@ parameters() {
   done
 }
 while read -r module; do
+  case $module in
+    xen-*) [ -d /sys/bus/xen ] || continue ;;
+  esac
   insmod "/modules/$module" $(parameters "\${module%.ko}") || echo "mullion: the module $module does not load" >&2
 done </modules/order
 

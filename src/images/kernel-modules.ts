@@ -45,14 +45,19 @@ export function loadOrder(
   return { paths: [...paths], missing };
 }
 
-/** What the initial file system needs: the root disk on either bus, and the devices that a VPS has from its start. */
+/**
+ * What the initial file system needs: the root disk on each bus, and the devices that a VPS has from its start. Those of
+ * Xen load on Xen alone.
+ */
 export const BOOT_MODULES = [
   'virtio_pci',
   'virtio_mmio',
   'virtio_blk',
+  'xen_blkfront',
   'ext4',
   'virtio_net',
   'virtio_console',
+  'xen_netfront',
 ];
 
 /** Folders of modules for hardware that no VPS has, below the release's `kernel/`. */

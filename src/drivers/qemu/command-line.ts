@@ -1,22 +1,13 @@
 import { MIB } from '../../contract/sizes.ts';
 import type { Technique } from '../../contract/techniques.ts';
 import type { Machine } from '../driver.ts';
+import { processors, threadsMax } from '../guest-agent/guest-limits.ts';
 import { SHUTDOWN_TRACE } from './end.ts';
 import { PORT_COUNT } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
 
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
 export const TRANSLATION_CACHE_MIB = 64;
-/** Threads of a small guest's own kernel, measured 62 to 70 with one processor: they count towards its limit too. */
-const KERNEL_THREADS = 64;
-const KERNEL_THREADS_PER_CPU = 16;
-
-export const processors = (cpus: number): number => Math.max(1, Math.ceil(cpus));
-
-/** The kernel's limit on threads that leaves `pids` to the guest's own processes. */
-export const threadsMax = (pids: number, cpus: number): number =>
-  pids + KERNEL_THREADS + KERNEL_THREADS_PER_CPU * processors(cpus);
-
 /** Parameters of the guest's kernel (Linux, Documentation/admin-guide/kernel-parameters). */
 export function kernelParameters(machine: Machine): string {
   return [

@@ -11,6 +11,7 @@ import { hostFacts } from '../../host/facts.ts';
 import { OciRuntime } from '../../host/oci/runtime.ts';
 import { isAlive, processStart, waitForExit, watchExit } from '../../host/processes.ts';
 import { openTap } from '../../host/tap.ts';
+import { boundLog, readLog } from '../console/console-log.ts';
 import type {
   Condition,
   ConsoleAbility,
@@ -31,13 +32,13 @@ import type {
 import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
 import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
+import { limitThreads } from '../guest-agent/guest-limits.ts';
+import { countProcesses } from '../guest-agent/guest-usage.ts';
+import { growDiskFile, populateDisk } from '../guest-disk/disk.ts';
 import { Connections } from './connections.ts';
-import { boundLog, readLog } from './console-log.ts';
-import { growDiskFile, populateDisk } from './disk.ts';
 import { endFromLog } from './end.ts';
 import { FEATURES } from './features.ts';
-import { countProcesses } from './guest-usage.ts';
-import { growDisk, limitThreads, plugProcessors } from './live-limits.ts';
+import { growDisk, plugProcessors } from './live-limits.ts';
 import { machinePaths } from './paths.ts';
 import {
   type JailDependencies,

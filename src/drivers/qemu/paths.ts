@@ -23,7 +23,6 @@ export interface MachinePaths {
   readonly root: string;
   readonly consoleLog: string;
   readonly qemuLog: string;
-  readonly disk: string;
   readonly initramfs: string;
 }
 
@@ -33,6 +32,5 @@ export const machinePaths = (machine: Machine): MachinePaths => ({
   root: join(machine.runDirectory, BUNDLE, 'rootfs'),
   consoleLog: join(machine.logDirectory, 'console.log'),
   qemuLog: join(machine.logDirectory, 'qemu.log'),
-  disk: join(machine.volume, 'disk.raw'),
   initramfs: join(machine.volume, 'initramfs'),
 });

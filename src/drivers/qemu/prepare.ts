@@ -3,12 +3,12 @@ import { chmod, chown, mkdir, readdir, readFile, rm, rmdir, symlink, writeFile }
 import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
+import { startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
+import { growDiskFile } from '../guest-disk/disk.ts';
+import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { renderCommandLine } from './command-line.ts';
-import { startLog } from './console-log.ts';
-import { growDiskFile } from './disk.ts';
-import { renderProvision, writeInitramfs } from './initramfs.ts';
 import { renderJail, rootTree } from './jail.ts';
 import { BUNDLE, type MachinePaths, machinePaths } from './paths.ts';
 

@@ -6,8 +6,9 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { MIB } from '../../contract/size-text.ts';
 import type { Machine } from '../driver.ts';
-import { kernelParameters, renderCommandLine, threadsMax } from './command-line.ts';
-import { renderProvision, writeInitramfs } from './initramfs.ts';
+import { threadsMax } from '../guest-agent/guest-limits.ts';
+import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
+import { kernelParameters, renderCommandLine } from './command-line.ts';
 import { jailMemory, renderJail } from './jail.ts';
 import { machinePaths } from './paths.ts';
 

@@ -1,6 +1,6 @@
 import { MullionError } from '../../contract/errors.ts';
-import type { AgentChannel } from '../guest-agent/agent-channel.ts';
-import { readSmallFile } from '../guest-agent/agent-commands.ts';
+import type { AgentChannel } from './agent-channel.ts';
+import { readSmallFile } from './agent-commands.ts';
 
 /** systemd's top groups: between them they hold every task of the guest but its kernel's own. */
 const GROUPS = ['init.scope', 'system.slice', 'user.slice'];

@@ -1,12 +1,15 @@
 import { constants } from 'node:fs';
 import { copyFile, open, rename, rm, stat } from 'node:fs/promises';
+import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/size-text.ts';
 import { run } from '../../host/run.ts';
 import type { Machine } from '../driver.ts';
-import { machinePaths } from './paths.ts';
 
 const SECTOR = 512;
+
+/** The disk of a machine that has one lies in its volume. */
+export const diskFile = (machine: Machine): string => join(machine.volume, 'disk.raw');
 
 /** Size of the disk as the guest sees it. */
 export const diskSize = (limit: number): number => Math.floor(limit / SECTOR) * SECTOR;
@@ -17,7 +20,7 @@ export const diskSize = (limit: number): number => Math.floor(limit / SECTOR) * 
  * @throws MullionError `image_unfit` without a disk in the image, `invalid_request` when the limit is below its size
  */
 export async function populateDisk(machine: Machine): Promise<void> {
-  const { disk } = machinePaths(machine);
+  const disk = diskFile(machine);
   if (await exists(disk)) return;
   const source = machine.image.disk;
   if (source === undefined) {
@@ -52,7 +55,7 @@ export async function populateDisk(machine: Machine): Promise<void> {
 
 /** Makes the disk's file as large as the new limit, never smaller; its size after that. */
 export async function growDiskFile(machine: Machine, limit: number): Promise<number> {
-  const file = await open(machinePaths(machine).disk, 'r+');
+  const file = await open(diskFile(machine), 'r+');
   try {
     const present = (await file.stat()).size;
     const size = Math.max(present, diskSize(limit));
