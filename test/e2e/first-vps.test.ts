@@ -67,7 +67,12 @@ if (enterPrivateNetns(import.meta.url)) {
         v6,
       );
       const reach = `exec 3<>/dev/tcp/two/22 && head -c 4 <&3`;
-      assert.equal(await daemon.ok(['exec', 'one', '--', 'timeout', '10', 'bash', '-c', reach]), 'SSH-');
+      await eventually(
+        'the SSH server of two, which may still be starting, answers to its name',
+        async () =>
+          (await daemon.cli(['exec', 'one', '--', 'timeout', '10', 'bash', '-c', reach])).stdout === 'SSH-',
+        30_000,
+      );
     });
 
     await daemon.check(t, "a forward sends the host's port to the VPS", async () => {

@@ -63,6 +63,15 @@ export async function checkVerbs(
     assert.equal(await daemon.inside(name, 'hostname'), name);
   });
 
+  await daemon.check(t, 'its network service agrees with the addresses and routes it was given', async () => {
+    await daemon.inside(
+      name,
+      '/lib/systemd/systemd-networkd-wait-online --interface=eth0 --timeout=20 && networkctl --no-pager status eth0 | grep -F "(configured)"',
+      { timeoutMs },
+    );
+    assert.equal(await daemon.inside(name, 'ip -4 route show default | wc -l', { timeoutMs }), '1');
+  });
+
   await daemon.check(t, 'exec keeps the streams apart and hands on the exit code', async () => {
     const result = await daemon.cli(['exec', name, '--', 'sh', '-c', 'cat; echo err >&2; exit 7'], {
       stdin: 'over\nthere\n',

@@ -47,10 +47,13 @@ if (enterPrivateNetns(import.meta.url)) {
     const inside = (...argv: readonly string[]) => guest.output(['ip', ...argv]);
     const addresses = await inside('addr', 'show');
     assert.match(addresses ?? '', /lo: .*,UP/);
-    assert.match(addresses ?? '', /eth0@.*,UP.*52:54:00:00:00:02.*inet 10\.1\.0\.2\/24 scope global eth0/s);
+    assert.match(
+      addresses ?? '',
+      /eth0@.*,UP.*52:54:00:00:00:02.*inet 10\.1\.0\.2\/24 brd 10\.1\.0\.255 scope global eth0/s,
+    );
     assert.match(addresses ?? '', /inet6 fd00::2\/64 scope global nodad/);
-    assert.match((await inside('route')) ?? '', /^default via 10\.1\.0\.1 dev eth0 \n/);
-    assert.match((await inside('-6', 'route')) ?? '', /^default via fd00::1 dev eth0 /m);
+    assert.match((await inside('route')) ?? '', /^default via 10\.1\.0\.1 dev eth0 proto static \n/);
+    assert.match((await inside('-6', 'route')) ?? '', /^default via fd00::1 dev eth0 proto static /m);
     await changeLinks([{ type: 'removeAddress', link: 'eth0', address: '10.1.0.2', prefix: 24 }], { pid });
     assert.doesNotMatch((await inside('addr', 'show')) ?? '', /10\.1\.0\.2/);
     assert.ok(!(await listLinks()).includes('eth0'), 'the peer is in the guest alone');

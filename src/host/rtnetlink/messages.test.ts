@@ -9,14 +9,27 @@ const encode = (change: LinkChange): string => encodeChange(change, 7, () => 9).
 const bytes = (...parts: readonly [hex: string, what: string][]): string =>
   parts.map(([hex]) => hex.replaceAll(' ', '')).join('');
 
-test('a default route is the message that ip(8) sends for route replace', () => {
+test('a default route is the message that ip(8) sends for route replace proto static', () => {
   assert.equal(
     encode({ type: 'setDefaultRoute', link: 'eth0', gateway: '10.0.0.1' }),
     bytes(
       ['2c000000 1800 0505 07000000 00000000', 'RTM_NEWROUTE, request, answer, replace or create; number 7'],
-      ['02 00 00 00 fe 03 00 01 00000000', 'IPv4, default, main table, boot, universe, unicast'],
+      ['02 00 00 00 fe 04 00 01 00000000', 'IPv4, default, main table, static, universe, unicast'],
       ['0800 0500 0a000001', 'gateway'],
       ['0800 0400 09000000', 'link 9'],
+    ),
+  );
+});
+
+test('an IPv4 address comes with its broadcast', () => {
+  assert.equal(
+    encode({ type: 'setAddress', link: 'eth0', address: '10.0.4.2', prefix: 22 }),
+    bytes(
+      ['30000000 1400 0505 07000000 00000000', 'RTM_NEWADDR, request, answer, replace or create'],
+      ['02 16 00 00 09000000', 'IPv4, 22 bits, universe, link 9'],
+      ['0800 0200 0a000402', 'IFA_LOCAL'],
+      ['0800 0100 0a000402', 'IFA_ADDRESS'],
+      ['0800 0400 0a0007ff', 'IFA_BROADCAST'],
     ),
   );
 });

@@ -25,11 +25,11 @@ const VETH_INFO_PEER = 1;
 const IFLA_BR_MCAST_SNOOPING = 23;
 /** `hairpin` of ip(8). */
 const IFLA_BRPORT_MODE = 4;
-const IFA = { address: 1, local: 2 } as const;
+const IFA = { address: 1, local: 2, broadcast: 4 } as const;
 const IFA_F_NODAD = 2;
 const RTA = { oif: 4, gateway: 5 } as const;
 const RT_TABLE_MAIN = 254;
-const RTPROT_BOOT = 3;
+const RTPROT_STATIC = 4;
 const RTN_UNICAST = 1;
 
 const HEADER = 16;
@@ -81,7 +81,7 @@ export function encodeChange(change: LinkChange, sequence: number, indexOf: Inde
       return message(RTM_DELADDR, 0, sequence, address(change, indexOf));
     case 'setDefaultRoute':
       return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sequence, [
-        Buffer.of(family(change.gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_BOOT, 0, RTN_UNICAST, 0, 0, 0, 0),
+        Buffer.of(family(change.gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0),
         attribute(RTA.gateway, addressBytes(change.gateway)),
         attribute(RTA.oif, u32(indexOf(change.link))),
       ]);
@@ -95,7 +95,11 @@ const peer = (change: LinkChange & { type: 'addPair' }): Buffer[] => [
   attribute(IFLA.netNsPid, u32(change.pid)),
 ];
 
-/** struct ifaddrmsg, then the address twice: that of the link and that of its network (if_addr.h). */
+/**
+ * struct ifaddrmsg, then the address twice: that of the link and that of its network (if_addr.h). With its broadcast,
+ * as systemd-networkd makes it: systemd 252 takes an address without one for foreign, asks for it again and again, and
+ * gives the link up as failed.
+ */
 function address(
   change: { readonly link: string; readonly address: string; readonly prefix: number },
   indexOf: IndexOf,
@@ -107,7 +111,16 @@ function address(
     Buffer.concat([Buffer.of(kind, change.prefix, flags, 0), u32(indexOf(change.link))]),
     attribute(IFA.local, bytes),
     attribute(IFA.address, bytes),
+    ...(kind === AF_INET && change.prefix < 31
+      ? [attribute(IFA.broadcast, broadcastOf(bytes, change.prefix))]
+      : []),
   ];
+}
+
+function broadcastOf(address: Buffer, prefix: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32BE((address.readUInt32BE() | (2 ** (32 - prefix) - 1)) >>> 0);
+  return bytes;
 }
 
 /** struct ifinfomsg of a link that its name tells. */
