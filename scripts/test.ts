@@ -1,6 +1,6 @@
 import { ensureDebianPackages } from './debian-packages.ts';
-import { primeImageCache } from './image-cache.ts';
-import { isRingName, RING_NAMES, RINGS } from './rings.ts';
+import { primeImageCache, primeNestedHosts } from './image-cache.ts';
+import { isRingName, RING_NAMES, RINGS, type RingName } from './rings.ts';
 import { runRing } from './run-ring.ts';
 import { runStaticChecks } from './static-checks.ts';
 import { succeeded, summary } from './summary.ts';
@@ -18,8 +18,12 @@ const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 
 const rings = chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName);
-if (missing === undefined && rings.some((name) => name === 'kernel' || name === 'e2e')) {
+const LAUNCHING: readonly RingName[] = ['kernel', 'e2e', 'nested'];
+if (missing === undefined && rings.some((name) => LAUNCHING.includes(name))) {
   if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
+}
+if (missing === undefined && rings.includes('nested') && !primeNestedHosts()) {
+  console.log('the nested hosts could not be built; see above');
 }
 
 const outcomes: Outcome[] = chosen.length === 0 ? runStaticChecks() : [];

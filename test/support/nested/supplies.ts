@@ -1,0 +1,89 @@
+import { createHash } from 'node:crypto';
+import { existsSync, readlinkSync } from 'node:fs';
+import { copyFile, link, mkdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { bundledFiles } from '../../../scripts/bundle/content.ts';
+import { makeBundle } from '../../../scripts/bundle/make-bundle.ts';
+import { run } from '../../../src/host/run.ts';
+import { waitForLock } from '../../../src/images/waiting-lock.ts';
+import { runCommand } from '../command.ts';
+import { CACHE, PRIMED } from '../test-image.ts';
+import { NESTED_CACHE } from './base-image.ts';
+
+const ROOT = join(import.meta.dirname, '../../..');
+const CACHE_DISK_SIZE = '4G';
+const BUILD_MS = 600_000;
+
+/** A file that a nested host gets, with the digest of all that it is made of. */
+export interface Supply {
+  readonly key: string;
+  readonly path: string;
+}
+
+/** The bundle of this checkout, built where that is needed. */
+export async function bundleSupply(): Promise<Supply> {
+  const built = await runCommand([join(ROOT, 'scripts/bootstrap.sh')], { timeoutMs: BUILD_MS });
+  if (built.code !== 0) throw new Error(built.stderr);
+  const hash = createHash('sha256');
+  for (const path of bundledFiles(ROOT, process.arch)) {
+    hash.update(`${path}\0`);
+    hash.update(await readFile(join(ROOT, path)));
+  }
+  const key = hash.digest('hex').slice(0, 16);
+  return supply('bundle', key, async (target) => {
+    const folder = `${target}.folder`;
+    await rename((await makeBundle(ROOT, folder)).path, target);
+    await rm(folder, { recursive: true });
+  });
+}
+
+/** Mullion's cache with the image debian/12 and apt's lists, as a disk; undefined when the image was not built yet. */
+export async function cacheSupply(): Promise<Supply | undefined> {
+  if (!existsSync(PRIMED)) return undefined;
+  const image = basename(readlinkSync(PRIMED));
+  return supply('cache', image.slice(0, 16), async (target) => {
+    const staging = `${target}.folder`;
+    await rm(staging, { recursive: true, force: true });
+    await mkdir(join(staging, 'images'), { recursive: true });
+    await run(['cp', '-al', join(CACHE, 'apt'), staging]);
+    await run(['cp', '-al', join(CACHE, 'images', image), join(staging, 'images')]);
+    await run(
+      [
+        ...['mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'mullion-cache', '-m', '0'],
+        ...['-d', staging, target, CACHE_DISK_SIZE],
+      ],
+      { timeoutMs: BUILD_MS },
+    );
+    await rm(staging, { recursive: true });
+  });
+}
+
+const KEPT_MS = 12 * 3_600_000;
+
+/** Made once for each key, under a lock; what nobody asked for during half a day is removed. */
+async function supply(name: string, key: string, make: (target: string) => Promise<void>): Promise<Supply> {
+  const path = join(NESTED_CACHE, `${name}-${key}`);
+  using _lock = await waitForLock(join(NESTED_CACHE, `${name}.lock`), new AbortController().signal);
+  if (!existsSync(path)) {
+    await forgetOld(`${name}-`);
+    await make(`${path}.new`);
+    await rename(`${path}.new`, path);
+  }
+  const now = new Date();
+  await utimes(path, now, now);
+  return { key, path };
+}
+
+/** Removes files and folders of the cache whose names start so and that were not used for long. */
+export async function forgetOld(start: string): Promise<void> {
+  const old = `-mmin +${KEPT_MS / 60_000}`.split(' ');
+  const found = await run(['find', NESTED_CACHE, '-maxdepth', '1', '-name', `${start}*`, ...old, '-print']);
+  for (const path of found.stdout.split('\n').filter((line) => line !== '')) {
+    await rm(path, { recursive: true, force: true });
+  }
+}
+
+/** A second name for a supply, which stays when the first is removed; a copy on another file system. */
+export async function keep(path: string, target: string): Promise<void> {
+  await link(path, target).catch(() => copyFile(path, target));
+}
