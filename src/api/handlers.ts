@@ -6,6 +6,7 @@ import { imageHandlers } from './images.ts';
 import { networkHandlers } from './networks.ts';
 import { poolHandlers } from './pools.ts';
 import { projectHandlers } from './projects.ts';
+import { snapshotHandlers } from './snapshots.ts';
 import { taskHandlers } from './tasks.ts';
 import { vpsHandlers } from './vps.ts';
 
@@ -14,6 +15,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
   ...vpsHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...snapshotHandlers,
   ...imageHandlers,
   ...networkHandlers,
   ...projectHandlers,

@@ -1,7 +1,16 @@
 import type { Context } from './context.ts';
 
 /** What the shell's completion offers for a value. */
-export type Completion = 'vps' | 'image' | 'network' | 'project' | 'pool' | 'task' | 'file' | 'command';
+export type Completion =
+  | 'vps'
+  | 'snapshot'
+  | 'image'
+  | 'network'
+  | 'project'
+  | 'pool'
+  | 'task'
+  | 'file'
+  | 'command';
 
 interface FlagBase {
   readonly summary: string;

@@ -17,6 +17,7 @@ const names: Names = {
   },
   pool: async () => [],
   task: async () => [],
+  snapshot: async ([name]) => (name === 'web' ? ['before', 'after'] : []),
 };
 
 describe('every command', () => {
@@ -77,6 +78,8 @@ describe('completion', () => {
     assert.deepEqual(await complete('stop', 'web', 'wi'), ['wiki']);
     assert.deepEqual(await complete('launch', ''), ['debian/12']);
     assert.deepEqual(await complete('file', 'push', 'web', ''), [':file']);
+    assert.deepEqual(await complete('snapshot', 'restore', 'web', 'b'), ['before']);
+    assert.deepEqual(await complete('snapshot', 'restore', '--quiet', 'wiki', ''), []);
   });
 
   test('offers nothing for the words of another program, or when nobody answers', async () => {

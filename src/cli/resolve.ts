@@ -39,6 +39,9 @@ const SYNONYMS: Readonly<Record<string, CommandName>> = {
   projects: 'project list',
   pools: 'pool list',
   tasks: 'task list',
+  snapshots: 'snapshot list',
+  clone: 'copy',
+  rollback: 'snapshot restore',
 };
 
 /** What a group alone means. */

@@ -8,6 +8,7 @@ import { networksRoutes } from './routes/networks.ts';
 import { poolsRoutes } from './routes/pools.ts';
 import { projectsRoutes } from './routes/projects.ts';
 import type { Route } from './routes/route.ts';
+import { snapshotsRoutes } from './routes/snapshots.ts';
 import { tasksRoutes } from './routes/tasks.ts';
 import { vpsRoutes } from './routes/vps.ts';
 
@@ -19,6 +20,7 @@ export const ROUTES = {
   ...vpsRoutes,
   ...filesRoutes,
   ...forwardsRoutes,
+  ...snapshotsRoutes,
   ...imagesRoutes,
   ...networksRoutes,
   ...projectsRoutes,

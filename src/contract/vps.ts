@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
 import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
 import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
+import { SnapshotSchema } from './snapshots.ts';
 import { DriverNameSchema, TechniqueChoiceSchema, TechniqueSchema } from './techniques.ts';
 
 export const VPS_STATES = [
@@ -128,6 +129,7 @@ export const VpsSchema = z.object({
   disk: BytesSchema,
   pids: z.number().int(),
   restart: RestartPolicySchema,
+  snapshotCount: z.number().int(),
   pendingRestart: z.array(z.string()).describe('properties that take effect at the next start'),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
@@ -148,7 +150,7 @@ export type Usage = z.infer<typeof UsageSchema>;
 export const VpsInfoSchema = VpsSchema.extend({
   usage: UsageSchema,
   limits: LimitsSchema,
-  snapshots: z.array(z.object({ name: z.string(), createdAt: z.iso.datetime() })),
+  snapshots: z.array(SnapshotSchema),
   forwards: z.array(ForwardSchema),
   reason: z.string().describe('why this technique was picked'),
   lastWords: z.array(z.string()).describe('what its console showed last before it died; else empty'),

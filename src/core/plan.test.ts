@@ -29,6 +29,7 @@ const desired: fc.Arbitrary<Desired> = fc.record({
   networked: fc.boolean(),
   live: fc.record({ cpus: fc.boolean(), memory: fc.boolean(), disk: fc.boolean(), pids: fc.boolean() }),
   shutdownMs: fc.constantFrom(0, 1000),
+  copyOf: fc.constantFrom(undefined, { vps: 'other' }, { vps: 'other', snapshot: 's1' }),
 });
 /** Everything that a crash may leave, legal or not. */
 const observed: fc.Arbitrary<Observed> = fc.record({
@@ -116,8 +117,11 @@ describe('the plan', () => {
             if (want.networked) assert.equal(state.network, 'connected');
           }
           if (step.type === 'prepare') assert.equal(state.machine, 'none');
-          if (['createVolume', 'populate', 'deleteVolume'].includes(step.type)) assert.ok(!alive);
-          if (step.type === 'createVolume') assert.equal(state.volume, 'none');
+          if (
+            ['createVolume', 'cloneVolume', 'populate', 'individualize', 'deleteVolume'].includes(step.type)
+          )
+            assert.ok(!alive);
+          if (step.type === 'createVolume' || step.type === 'cloneVolume') assert.equal(state.volume, 'none');
           state = applyStep(state, step);
         }
       }),

@@ -17,6 +17,12 @@ export interface Observed {
   readonly limits?: Limits | undefined;
 }
 
+/** What a new VPS's data is copied from: the volume of another, as it is or as a snapshot keeps it. */
+export interface CopySource {
+  readonly vps: string;
+  readonly snapshot?: string | undefined;
+}
+
 export type Goal = 'absent' | 'stopped' | 'running' | 'paused';
 
 /** Which limits change while a machine runs. */
@@ -37,6 +43,8 @@ export interface Desired {
   readonly live: LiveLimits;
   /** Time for the guest to end by itself before it is killed; 0 kills at once. */
   readonly shutdownMs: number;
+  /** Absent: the data comes from the image. */
+  readonly copyOf?: CopySource | undefined;
 }
 
 /** Everything that can be done to a VPS, with what it needs to know. */
@@ -44,6 +52,12 @@ export type Step =
   | { readonly type: 'createVolume'; readonly limit: number }
   | { readonly type: 'setVolumeLimit'; readonly limit: number }
   | { readonly type: 'populate' }
+  | { readonly type: 'cloneVolume'; readonly source: CopySource; readonly limit: number }
+  /** Takes out of copied data what must be no other's. */
+  | { readonly type: 'individualize' }
+  | { readonly type: 'createSnapshot'; readonly snapshot: string; readonly running: boolean }
+  | { readonly type: 'restoreSnapshot'; readonly snapshot: string }
+  | { readonly type: 'deleteSnapshot'; readonly snapshot: string }
   | { readonly type: 'admit' }
   | { readonly type: 'prepare'; readonly limits: Limits }
   | { readonly type: 'connect' }
@@ -84,7 +98,7 @@ function tearDown(desired: Desired, observed: Observed): Stage[] {
   ];
 }
 
-function halt(desired: Desired, observed: Observed): Stage[] {
+export function halt(desired: Desired, observed: Observed): Stage[] {
   const stages: Stage[] = [];
   const alive = observed.machine === 'running' || observed.machine === 'paused';
   if (alive && desired.shutdownMs > 0) {
@@ -103,9 +117,14 @@ function data(desired: Desired, observed: Observed): Stage[] {
   }
   return [
     ...(observed.volume === 'partial' ? ([[{ type: 'deleteVolume' }]] as const) : []),
-    [{ type: 'createVolume', limit: desired.volumeLimit }],
-    [{ type: 'populate' }],
+    ...fill(desired),
   ];
+}
+
+function fill({ volumeLimit: limit, copyOf }: Desired): Stage[] {
+  return copyOf === undefined
+    ? [[{ type: 'createVolume', limit }], [{ type: 'populate' }]]
+    : [[{ type: 'cloneVolume', source: copyOf, limit }], [{ type: 'individualize' }]];
 }
 
 function run(desired: Desired, observed: Observed): Stage[] {
@@ -164,11 +183,17 @@ export function waitingForRestart(desired: Desired, observed: Observed): LimitNa
 export function applyStep(observed: Observed, step: Step): Observed {
   switch (step.type) {
     case 'createVolume':
+    case 'cloneVolume':
       return { ...observed, volume: 'partial', volumeLimit: step.limit };
     case 'setVolumeLimit':
       return { ...observed, volumeLimit: step.limit };
     case 'populate':
+    case 'individualize':
       return { ...observed, volume: 'filled' };
+    case 'createSnapshot':
+    case 'restoreSnapshot':
+    case 'deleteSnapshot':
+      return observed;
     case 'admit':
       return { ...observed, network: 'admitted' };
     case 'prepare':
@@ -199,6 +224,7 @@ export function applyStep(observed: Observed, step: Step): Observed {
 export function beginStep(observed: Observed, step: Step): Observed {
   switch (step.type) {
     case 'createVolume':
+    case 'cloneVolume':
     case 'deleteVolume':
       return { ...observed, volume: 'partial' };
     case 'prepare':
@@ -207,6 +233,10 @@ export function beginStep(observed: Observed, step: Step): Observed {
       return { ...observed, network: 'admitted' };
     case 'setVolumeLimit':
     case 'populate':
+    case 'individualize':
+    case 'createSnapshot':
+    case 'restoreSnapshot':
+    case 'deleteSnapshot':
     case 'connect':
     case 'start':
     case 'pause':
@@ -224,6 +254,7 @@ export function beginStep(observed: Observed, step: Step): Observed {
 export function reverseOf(step: Step, before: Observed): Step | undefined {
   switch (step.type) {
     case 'createVolume':
+    case 'cloneVolume':
       return { type: 'deleteVolume' };
     case 'setVolumeLimit':
       return before.volumeLimit === undefined
@@ -240,6 +271,10 @@ export function reverseOf(step: Step, before: Observed): Step | undefined {
     case 'setLimits':
       return before.limits === undefined ? undefined : { type: 'setLimits', limits: before.limits };
     case 'populate':
+    case 'individualize':
+    case 'createSnapshot':
+    case 'restoreSnapshot':
+    case 'deleteSnapshot':
     case 'connect':
     case 'start':
     case 'shutdown':

@@ -10,6 +10,16 @@ export function describeStep(step: Step): string {
       return `limit the volume to ${formatSize(step.limit)}`;
     case 'populate':
       return 'fill the volume from the image';
+    case 'cloneVolume':
+      return `copy the volume${step.source.snapshot === undefined ? '' : ` as the snapshot ${step.source.snapshot} keeps it`}, limited to ${formatSize(step.limit)}`;
+    case 'individualize':
+      return 'take out what must be no other VPS’s';
+    case 'createSnapshot':
+      return `make the snapshot ${step.snapshot}`;
+    case 'restoreSnapshot':
+      return `go back to the snapshot ${step.snapshot}`;
+    case 'deleteSnapshot':
+      return `delete the snapshot ${step.snapshot}`;
     case 'admit':
       return 'reserve the name and addresses on the network';
     case 'prepare':

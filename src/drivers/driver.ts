@@ -130,6 +130,14 @@ export interface HealthAbility {
   /** True once the guest's own system answers. Cheap enough to ask every second. */
   isReady(machine: Machine, handle: Handle): Promise<boolean>;
 }
+export interface FreezeAbility {
+  /**
+   * Brings the guest's file systems to rest. They go on by themselves once `limitMs` is over, whatever becomes of the caller.
+   */
+  freeze(machine: Machine, handle: Handle, limitMs: number): Promise<void>;
+  /** Lets them go on; false when they did so before. Safe to repeat. */
+  thaw(machine: Machine, handle: Handle): Promise<boolean>;
+}
 
 /**
  * The narrow seam of a virtualization technique. Every call is safe to repeat; `remove` also frees what a `prepare`
@@ -164,6 +172,8 @@ export interface Driver {
   /** Ids of machines of which this host still holds processes, mounts or cgroups of this driver. */
   leftovers(): Promise<string[]>;
 
+  /** Takes what must be no other VPS's out of data that was copied from one; before the first start. */
+  individualize?(machine: Machine): Promise<void>;
   readonly exec?: ExecAbility;
   readonly console?: ConsoleAbility;
   readonly logs?: LogsAbility;
@@ -171,4 +181,5 @@ export interface Driver {
   readonly pause?: PauseAbility;
   readonly limits?: LimitsAbility;
   readonly health?: HealthAbility;
+  readonly freeze?: FreezeAbility;
 }

@@ -12,6 +12,7 @@ import type {
   Project,
   ServerInfo,
 } from '../contract/resources.ts';
+import type { CopyRequest, CreateSnapshotRequest, Snapshot } from '../contract/snapshots.ts';
 import type { ExecRequest, Window } from '../contract/streams.ts';
 import type { Event, Task } from '../contract/tasks.ts';
 import type { TechniqueReport } from '../contract/techniques.ts';
@@ -34,6 +35,8 @@ export interface VpsVerbs {
   set(project: string, name: string, changes: SetRequest): Promise<Task>;
   /** @throws wrong_state while it runs, unless `force` */
   delete(project: string, name: string, options: { readonly force: boolean }): Promise<Task>;
+  /** @throws already_exists, not_found; wrong_state where a running VPS cannot be copied */
+  copy(project: string, name: string, request: CopyRequest): Promise<Task>;
   start(project: string, name: string): Promise<Task>;
   stop(project: string, name: string, request: StopRequest): Promise<Task>;
   restart(project: string, name: string, request: StopRequest): Promise<Task>;
@@ -46,6 +49,17 @@ export interface VpsVerbs {
     name: string,
     options: { readonly follow: boolean; readonly lines?: number | undefined; readonly signal: AbortSignal },
   ): Promise<Readable>;
+}
+
+export interface SnapshotVerbs {
+  /** Oldest first. */
+  list(project: string, name: string): Promise<Snapshot[]>;
+  /** @throws already_exists, not_supported */
+  create(project: string, name: string, request: CreateSnapshotRequest): Promise<Task>;
+  /** What runs is killed, and started again from the snapshot. @throws not_found, not_supported */
+  restore(project: string, name: string, snapshot: string): Promise<Task>;
+  /** @throws not_found */
+  delete(project: string, name: string, snapshot: string): Promise<Task>;
 }
 
 export interface FileVerbs {
@@ -115,6 +129,7 @@ export interface EventFilter {
 /** All that Mullion does on one node; the API is a thin layer over it. */
 export interface Engine {
   readonly vps: VpsVerbs;
+  readonly snapshots: SnapshotVerbs;
   readonly files: FileVerbs;
   readonly forwards: ForwardVerbs;
   readonly images: ImageVerbs;

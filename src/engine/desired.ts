@@ -26,6 +26,7 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
             pids: features.livePids,
           },
     shutdownMs: record.shutdownMs,
+    copyOf: record.copyOf ?? undefined,
   };
 }
 

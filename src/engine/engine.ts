@@ -11,6 +11,7 @@ import { poolVerbs } from './pools.ts';
 import { ensureDefaults, projectVerbs } from './projects.ts';
 import { recover } from './recovery.ts';
 import { fileVerbs } from './sessions.ts';
+import { snapshotVerbs } from './snapshots.ts';
 import { State } from './state.ts';
 import { Interrupted } from './task-run.ts';
 import { Tasks } from './tasks.ts';
@@ -45,6 +46,7 @@ export function createEngine(deps: EngineDeps): Engine {
 
   return {
     vps: vpsVerbs(context, techniques),
+    snapshots: snapshotVerbs(context),
     files: fileVerbs(context),
     forwards: forwardVerbs(context),
     images: imageVerbs(context),

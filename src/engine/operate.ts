@@ -9,7 +9,7 @@ import { follow } from './exit-watch.ts';
 import { lastLines } from './last-lines.ts';
 import type { VpsRecord } from './records.ts';
 import { concludeEnd } from './revival.ts';
-import { reach } from './run-plan.ts';
+import { reach, runErrand } from './run-plan.ts';
 import { claimsOf } from './state.ts';
 import { Interrupted, type TaskRun } from './task-run.ts';
 
@@ -22,6 +22,10 @@ export type Operation =
   | 'vps.resume'
   | 'vps.set'
   | 'vps.delete'
+  | 'vps.copy'
+  | 'vps.snapshot'
+  | 'vps.restore'
+  | 'vps.unsnapshot'
   | 'vps.ended';
 
 export interface OperationRequest {
@@ -123,6 +127,7 @@ export async function pursue(
       await reach(context, id, 'stopped', run);
       enter(context, id, 'starting', { bounce: false });
     }
+    if (record()?.goal !== 'absent') await runErrand(context, id, run);
     await reach(context, id, record()?.goal ?? 'absent', run);
     await conclude(context, id, run);
   } catch (failure) {
@@ -145,7 +150,7 @@ async function conclude(context: Context, id: string, run: TaskRun): Promise<voi
     run.warn(`${waiting.join(', ')}: takes effect at the next start: mullion restart ${record.name}`);
   }
   // A change of properties heals nothing, and an end that nobody asked for keeps its reason.
-  const keeps = run.subject.kind === 'vps.set' || run.subject.kind === 'vps.ended';
+  const keeps = KEEPING.has(run.subject.kind) || run.subject.kind === 'vps.ended';
   enter(context, id, keeps ? record.state : restingState(record), keeps ? {} : { message: '' });
   await endWith(context, id, run, undefined);
 }
@@ -160,9 +165,9 @@ async function concludeFailure(
   const record = context.state.vps.get(id);
   if (record === undefined) return context.tasks.end(run, cause, []);
   const failure = await explain(context, record, run, cause);
-  if (run.subject.kind === 'vps.launch') return abandonLaunch(context, record, run, failure);
-  if (run.subject.kind === 'vps.set') {
-    enter(context, id, record.state, { ...revert });
+  if (BIRTHS.has(run.subject.kind)) return abandonLaunch(context, record, run, failure);
+  if (KEEPING.has(run.subject.kind)) {
+    enter(context, id, record.state, { errand: null, ...revert });
     return endWith(context, id, run, failure);
   }
   const { machine } = record.observed;
@@ -171,11 +176,13 @@ async function concludeFailure(
   const cancelled = failure.code === 'cancelled';
   const clean = machine === 'none' && record.observed.network === 'none';
   // A VPS that is as it was, because the attempt was undone, is not in error.
-  const healthy = alive ? run.subject.kind !== 'vps.stop' || cancelled : cancelled && clean;
+  const intact = cancelled || run.subject.kind === 'vps.restore';
+  const healthy = alive ? run.subject.kind !== 'vps.stop' || cancelled : intact && clean;
   const state: VpsState = healthy ? restingState(record) : 'error';
   enter(context, id, record.goal === 'absent' ? 'error' : state, {
     goal,
     bounce: false,
+    errand: null,
     message: healthy ? record.message : failure.message,
   });
   await endWith(context, id, run, failure);
@@ -262,7 +269,16 @@ function announce(context: Context, before: VpsRecord, state: VpsState, message?
   });
 }
 
-const STARTING: ReadonlySet<string> = new Set<Operation>(['vps.launch', 'vps.start', 'vps.restart']);
+const STARTING: ReadonlySet<string> = new Set<Operation>([
+  'vps.launch',
+  'vps.copy',
+  'vps.start',
+  'vps.restart',
+]);
+/** What makes a VPS: when it fails, nothing is left. */
+const BIRTHS: ReadonlySet<string> = new Set<Operation>(['vps.launch', 'vps.copy']);
+/** What leaves a VPS in the state in which it is, whether it fails or not. */
+const KEEPING: ReadonlySet<string> = new Set<Operation>(['vps.set', 'vps.snapshot', 'vps.unsnapshot']);
 
 /** A failure to start carries what the guest said last. */
 async function explain(

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
+import { SnapshotSchema } from '../contract/snapshots.ts';
 import { TaskSchema } from '../contract/tasks.ts';
 import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
 import {
@@ -30,6 +31,11 @@ const RuntimeSchema = z.strictObject({
 });
 export type Runtime = z.infer<typeof RuntimeSchema>;
 
+const ErrandSchema = z.strictObject({
+  kind: z.enum(['createSnapshot', 'restoreSnapshot', 'deleteSnapshot']),
+  snapshot: z.string(),
+});
+
 /** One VPS: what is wanted of it and what was last seen. */
 export const VpsRecordSchema = z.strictObject({
   id: z.string(),
@@ -52,11 +58,16 @@ export const VpsRecordSchema = z.strictObject({
   mac: z.string(),
   machineId: z.string(),
   forwards: z.array(ForwardSchema),
+  snapshots: z.array(SnapshotSchema).default([]),
   createdAt: z.string(),
 
   goal: z.enum(['absent', 'stopped', 'running', 'paused']),
   /** To be stopped before the goal is pursued. */
   bounce: z.boolean(),
+  /** To be done before the goal is pursued. */
+  errand: ErrandSchema.nullable().default(null),
+  /** Where its data is to be copied from; null once it is. */
+  copyOf: z.strictObject({ vps: z.string(), snapshot: z.string().optional() }).nullable().default(null),
   shutdownMs: z.number(),
 
   state: VpsStateSchema,

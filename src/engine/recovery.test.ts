@@ -34,7 +34,16 @@ function mortal(world: World, death: Interruption): EngineDeps {
   return {
     ...deps,
     store: death.wrap('store', world.store, ['transact', 'get', 'list']),
-    pool: death.wrap('pool', world.pool, ['createVolume', 'deleteVolume', 'setLimit', 'listVolumes']),
+    pool: death.wrap('pool', world.pool, [
+      'createVolume',
+      'deleteVolume',
+      'setLimit',
+      'listVolumes',
+      'createSnapshot',
+      'deleteSnapshot',
+      'restoreSnapshot',
+      'cloneVolume',
+    ]),
     network: death.wrap('network', world.network, ['admit', 'connect', 'detach', 'ensureNetwork', 'sync']),
     drivers: new Map(techniques.map((technique) => [technique, driver])),
     timings: { ...deps.timings, step: 1_500, populate: 1_500, question: 1_500, health: 0 },
@@ -49,6 +58,10 @@ async function assertSane(world: World, engine: Engine): Promise<void> {
   assert.deepEqual(volumes.sort(), all.map(({ id }) => id).sort(), 'volumes');
   assert.deepEqual(machines.sort(), running.sort(), 'machines');
   assert.deepEqual(attached.sort(), running.sort(), 'places on the network');
+  for (const { id, name } of all) {
+    const known = (await engine.snapshots.list(PROJECT, name)).map((snapshot) => snapshot.name);
+    assert.deepEqual(await world.pool.listSnapshots(id), known, `snapshots of ${name}`);
+  }
   assert.equal((await world.store.list('claim/slot/')).length, all.length, 'slots');
   assert.equal((await world.store.list('claim/name/')).length, all.length, 'names');
   for (const task of await engine.tasks.list(PROJECT)) assert.notEqual(task.state, 'running', task.kind);
@@ -69,6 +82,10 @@ interface Scenario {
 const running = (engine: Engine) => engine.vps.launch(PROJECT, request()).then((task) => done(engine, task));
 const stopped = (engine: Engine) =>
   engine.vps.launch(PROJECT, request({ start: false })).then((task) => done(engine, task));
+const snapshotted = (engine: Engine) =>
+  running(engine)
+    .then(() => engine.snapshots.create(PROJECT, 'web', { name: 's1' }))
+    .then((task) => done(engine, task));
 const nothing = async (): Promise<void> => undefined;
 
 const SCENARIOS: readonly Scenario[] = [
@@ -121,6 +138,30 @@ const SCENARIOS: readonly Scenario[] = [
     allowed: ['running', 'gone'],
   },
   {
+    verb: 'snapshot',
+    prepare: running,
+    act: (e) => e.snapshots.create(PROJECT, 'web', { name: 's1' }),
+    allowed: ['running'],
+  },
+  {
+    verb: 'restore',
+    prepare: snapshotted,
+    act: (e) => e.snapshots.restore(PROJECT, 'web', 's1'),
+    allowed: ['running'],
+  },
+  {
+    verb: 'deletion of a snapshot',
+    prepare: snapshotted,
+    act: (e) => e.snapshots.delete(PROJECT, 'web', 's1'),
+    allowed: ['running'],
+  },
+  {
+    verb: 'copy',
+    prepare: running,
+    act: (e) => e.vps.copy(PROJECT, 'web', { name: 'twin', start: true }),
+    allowed: ['running'],
+  },
+  {
     verb: 'set',
     prepare: running,
     act: (e) => e.vps.set(PROJECT, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
@@ -154,11 +195,13 @@ describe('a daemon that is killed', () => {
               ),
             );
             await settled(second);
-            const [vps] = await second.vps.list(PROJECT);
+            const vps = (await second.vps.list(PROJECT)).find(({ name }) => name === 'web');
             const where = `killed ${when} call ${at}: ${death.calls.join(' ')}`;
             assert.ok(allowed.includes(vps?.state ?? 'gone'), `${vps?.state}, ${where}`);
             await assertSane(world, second);
-            if (vps !== undefined) await done(second, second.vps.delete(PROJECT, 'web', { force: true }));
+            for (const { name } of await second.vps.list(PROJECT)) {
+              await done(second, second.vps.delete(PROJECT, name, { force: true }));
+            }
             assert.deepEqual(await world.holdings(), NOTHING, where);
           } finally {
             await second.close();

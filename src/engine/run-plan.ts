@@ -1,4 +1,5 @@
-import { applyStep, beginStep, type Goal, plan, reverseOf, type Step } from '../core/plan.ts';
+import { planErrand } from '../core/errand.ts';
+import { applyStep, beginStep, type Goal, plan, reverseOf, type Stage, type Step } from '../core/plan.ts';
 import { describeStep } from '../core/step-text.ts';
 import { UndoStack } from '../core/undo.ts';
 import type { Context } from './context.ts';
@@ -19,9 +20,37 @@ export async function reach(
   task: TaskRun,
   signal: AbortSignal = task.signal,
 ): Promise<void> {
+  const { record } = new Scope(context, id, signal);
+  const stages = plan(desiredOf(context, record, goal), record.observed);
+  await go(context, id, stages, goal === 'running' || goal === 'paused', task, signal);
+}
+
+/** Does what is to be done once, and forgets it. What fails on the way is not undone: an errand ends as a whole or changes nothing. */
+export async function runErrand(context: Context, id: string, task: TaskRun): Promise<void> {
+  const scope = new Scope(context, id, task.signal);
+  const { errand, observed } = scope.record;
+  if (errand === null) return;
+  await go(
+    context,
+    id,
+    planErrand(errand, desiredOf(context, scope.record), observed),
+    false,
+    task,
+    task.signal,
+  );
+  scope.update({ errand: null });
+  await saveProgress(context, id, task);
+}
+
+async function go(
+  context: Context,
+  id: string,
+  stages: readonly Stage[],
+  upward: boolean,
+  task: TaskRun,
+  signal: AbortSignal,
+): Promise<void> {
   const scope = new Scope(context, id, signal);
-  const stages = plan(desiredOf(context, scope.record, goal), scope.record.observed);
-  const upward = goal === 'running' || goal === 'paused';
   await using undo = new UndoStack((what, failure) =>
     context.deps.logger.error('undo failed', { vps: id, task: task.id, step: what, failure }),
   );

@@ -5,7 +5,7 @@ import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { VpsVerbs } from './contract.ts';
-
+import { copy } from './copy.ts';
 import { launch, planLaunch } from './launch.ts';
 import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
@@ -29,6 +29,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
     },
     launch: (project, request) => launch(context, techniques, project, request),
     plan: (project, request) => planLaunch(context, techniques, project, request),
+    copy: (project, name, request) => copy(context, project, name, request),
     async start(project, name) {
       const record = state.requireVps(project, name);
       requireDriver(context, record.technique);

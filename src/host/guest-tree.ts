@@ -7,6 +7,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   readlinkSync,
   renameSync,
@@ -66,6 +67,30 @@ export function layOver(upper: string, lower: string, entries: readonly TreeEntr
     }
   }
   return { skipped };
+}
+
+/**
+ * Removes from one folder of the tree at `upper` the files of these names; directories stay. No link is followed, and a
+ * folder that is not there, or is none, is left as it is.
+ */
+export function removeFiles(upper: string, folder: string, names: RegExp): void {
+  let fd = openSync(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+  try {
+    for (const part of checkedParts(folder)) {
+      if (statIfThere(below(fd, part))?.isDirectory() !== true) return;
+      const next = openSync(below(fd, part), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+      closeSync(fd);
+      fd = next;
+    }
+    for (const name of readdirSync(`/proc/self/fd/${fd}`)) {
+      if (!names.test(name)) continue;
+      const present = statIfThere(below(fd, name));
+      if (present !== undefined && !present.isDirectory() && !isWhiteout(present))
+        removeIfThere(below(fd, name));
+    }
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function checkedParts(path: string): string[] {
@@ -136,10 +161,12 @@ function stepDown({ path }: Model, name: string): Model {
  */
 function presentIn(directory: number, name: string): Stats | undefined {
   const present = statIfThere(below(directory, name));
-  if (present?.isCharacterDevice() !== true || present.rdev !== 0) return present;
+  if (present === undefined || !isWhiteout(present)) return present;
   unlinkSync(below(directory, name));
   return undefined;
 }
+
+const isWhiteout = (present: Stats): boolean => present.isCharacterDevice() && present.rdev === 0;
 
 function lay(parent: number, name: string, entry: TreeLeaf): void {
   const present = statIfThere(below(parent, name));

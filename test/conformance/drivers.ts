@@ -167,6 +167,26 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       }
     });
 
+    step(
+      'brings a guest’s file systems to rest and lets them go on, as often as wanted',
+      ['exec'],
+      async (t, on) => {
+        const { freeze } = on.driver;
+        if (freeze === undefined) {
+          t.skip('the driver does not declare that it can');
+          return;
+        }
+        const made = await running(t, on);
+        for (let round = 0; round < 2; round += 1) {
+          await freeze.freeze(made.machine, made.handle, 20_000);
+          await freeze.thaw(made.machine, made.handle);
+        }
+        await freeze.thaw(made.machine, made.handle);
+        const ran = await execIn(on, made, ['sh', '-c', 'echo x > /root/after; cat /root/after']);
+        assert.equal(ran.stdout, 'x\n');
+      },
+    );
+
     step('reports a technique that it runs as healthy, with evidence', [], async (_t, on) => {
       const report = await on.driver.probe(on.technique);
       assert.equal(report.id, on.technique);

@@ -25,6 +25,12 @@ export const command = defineCommand({
         { title: 'ADDRESS', value: (row) => row.addresses[0] ?? '-' },
         { title: 'CPUS', value: (row) => String(row.cpus), align: 'right', shrink: 6 },
         { title: 'MEMORY', value: (row) => formatSize(row.memory), align: 'right', shrink: 5 },
+        {
+          title: 'SNAPSHOTS',
+          value: (row) => (row.snapshotCount === 0 ? '-' : String(row.snapshotCount)),
+          align: 'right',
+          shrink: 7,
+        },
         { title: 'DISK', value: (row) => formatSize(row.disk), align: 'right', shrink: 5 },
       ],
       vps,

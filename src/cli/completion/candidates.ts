@@ -10,7 +10,9 @@ import { sanitizeLine } from '../output/sanitize.ts';
 import { COMMAND_NAMES, COMMANDS, groupMembers, isCommandName } from '../registry.ts';
 
 /** Asks for the names that exist. */
-export type Names = Readonly<Record<Exclude<Completion, 'file' | 'command'>, () => Promise<string[]>>>;
+export type Names = Readonly<
+  Record<Exclude<Completion, 'file' | 'command'>, (arguments_: readonly string[]) => Promise<string[]>>
+>;
 
 /** The shell completes file names itself. */
 const FILE = ':file';
@@ -54,8 +56,9 @@ async function ofCommand(
       Object.entries(flags).map(([key, flag]) => [`--${key}`, flag.summary]),
     );
   }
-  const argument = argumentAt(command, flags, before);
-  return argument?.complete === undefined ? [] : named(argument.complete, current, names);
+  const given = argumentsIn(flags, before);
+  const argument = argumentAt(command, given.length);
+  return argument?.complete === undefined ? [] : named(argument.complete, current, names, given);
 }
 
 const flagOf = (flags: Flags, word: string | undefined): Flag | undefined =>
@@ -70,26 +73,37 @@ async function ofFlag(flag: Flag, current: string, names: Names): Promise<string
   return flag.complete === undefined ? [] : named(flag.complete, current, names);
 }
 
-/** The positional that the next word would be. */
-function argumentAt(command: Command, flags: Flags, before: readonly string[]): Argument | undefined {
-  let count = 0;
+/** The words that are no flag and no flag's value. */
+function argumentsIn(flags: Flags, before: readonly string[]): string[] {
+  const given: string[] = [];
   for (let index = 0; index < before.length; index += 1) {
-    const flag = flagOf(flags, before[index]);
+    const word = before[index] ?? '';
+    const flag = flagOf(flags, word);
     if (flag !== undefined && flag.kind !== 'boolean') index += 1;
-    else if (before[index]?.startsWith('-') !== true) count += 1;
+    else if (!word.startsWith('-')) given.push(word);
   }
+  return given;
+}
+
+/** The positional that the next word would be. */
+function argumentAt(command: Command, count: number): Argument | undefined {
   const all = Object.values(command.arguments);
   const last = all.at(-1);
   return all[count] ?? (last?.arity === 'many' ? last : undefined);
 }
 
-async function named(kind: Completion, current: string, names: Names): Promise<string[]> {
+async function named(
+  kind: Completion,
+  current: string,
+  names: Names,
+  given: readonly string[] = [],
+): Promise<string[]> {
   if (kind === 'file') return [FILE];
   if (kind === 'command') return matching(current, topLevel());
   try {
     return matching(
       current,
-      (await names[kind]()).map((name) => [name, '']),
+      (await names[kind](given)).map((name) => [name, '']),
     );
   } catch {
     return [];

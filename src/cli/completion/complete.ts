@@ -20,6 +20,10 @@ export async function complete(
   const query = project === undefined ? {} : { project };
   const names: Names = {
     vps: async () => (await client.call('vps.list', { query, signal })).map(({ name }) => name),
+    snapshot: async ([name]) =>
+      name === undefined
+        ? []
+        : (await client.call('snapshots.list', { params: { name }, query, signal })).map((one) => one.name),
     image: async () => (await client.call('images.list', { query, signal })).map(({ name }) => name),
     network: async () => (await client.call('networks.list', { query, signal })).map(({ name }) => name),
     project: async () => (await client.call('projects.list', { signal })).map(({ name }) => name),

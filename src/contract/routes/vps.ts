@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { LaunchPlanSchema } from '../resources.ts';
+import { CopyRequestSchema } from '../snapshots.ts';
 import {
   LaunchRequestSchema,
   SetRequestSchema,
@@ -60,6 +61,15 @@ export const vpsRoutes = {
     summary: 'Delete a VPS and its data',
     params: named,
     query: z.strictObject({ project, wait, force: flag }),
+    ...task,
+  }),
+  'vps.copy': route({
+    method: 'POST',
+    path: '/v1/vps/:name/copy',
+    summary: 'Make a new VPS with the data of this one',
+    params: named,
+    query: taskQuery,
+    body: CopyRequestSchema,
     ...task,
   }),
   'vps.start': route({

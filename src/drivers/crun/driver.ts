@@ -16,6 +16,7 @@ import type {
   ExecAbility,
   ExecSession,
   FilesAbility,
+  FreezeAbility,
   Handle,
   HealthAbility,
   LimitsAbility,
@@ -35,7 +36,7 @@ import { isSystemd, shutdownSignal } from './init.ts';
 import { tailLog } from './log-tail.ts';
 import { containerPaths } from './paths.ts';
 import { probeContainers } from './probe.ts';
-import { populateRoot } from './root.ts';
+import { individualizeRoot, populateRoot } from './root.ts';
 import { alive, isMonitored, waitForEnd } from './state.ts';
 import { ROOT, resolveUser } from './users.ts';
 
@@ -69,6 +70,10 @@ class CrunDriver implements Driver {
 
   async populate(machine: Machine): Promise<void> {
     populateRoot({ image: rootfsOf(machine), volume: machine.volume });
+  }
+
+  async individualize(machine: Machine): Promise<void> {
+    individualizeRoot(machine.volume);
   }
 
   async prepare(machine: Machine): Promise<Prepared> {
@@ -217,6 +222,12 @@ class CrunDriver implements Driver {
       await session.exit;
       return /^(running|degraded)$/m.test(answer);
     },
+  };
+
+  /** Its files lie in the pool's own file system, which a snapshot brings to rest itself. */
+  readonly freeze: FreezeAbility = {
+    freeze: async () => undefined,
+    thaw: async () => true,
   };
 }
 

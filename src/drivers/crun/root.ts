@@ -1,7 +1,8 @@
 import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { layOver, type TreeEntry } from '../../host/guest-tree.ts';
+import { layOver, removeFiles, type TreeEntry } from '../../host/guest-tree.ts';
 import { cloneMount, mountOverlay, unmount } from '../../host/mounts.ts';
+import { OWN_FILES } from '../provision/own-files.ts';
 
 /** Where something is mounted before the first program runs: it must be there, as nobody can make it then. */
 const MOUNT_POINTS = ['proc', 'sys', 'dev', 'run', 'tmp', 'root'];
@@ -36,6 +37,11 @@ export function populateRoot({ image, volume }: RootLayers): void {
     (path): TreeEntry => ({ kind: 'directory', path, mode: path === 'tmp' ? 0o1777 : 0o755 }),
   );
   layOver(upper, image, entries);
+}
+
+/** Takes what only another server may have out of a volume that was copied from it. */
+export function individualizeRoot(volume: string): void {
+  for (const { folder, names } of OWN_FILES) removeFiles(join(volume, 'upper'), folder, names);
 }
 
 /**

@@ -149,6 +149,19 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
         living(machine, handle);
       },
     },
+    freeze: {
+      async freeze(machine, handle) {
+        const faults = faultsOf(machine);
+        failWhen(faults.freezeFails, 'freeze');
+        if (faults.freezeHangs) await new Promise<never>(() => undefined);
+        if (!faults.freezeLies) writeState(machine, { ...living(machine, handle), frozen: true });
+      },
+      async thaw(machine, handle) {
+        const state = living(machine, handle);
+        if (state.frozen) writeState(machine, { ...state, frozen: false });
+        return state.frozen;
+      },
+    },
     health: {
       isReady: async (machine, handle) => !faultsOf(machine).neverReady && !gone(machine, handle),
     },

@@ -17,6 +17,10 @@ export interface Faults {
   readonly handleLost: boolean;
   readonly execFails: boolean;
   readonly neverReady: boolean;
+  readonly freezeFails: boolean;
+  readonly freezeHangs: boolean;
+  /** The guest says that its file systems are at rest, and they are not. */
+  readonly freezeLies: boolean;
   /** The guest ends this long after its start, in milliseconds. */
   readonly diesAfter: number | undefined;
   /** Each step takes this long, in milliseconds. */
@@ -43,6 +47,9 @@ export function faultsOf(machine: Pick<Machine, 'env'>): Faults {
     handleLost: has('handle-lost'),
     execFails: has('exec-fails'),
     neverReady: has('never-ready'),
+    freezeFails: has('freeze-fails'),
+    freezeHangs: has('freeze-hangs'),
+    freezeLies: has('freeze-lies'),
     diesAfter: number('dies-after'),
     slow: number('slow') ?? 0,
   };

@@ -9,8 +9,11 @@ const StateSchema = z.strictObject({
   pidStart: z.number(),
   /** Milliseconds since the epoch; after it the machine is gone. */
   diesAt: z.number().nullable(),
+  /** Its file systems are at rest. */
+  frozen: z.boolean().default(false),
 });
 export type FakeState = z.infer<typeof StateSchema>;
+type NewState = z.input<typeof StateSchema>;
 
 const FILE = 'fake.json';
 const fileOf = (machine: Pick<Machine, 'runDirectory'>): string => join(machine.runDirectory, FILE);
@@ -25,7 +28,7 @@ export function readState(machine: Pick<Machine, 'runDirectory'>): FakeState | u
   }
 }
 
-export function writeState(machine: Pick<Machine, 'runDirectory'>, state: FakeState): void {
+export function writeState(machine: Pick<Machine, 'runDirectory'>, state: NewState): void {
   mkdirSync(machine.runDirectory, { recursive: true, mode: 0o700 });
   const file = fileOf(machine);
   writeFileSync(`${file}.new`, JSON.stringify(state), { mode: 0o600 });

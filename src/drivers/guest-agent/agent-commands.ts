@@ -41,6 +41,28 @@ export function shutdown(channel: AgentChannel, timeoutMs: number): Promise<void
   return channel.send('guest-shutdown', { mode: 'powerdown' }, timeoutMs);
 }
 
+/**
+ * Thaws all file systems of a disk once the seconds are over, as nobody else may live to do it. It is started before they
+ * are frozen, and reads only what needs no write.
+ */
+const THAW_LATER = `sleep "$1"
+while read -r _ folder type _; do
+  case $type in ext*|xfs|btrfs|f2fs) fsfreeze --unfreeze "$folder" ;; esac
+done </proc/mounts`;
+
+/** Brings the guest's file systems to rest; they go on by themselves after `limitMs`. Answers the guard's id. */
+export async function freeze(channel: AgentChannel, limitMs: number): Promise<number> {
+  const seconds = String(Math.ceil(limitMs / 1000));
+  const guard = await execStart(channel, ['/bin/sh', '-c', THAW_LATER, 'sh', seconds], { capture: false });
+  await channel.call('guest-fsfreeze-freeze', undefined, z.number().int().nonnegative(), limitMs);
+  return guard;
+}
+
+/** How many file systems were at rest until now. */
+export function thaw(channel: AgentChannel): Promise<number> {
+  return channel.call('guest-fsfreeze-thaw', undefined, z.number().int().nonnegative());
+}
+
 /** Reads a small file of the guest, such as one of /proc; at most `limit` bytes of it. */
 export async function readSmallFile(channel: AgentChannel, path: string, limit = 65_536): Promise<Buffer> {
   const handle = await channel.call('guest-file-open', { path, mode: 'r' }, z.number().int());

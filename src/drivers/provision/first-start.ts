@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { ArchiveEntry } from '../archive/entry.ts';
 import type { Machine } from '../driver.ts';
 import { textFile, wanted } from './text-file.ts';
@@ -27,12 +28,22 @@ export function firstStartFiles({ machineId, userData }: Machine): ArchiveEntry[
   ];
 }
 
+/** What the guest's kernel mixes into its random numbers at boot (systemd-random-seed(8)): two copies must not have one. */
+export const randomSeed = (): ArchiveEntry => ({
+  kind: 'file',
+  path: 'var/lib/systemd/random-seed',
+  mode: 0o600,
+  content: randomBytes(512),
+});
+
 /** A script without an interpreter line is one for sh. */
 const executable = (script: string): string => (script.startsWith('#!') ? script : `#!/bin/sh\n${script}`);
 
 /** No RSA key: it takes many seconds on an emulated processor, and every client of today knows the others. */
 const MAKE_HOST_KEYS = `#!/bin/sh
-# Gives this server SSH host keys of its own, once for each machine id.
+# Gives this server SSH host keys of its own, once for each machine id, and forgets what another left.
+rm -f /var/lib/dhcp/*.leases /var/lib/systemd/credential.secret /var/lib/NetworkManager/secret_key
+[ -L /var/lib/dbus/machine-id ] || rm -f /var/lib/dbus/machine-id
 command -v ssh-keygen >/dev/null || exit 0
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub
 for type in ed25519 ecdsa; do

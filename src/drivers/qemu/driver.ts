@@ -20,6 +20,7 @@ import type {
   ExecAbility,
   ExecSession,
   FilesAbility,
+  FreezeAbility,
   Handle,
   HealthAbility,
   LimitsAbility,
@@ -29,7 +30,7 @@ import type {
   PauseAbility,
   Prepared,
 } from '../driver.ts';
-import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
+import { shutdown as askShutdown, execStart, freeze, ping, thaw } from '../guest-agent/agent-commands.ts';
 import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
@@ -82,6 +83,8 @@ export class QemuDriver implements Driver {
   readonly techniques = ['full', 'hardware'] as const;
   readonly #options: QemuOptions;
   readonly #connections = new Map<string, Connections>();
+  /** Processes of guests that end a rest which lasts too long. */
+  readonly #guards = new Map<string, number>();
 
   constructor(options: QemuOptions) {
     this.#options = options;
@@ -258,6 +261,23 @@ export class QemuDriver implements Driver {
     isReady: async (machine, handle) => {
       if (!alive(handle)) return false;
       return this.#connected(machine).isAnswering(PING_MS);
+    },
+  };
+
+  readonly freeze: FreezeAbility = {
+    freeze: async (machine, handle, limitMs) => {
+      requireAlive(handle);
+      this.#guards.set(machine.id, await freeze(this.#connected(machine).agent, limitMs));
+    },
+    thaw: async (machine, handle) => {
+      requireAlive(handle);
+      const { agent } = this.#connected(machine);
+      const count = await thaw(agent);
+      const guard = this.#guards.get(machine.id);
+      this.#guards.delete(machine.id);
+      // It would cut the next rest short.
+      if (guard !== undefined) await execStart(agent, ['/bin/sh', '-c', `kill ${guard}`], { capture: false });
+      return count > 0;
     },
   };
 

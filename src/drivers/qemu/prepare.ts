@@ -7,6 +7,7 @@ import { startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
 import { growDiskFile } from '../guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
+import { randomSeed } from '../provision/first-start.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { renderCommandLine } from './command-line.ts';
 import { renderJail, rootTree } from './jail.ts';
@@ -45,7 +46,7 @@ export async function startJail(
   await writeInitramfs(
     kernel.initramfs,
     paths.initramfs,
-    renderProvision(identityFiles(machine), new Date()),
+    renderProvision([...identityFiles(machine), randomSeed()], new Date()),
   );
   const taps: number[] = [];
   let log: number | undefined;

@@ -3,8 +3,14 @@ import { dataExecutors } from './data.ts';
 import { machineExecutors } from './machine.ts';
 import { networkExecutors } from './network.ts';
 import type { Executors, Scope } from './scope.ts';
+import { snapshotExecutors } from './snapshots.ts';
 
-const EXECUTORS: Executors = { ...dataExecutors, ...networkExecutors, ...machineExecutors };
+const EXECUTORS: Executors = {
+  ...dataExecutors,
+  ...networkExecutors,
+  ...machineExecutors,
+  ...snapshotExecutors,
+};
 
 const perform = <T extends StepType>(scope: Scope, type: T, step: StepOf<T>): Promise<void> =>
   EXECUTORS[type](scope, step);

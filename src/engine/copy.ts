@@ -1,0 +1,51 @@
+import { MullionError } from '../contract/errors.ts';
+import type { CopyRequest } from '../contract/snapshots.ts';
+import type { Task } from '../contract/tasks.ts';
+import { demandOf, requireRoomToRun } from './capacity-check.ts';
+import { type Context, now } from './context.ts';
+import { networkFor } from './networks.ts';
+import { beginLife, freePlace, requireFreeName, UNBORN } from './new-vps.ts';
+import type { VpsRecord } from './records.ts';
+import { requireData, requireSnapshot } from './snapshots.ts';
+
+/** A new VPS with the data, limits and properties of another, and with an identity of its own. */
+export async function copy(
+  context: Context,
+  project: string,
+  name: string,
+  request: CopyRequest,
+): Promise<Task> {
+  const source = context.state.requireVps(project, name);
+  check(context, source, request);
+  const network = await networkFor(context, project, source.network);
+  // From here to the queue nothing waits: what is free now is taken before another looks.
+  const current = context.state.requireVps(project, name);
+  check(context, current, request);
+  return beginLife(context, 'vps.copy', {
+    ...current,
+    ...UNBORN,
+    ...freePlace(context, project, network),
+    name: request.name,
+    createdAt: now(context),
+    goal: request.start ? 'running' : 'stopped',
+    copyOf: {
+      vps: current.id,
+      ...(request.snapshot === undefined ? {} : { snapshot: request.snapshot }),
+    },
+  });
+}
+
+function check(context: Context, source: VpsRecord, request: CopyRequest): void {
+  requireData(source);
+  if (request.snapshot !== undefined) requireSnapshot(source, request.snapshot);
+  requireFreeName(context, source.project, request.name);
+  const alive = source.observed.machine !== 'none';
+  if (alive && request.snapshot === undefined && !context.deps.pool.features.snapshots) {
+    throw new MullionError('wrong_state', `This pool cannot copy ${source.name} while it runs.`, {
+      remedy: `Stop it first: mullion stop ${source.name}`,
+    });
+  }
+  if (request.start) {
+    requireRoomToRun(context, demandOf(context, source.technique, source.limits, 0));
+  }
+}

@@ -1,0 +1,63 @@
+import { bounded } from '../bounded.ts';
+import { now, requireDriver } from '../context.ts';
+import { atRest } from '../quiesce.ts';
+import type { Executors, Scope } from './scope.ts';
+
+/** Steps on points in time of a VPS's data, and on copies of it. */
+export const snapshotExecutors: Pick<
+  Executors,
+  'createSnapshot' | 'restoreSnapshot' | 'deleteSnapshot' | 'cloneVolume' | 'individualize'
+> = {
+  createSnapshot: async (scope, { snapshot }) => {
+    const { pool } = scope.context.deps;
+    // What an earlier daemon made of it and did not live to record.
+    await timed(scope, 'delete a snapshot', pool.deleteSnapshot(scope.id, snapshot));
+    const consistency = await atRest(scope.context, scope.record, () =>
+      timed(scope, 'make the snapshot', pool.createSnapshot(scope.id, snapshot)),
+    );
+    scope.update({
+      snapshots: [
+        ...without(scope, snapshot),
+        { name: snapshot, createdAt: now(scope.context), consistency },
+      ],
+    });
+  },
+
+  restoreSnapshot: (scope, { snapshot }) =>
+    timed(scope, 'restore the snapshot', scope.context.deps.pool.restoreSnapshot(scope.id, snapshot)),
+
+  deleteSnapshot: async (scope, { snapshot }) => {
+    await timed(scope, 'delete the snapshot', scope.context.deps.pool.deleteSnapshot(scope.id, snapshot));
+    scope.update({ snapshots: without(scope, snapshot) });
+  },
+
+  /** In the source's queue: nothing else happens to it meanwhile. */
+  cloneVolume: ({ context, id }, { source, limit }) =>
+    context.queue.run(source.vps, async () => {
+      const { pool } = context.deps;
+      const clone = (): Promise<void> =>
+        bounded(
+          'copy the volume',
+          context.timings.populate,
+          pool.cloneVolume({ volume: source.vps, snapshot: source.snapshot }, id, limit),
+        );
+      const record = context.state.vps.get(source.vps);
+      if (record === undefined || source.snapshot !== undefined) return clone();
+      await atRest(context, record, clone);
+    }),
+
+  individualize: async (scope) => {
+    const { context, machine, record } = scope;
+    const driver = requireDriver(context, record.technique);
+    if (driver.individualize !== undefined) {
+      await bounded('make the copy its own', context.timings.populate, driver.individualize(machine));
+    }
+    scope.update({ copyOf: null });
+  },
+};
+
+const timed = (scope: Scope, what: string, work: Promise<void>): Promise<void> =>
+  bounded(what, scope.context.timings.step, work);
+
+const without = ({ record }: Scope, snapshot: string) =>
+  record.snapshots.filter(({ name }) => name !== snapshot);
