@@ -1,4 +1,4 @@
-import type { Duplex, Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import type { RawData, WebSocket } from 'ws';
 import { CHANNEL, type Channel } from '../contract/channels.ts';
 import { asMullionError, MullionError } from '../contract/errors.ts';
@@ -8,7 +8,7 @@ import {
   type ExecRequest,
   type ServerMessage,
 } from '../contract/streams.ts';
-import type { ExecSession } from '../engine/contract.ts';
+import type { ConsoleStream, ExecSession } from '../engine/contract.ts';
 
 const PING_MS = 30_000;
 /** The client's first message of `exec` has to come within this time. */
@@ -90,9 +90,9 @@ function collect(socket: WebSocket): {
 }
 
 /** Joins the client of this socket to a console. */
-export async function serveConsole(socket: WebSocket, open: () => Promise<Duplex>): Promise<void> {
+export async function serveConsole(socket: WebSocket, open: () => Promise<ConsoleStream>): Promise<void> {
   const stopPinging = keepAlive(socket);
-  let terminal: Duplex | undefined;
+  let terminal: ConsoleStream | undefined;
   try {
     socket.pause();
     terminal = await open();
@@ -100,7 +100,7 @@ export async function serveConsole(socket: WebSocket, open: () => Promise<Duplex
     socket.on('close', () => attached.destroy());
     attached.on('error', () => undefined);
     socket.on('message', (data: RawData, isBinary: boolean) => {
-      if (isBinary) writeInput(socket, attached, bytesOf(data));
+      onConsoleMessage(socket, attached, data, isBinary);
     });
     send(socket, { type: 'started' });
     socket.resume();
@@ -111,6 +111,24 @@ export async function serveConsole(socket: WebSocket, open: () => Promise<Duplex
   } finally {
     terminal?.destroy();
     stopPinging();
+  }
+}
+
+function onConsoleMessage(
+  socket: WebSocket,
+  terminal: ConsoleStream,
+  data: RawData,
+  isBinary: boolean,
+): void {
+  try {
+    if (isBinary) {
+      writeInput(socket, terminal, bytesOf(data));
+      return;
+    }
+    const message = parseMessage(data);
+    if (message.type === 'resize') terminal.resize?.(message.window);
+  } catch (thrown) {
+    refuse(socket, thrown);
   }
 }
 

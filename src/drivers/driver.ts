@@ -102,9 +102,13 @@ export interface ExecSession {
 export interface ExecAbility {
   exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession>;
 }
+/** A live console. A console that has a size takes the one of the terminal that was resized last. */
+export interface ConsoleStream extends Duplex {
+  resize?(window: Window): void;
+}
 export interface ConsoleAbility {
-  /** The live console. Several may be attached at once; closing one touches nothing else. */
-  openConsole(machine: Machine, handle: Handle, window?: Window): Promise<Duplex>;
+  /** Several may be attached at once; closing one touches nothing else. */
+  openConsole(machine: Machine, handle: Handle, window?: Window): Promise<ConsoleStream>;
 }
 export interface LogsAbility {
   /** What the console showed; plain bytes. Works on a stopped VPS too. `follow` ends when the VPS stops or on abort. */

@@ -1,4 +1,4 @@
-import type { Duplex, Readable } from 'node:stream';
+import type { Readable } from 'node:stream';
 import type {
   BuildImageRequest,
   Check,
@@ -17,9 +17,9 @@ import type { ExecRequest, Window } from '../contract/streams.ts';
 import type { Event, Task } from '../contract/tasks.ts';
 import type { TechniqueReport } from '../contract/techniques.ts';
 import type { Forward, LaunchRequest, SetRequest, StopRequest, Vps, VpsInfo } from '../contract/vps.ts';
-import type { ExecSession } from '../drivers/driver.ts';
+import type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
 
-export type { ExecSession } from '../drivers/driver.ts';
+export type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
 
 /**
  * The verbs on VPSs. Every verb that takes long answers with its task at once, after all that can be refused was
@@ -43,7 +43,7 @@ export interface VpsVerbs {
   pause(project: string, name: string): Promise<Task>;
   resume(project: string, name: string): Promise<Task>;
   exec(project: string, name: string, request: ExecRequest): Promise<ExecSession>;
-  console(project: string, name: string, window?: Window): Promise<Duplex>;
+  console(project: string, name: string, window?: Window): Promise<ConsoleStream>;
   logs(
     project: string,
     name: string,

@@ -556,6 +556,37 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       consoles[1]?.destroy();
     });
 
+    step(
+      'gives the console the size of the terminal, where it has one',
+      ['console', 'exec'],
+      async (t, on) => {
+        const made = await running(t, on);
+        const stream = await on.driver.console?.openConsole(made.machine, made.handle, {
+          columns: 81,
+          rows: 25,
+        });
+        t.after(() => stream?.destroy());
+        if (stream?.resize === undefined)
+          return t.skip('this console has no size, as a serial line has none');
+        const size = async (): Promise<string> =>
+          (await execIn(on, made, ['sh', '-c', 'stty size < /dev/console'])).stdout.trim();
+        await until('the first size', async () => (await size()) === '25 81');
+        stream.resize({ columns: 132, rows: 43 });
+        await until('the next size', async () => (await size()) === '43 132');
+      },
+    );
+
+    step(
+      'ends a command at the end of its input on a terminal, and shows no sign of it',
+      ['tty'],
+      async (t, on) => {
+        const made = await running(t, on);
+        const shown = await execIn(on, made, ['sh', '-c', 'cat; echo over'], { tty: true });
+        assert.equal(shown.code, 0);
+        assert.match(shown.stdout, /^\s*over\s*$/);
+      },
+    );
+
     step('pushes, lists and pulls a file of any bytes', ['files'], async (t, on) => {
       const made = await running(t, on);
       const files = on.driver.files;

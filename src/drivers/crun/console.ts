@@ -3,6 +3,7 @@ import { Duplex } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { Window } from '../../contract/streams.ts';
 import { type ConsoleInput, openConsoleInput } from '../../host/oci/console-input.ts';
+import type { ConsoleStream } from '../driver.ts';
 import { endOfLog, tailLog } from './log-tail.ts';
 import type { ContainerPaths } from './paths.ts';
 
@@ -14,14 +15,14 @@ export async function openConsole(
   paths: ContainerPaths,
   window: Window | undefined,
   isLive: () => boolean,
-): Promise<Duplex> {
+): Promise<ConsoleStream> {
   // Before anything is typed, so that its echo is shown.
   const from = await endOfLog(paths.log);
   const input = connect(paths);
   if (window !== undefined) await resizeConsole(paths, window);
   const controller = new AbortController();
   const shown = tailLog(paths.log, { follow: true, from, signal: controller.signal, isLive });
-  return new Duplex({
+  const stream = new Duplex({
     allowHalfOpen: true,
     read() {
       shown.next().then(
@@ -41,6 +42,9 @@ export async function openConsole(
       done(failure);
     },
   });
+  // A console that is gone has no size, and a monitor that does not read is no reason to fail.
+  const resize = (size: Window): void => void resizeConsole(paths, size).catch(() => undefined);
+  return Object.assign(stream, { resize });
 }
 
 function connect(paths: ContainerPaths): ConsoleInput {

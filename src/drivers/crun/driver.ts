@@ -1,4 +1,4 @@
-import { type Duplex, Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest, Window } from '../../contract/streams.ts';
@@ -11,6 +11,7 @@ import { hasCode } from '../../host/system-error.ts';
 import type {
   Condition,
   ConsoleAbility,
+  ConsoleStream,
   Driver,
   DriverUsage,
   ExecAbility,
@@ -153,7 +154,7 @@ class CrunDriver implements Driver {
   }
 
   readonly console: ConsoleAbility = {
-    openConsole: async (machine: Machine, handle: Handle, window?: Window): Promise<Duplex> => {
+    openConsole: async (machine: Machine, handle: Handle, window?: Window): Promise<ConsoleStream> => {
       requireRunning(machine, handle);
       const paths = containerPaths(machine);
       return openConsole(paths, window, () => isMonitored(paths));
