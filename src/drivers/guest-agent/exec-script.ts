@@ -11,12 +11,23 @@ import type { ExecRequest } from '../../contract/streams.ts';
  */
 export const newToken = (): string => randomBytes(16).toString('hex');
 
-/** Waits until the channel's device file is there; its path may be a pattern. Ends with 125 when it never comes. */
+/**
+ * Opens a channel as the descriptor 7 (to read), 8 or 9 (to write). Its device file is waited for, whose path may be a
+ * pattern; Linux makes that file a moment before it can be opened (drivers/char/virtio_console.c, add_port), so that an
+ * open that fails is tried again. Ends with 125 when it never comes.
+ */
 const CHANNELS = `
 channel() {
   n=0
   while :; do
-    for r in $1; do [ -c "$r" ] && return; done
+    for r in $2; do
+      [ -c "$r" ] || continue
+      case $1 in
+        7) command exec 7<"$r" ;;
+        8) command exec 8>"$r" ;;
+        9) command exec 9>"$r" ;;
+      esac 2>/dev/null && return
+    done
     n=$((n + 1)); [ "$n" -gt 200 ] && exit 125
     sleep 0.05
   done
@@ -28,9 +39,9 @@ channel() {
  */
 const PLAIN = `${CHANNELS}
 t=$1
-channel "$2"; exec 7<"$r"
-channel "$3"; exec 8>"$r"
-channel "$4"; exec 9>"$r"
+channel 7 "$2"
+channel 8 "$3"
+channel 9 "$4"
 shift 4
 printf '%s open\\n' "$t" >&9
 {
@@ -43,8 +54,8 @@ printf '%s open\\n' "$t" >&9
 /** Arguments: token in out command-line. script(1) makes the terminal and passes the exit code on. */
 const TERMINAL = `${CHANNELS}
 t=$1
-channel "$2"; exec 7<"$r"
-channel "$3"; exec 9>"$r"
+channel 7 "$2"
+channel 9 "$3"
 printf '%s open\\n' "$t" >&9
 SHELL=/bin/sh script -qefc "$4" /dev/null <&7 >&9 2>&9
 printf '%s exit %d\\n' "$t" "$?" >&9`;
