@@ -73,14 +73,29 @@ const machine = (): string[] => [
   `Node ${process.version}; ${readFileSync('/proc/loadavg', 'utf8').split(' ')[0]} load at the end`,
 ];
 
+const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
+  ['launches', launchSection],
+  ['own-work', ownWorkSection],
+]);
+/** Arguments name some of the sections; the inner process is told by the environment. */
+process.env.MULLION_BENCH_SECTIONS ??= process.argv.slice(2).join(' ');
+const chosen = process.env.MULLION_BENCH_SECTIONS.split(' ').filter(Boolean);
+const unknown = chosen.find((name) => !SECTIONS.has(name));
+if (unknown !== undefined)
+  throw new Error(`no section ${unknown}; there are: ${[...SECTIONS.keys()].join(', ')}`);
+
 // Before the network is left behind.
 const missing = ensureDebianPackages(['runtime', 'bench']);
 if (missing !== undefined) throw new Error(missing);
 if (!inPrivateNetns() && !primeImageCache()) throw new Error('the image could not be built');
 
 if (enterPrivateNetns(import.meta.url)) {
-  const sections = [await launchSection(), await ownWorkSection()];
+  const sections: Section[] = [];
+  for (const [name, run] of SECTIONS) {
+    if (chosen.length === 0 || chosen.includes(name)) sections.push(await run());
+  }
   const page = renderReport(machine(), sections, AIMS);
   console.log(page);
-  writeFileSync(join(ROOT, 'docs/benchmarks.md'), page);
+  // The page is always one complete run.
+  if (chosen.length === 0) writeFileSync(join(ROOT, 'docs/benchmarks.md'), page);
 }
