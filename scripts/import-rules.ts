@@ -17,6 +17,7 @@ const SEAMS = [
   'src/network/network.ts',
   'src/store/store.ts',
   'src/images/image-store.ts',
+  'src/backup/backup.ts',
 ] as const;
 const BASE = ['src/contract', 'src/core', 'src/host'] as const;
 
@@ -34,6 +35,7 @@ export const ROOM_RULES: readonly RoomRule[] = [
     builtins: 'any',
   },
   { path: 'src/network', may: [...BASE, 'src/drivers/driver.ts'], packages: ['zod'], builtins: 'any' },
+  { path: 'src/backup', may: [...BASE], packages: ['zod'], builtins: 'any' },
   { path: 'src/store', may: ['src/contract'], packages: ['zod'], builtins: 'any' },
   { path: 'src/engine', may: ['src/contract', 'src/core', ...SEAMS], packages: ['zod'], builtins: 'any' },
   {
@@ -78,7 +80,7 @@ const SHARED_BY_DRIVERS = [
   'src/drivers/provision',
 ] as const;
 /** Drivers, backends: siblings below these folders never import each other. */
-const BACKEND_PARENTS = ['src/drivers', 'src/storage', 'src/store'] as const;
+const BACKEND_PARENTS = ['src/drivers', 'src/storage', 'src/store', 'src/backup'] as const;
 /** Only src/host opens this door to the machine. */
 const DOOR_BUILTINS: ReadonlySet<string> = new Set([
   'node:child_process',

@@ -3,10 +3,14 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Peer } from './api/authentication.ts';
 import { startServer } from './api/server.ts';
+import { ExtInspector } from './backup/disks/ext-inspector.ts';
+import { ResticBackend } from './backup/restic/restic-backend.ts';
 import { type Config, loadConfig } from './config.ts';
 import { asMullionError, MullionError } from './contract/errors.ts';
 import type { Logger } from './core/logger.ts';
 import {
+  backupCacheDirectory,
+  backupSecretsDirectory,
   cgroupRoot,
   createNaming,
   lockFile,
@@ -64,6 +68,11 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
     pool,
     images,
     network,
+    backups: new ResticBackend({
+      secretsDirectory: backupSecretsDirectory(naming),
+      cacheDirectory: backupCacheDirectory(naming),
+    }),
+    disks: new ExtInspector(),
     networked: config.network.enabled,
     drivers: createDrivers({ naming, cgroups, userNamespaces }, config.drivers),
     naming,
@@ -118,6 +127,7 @@ function makeDirectories({ stateDirectory, runDirectory }: Naming): void {
   for (const [path, mode] of [
     [stateDirectory, 0o711],
     [join(stateDirectory, 'logs'), 0o700],
+    [join(stateDirectory, 'backup'), 0o700],
     [runDirectory, 0o755],
     [join(runDirectory, 'vps'), 0o711],
     [join(runDirectory, 'oci'), 0o700],

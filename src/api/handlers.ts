@@ -1,3 +1,4 @@
+import { backupHandlers } from './backups.ts';
 import { fileHandlers } from './files.ts';
 import { forwardHandlers } from './forwards.ts';
 import type { PlainHandlers, StreamHandlers } from './handler.ts';
@@ -20,6 +21,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
   ...networkHandlers,
   ...projectHandlers,
   ...poolHandlers,
+  ...backupHandlers,
   ...taskHandlers,
   ...hostHandlers,
 };
@@ -27,5 +29,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
 export const STREAM_HANDLERS: StreamHandlers = {
   'vps.logs': (engine, { query, params, signal }) =>
     engine.vps.logs(query.project, params.name, { follow: query.follow, lines: query.lines, signal }),
+  'backups.file': (engine, { query, params, signal }) =>
+    engine.backups.file(query.project, params.id, query.path, signal),
   'files.pull': (engine, { query, params }) => engine.files.pull(query.project, params.name, query.path),
 };

@@ -9,6 +9,8 @@ export type Completion =
   | 'project'
   | 'pool'
   | 'task'
+  | 'backup'
+  | 'repository'
   | 'file'
   | 'command';
 

@@ -18,6 +18,8 @@ const names: Names = {
   pool: async () => [],
   task: async () => [],
   snapshot: async ([name]) => (name === 'web' ? ['before', 'after'] : []),
+  backup: async () => ['0123456789ab'],
+  repository: async () => ['nas'],
 };
 
 describe('every command', () => {
@@ -77,6 +79,10 @@ describe('completion', () => {
     assert.deepEqual(await complete('exec', 'w'), ['web', 'wiki']);
     assert.deepEqual(await complete('stop', 'web', 'wi'), ['wiki']);
     assert.deepEqual(await complete('launch', ''), ['debian/12']);
+    assert.deepEqual(await complete('backup', 're'), ['restore', 'repo']);
+    assert.deepEqual(await complete('backup', 'repo', 'k'), ['key']);
+    assert.deepEqual(await complete('backup', 'repo', 'key', ''), ['nas']);
+    assert.deepEqual(await complete('backup', 'create', 'we', '--repo', 'n'), ['nas']);
     assert.deepEqual(await complete('file', 'push', 'web', ''), [':file']);
     assert.deepEqual(await complete('snapshot', 'restore', 'web', 'b'), ['before']);
     assert.deepEqual(await complete('snapshot', 'restore', '--quiet', 'wiki', ''), []);

@@ -34,6 +34,18 @@ export const COMMANDS = {
   'image build': async () => (await import('./commands/image-build.ts')).command,
   'image info': async () => (await import('./commands/image-info.ts')).command,
   'image delete': async () => (await import('./commands/image-delete.ts')).command,
+  'backup create': async () => (await import('./commands/backup-create.ts')).command,
+  'backup list': async () => (await import('./commands/backup-list.ts')).command,
+  'backup restore': async () => (await import('./commands/backup-restore.ts')).command,
+  'backup verify': async () => (await import('./commands/backup-verify.ts')).command,
+  'backup delete': async () => (await import('./commands/backup-delete.ts')).command,
+  'backup repo add': async () => (await import('./commands/backup-repo-add.ts')).command,
+  'backup repo list': async () => (await import('./commands/backup-repo-list.ts')).command,
+  'backup repo remove': async () => (await import('./commands/backup-repo-remove.ts')).command,
+  'backup repo key': async () => (await import('./commands/backup-repo-key.ts')).command,
+  'backup schedule set': async () => (await import('./commands/backup-schedule-set.ts')).command,
+  'backup schedule show': async () => (await import('./commands/backup-schedule-show.ts')).command,
+  'backup schedule remove': async () => (await import('./commands/backup-schedule-remove.ts')).command,
   'network list': async () => (await import('./commands/network-list.ts')).command,
   'network create': async () => (await import('./commands/network-create.ts')).command,
   'network info': async () => (await import('./commands/network-info.ts')).command,
@@ -69,13 +81,18 @@ export const isCommandName = (name: string): name is CommandName => Object.hasOw
 export const groupMembers = (group: string): CommandName[] =>
   COMMAND_NAMES.filter((name) => name.startsWith(`${group} `));
 
+/** What may stand after a group's words, each once: `repo` and `create` after `backup`. */
+export const groupVerbs = (group: string): string[] => [
+  ...new Set(groupMembers(group).map((name) => name.slice(group.length + 1).split(' ')[0] ?? '')),
+];
+
 /** Headings of the overview, each with its commands or groups. */
 export const CHAPTERS = [
   { title: 'Begin', members: ['quickstart', 'launch', 'list', 'info'] },
   { title: 'Change', members: ['start', 'stop', 'restart', 'pause', 'resume', 'set', 'delete'] },
   { title: 'Keep', members: ['snapshot', 'copy'] },
   { title: 'Use', members: ['exec', 'console', 'logs', 'top', 'file', 'forward'] },
-  { title: 'Resources', members: ['image', 'network', 'project', 'pool'] },
+  { title: 'Resources', members: ['image', 'backup', 'network', 'project', 'pool'] },
   { title: 'Observe', members: ['task', 'events', 'techniques', 'doctor'] },
   { title: 'Administer', members: ['daemon', 'completion', 'version', 'help'] },
 ] as const;

@@ -71,7 +71,19 @@ export function resolveCommand(argv: readonly string[]): Resolved {
   if (second === undefined) return { kind: 'group', name: first, words };
   const name = `${first} ${second}`;
   if (isCommandName(name)) return { kind: 'command', name, words };
+  if (groupMembers(name).length > 0) return inSubgroup(name, [...flagsBefore, ...flagsBetween], rest);
   throw unknownCommand(first, second, members);
+}
+
+/** `backup repo add`: a group within a group. */
+function inSubgroup(group: string, flags: readonly string[], after: readonly string[]): Resolved {
+  const flagsBetween = takeGlobalFlags(after);
+  const [verb, ...rest] = after.slice(flagsBetween.length);
+  const words = [...flags, ...flagsBetween, ...rest];
+  if (verb === undefined) return { kind: 'group', name: group, words };
+  const name = `${group} ${verb}`;
+  if (isCommandName(name)) return { kind: 'command', name, words };
+  throw unknownCommand(group, verb, groupMembers(group));
 }
 
 /** The flags at the beginning, each with its value. */

@@ -103,6 +103,16 @@ export const ERRORS = {
     'The image could not be built.',
     'Correct the cause and run the same build again: it resumes.',
   ),
+  repository_unreachable: system(
+    502,
+    'The backup repository is not there, or does not answer.',
+    'See that what holds it is mounted or answers; then try again.',
+  ),
+  backup_damaged: system(
+    500,
+    'The backup repository has lost or damaged data.',
+    'Make a new backup into another repository; verify those that there are: mullion backup verify ID',
+  ),
   guest_unresponsive: system(
     504,
     'The guest did not answer in time.',

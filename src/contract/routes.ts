@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { backupsRoutes } from './routes/backups.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { filesRoutes } from './routes/files.ts';
 import { forwardsRoutes } from './routes/forwards.ts';
@@ -25,6 +26,7 @@ export const ROUTES = {
   ...networksRoutes,
   ...projectsRoutes,
   ...poolsRoutes,
+  ...backupsRoutes,
   ...tasksRoutes,
   ...eventsRoutes,
 } as const satisfies Record<string, Route>;

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { BackupConditionSchema } from './backups.ts';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
 import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
 import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
@@ -131,6 +132,7 @@ export const VpsSchema = z.object({
   restart: RestartPolicySchema,
   snapshotCount: z.number().int(),
   pendingRestart: z.array(z.string()).describe('properties that take effect at the next start'),
+  backup: BackupConditionSchema.describe('how its scheduled backups do; none without a schedule'),
   createdAt: z.iso.datetime(),
   startedAt: z.iso.datetime().nullable(),
   node: z.string(),

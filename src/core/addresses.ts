@@ -134,6 +134,19 @@ export function allocateAddress(
   });
 }
 
+/** This very address and its IPv6 companion; undefined when it is not of the network, or not free. */
+export function sameAddress(
+  network: { readonly ipv4: Segment; readonly ipv6: Segment },
+  taken: ReadonlySet<string>,
+  ipv4: string,
+): AddressPair | undefined {
+  const subnet = parseSubnet(`${network.ipv4.gateway}/${network.ipv4.prefix}`);
+  const host = (parseIpv4(ipv4) ?? 0) - subnet.base;
+  const isHost = host >= 1 && host < sizeOf(subnet.prefix) - 1;
+  if (!isHost || ipv4 === network.ipv4.gateway || taken.has(ipv4)) return undefined;
+  return { ipv4, ipv6: matchingIpv6(network.ipv6, host) };
+}
+
 function matchingIpv6(segment: Segment, host: number): string {
   const gateway = parseIpv6(segment.gateway);
   if (gateway === undefined) throw new TypeError(`not an IPv6 address: ${segment.gateway}`);

@@ -37,6 +37,8 @@ export const poolDirectory = (naming: Naming): string => `${naming.stateDirector
 export const poolFile = (naming: Naming): string => `${naming.stateDirectory}/pool.btrfs`;
 export const storeFile = (naming: Naming): string => `${naming.stateDirectory}/store.db`;
 export const cacheDirectory = (naming: Naming): string => `${naming.stateDirectory}/cache`;
+export const backupSecretsDirectory = (naming: Naming): string => `${naming.stateDirectory}/backup/secrets`;
+export const backupCacheDirectory = (naming: Naming): string => `${naming.stateDirectory}/backup/cache`;
 export const socketPath = (naming: Naming): string => `${naming.runDirectory}/${SOCKET_NAME}`;
 export const lockFile = (naming: Naming): string => `${naming.stateDirectory}/daemon.lock`;
 export const pidFile = (naming: Naming): string => `${naming.runDirectory}/${PID_FILE_NAME}`;
@@ -49,6 +51,8 @@ export const daemonLog = (naming: Naming): string => `${naming.stateDirectory}/d
 export const UID_FIRST = 0x7000_0000;
 export const UID_COUNT = 65_536;
 export const SLOTS = 4_093;
+/** Of programs that read what guests wrote; above the range of every slot. */
+export const INSPECTOR_UID = UID_FIRST + SLOTS * UID_COUNT;
 export const uidBase = (slot: number): number => UID_FIRST + slot * UID_COUNT;
 
 /** A locally administered unicast MAC address (IEEE 802-2014 section 8.4), from the VPS's id. */

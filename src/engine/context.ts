@@ -1,3 +1,4 @@
+import type { BackupBackend, DiskInspector } from '../backup/backup.ts';
 import { MullionError } from '../contract/errors.ts';
 import type { Check } from '../contract/resources.ts';
 import { TECHNIQUE_FACTS, type Technique } from '../contract/techniques.ts';
@@ -27,6 +28,8 @@ export interface Timings {
   readonly question: number;
   /** After this the health of a guest that never became ready is `unknown`. */
   readonly health: number;
+  /** How often schedules are looked at. */
+  readonly schedule: number;
   /** Longest that `close` waits for steps under way. */
   readonly close: number;
 }
@@ -35,6 +38,7 @@ export const TIMINGS: Timings = {
   populate: 30 * 60_000,
   question: 10_000,
   health: 10 * 60_000,
+  schedule: 20_000,
   close: 20_000,
 };
 
@@ -44,6 +48,8 @@ export interface EngineDeps {
   readonly pool: VolumeBackend;
   readonly images: ImageStore;
   readonly network: NetworkBackend;
+  readonly backups: BackupBackend;
+  readonly disks: DiskInspector;
   /** False: VPSs get no link at all. */
   readonly networked: boolean;
   /** Drivers by technique; absent: this version has none for it. */
@@ -78,6 +84,8 @@ export interface Context {
   readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
+  /** Ids of volumes that only live as long as a task. */
+  readonly scratchVolumes: Set<string>;
   /** Of the host since it was started; machines of an earlier one are gone. */
   readonly bootId: string;
   /** Aborted when the engine closes. */

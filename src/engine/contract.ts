@@ -1,5 +1,15 @@
 import type { Readable } from 'node:stream';
 import type {
+  AddRepositoryRequest,
+  Backup,
+  CreateBackupRequest,
+  Repository,
+  RepositoryKey,
+  RestoreBackupRequest,
+  Schedule,
+  SetScheduleRequest,
+} from '../contract/backups.ts';
+import type {
   BuildImageRequest,
   Check,
   CreateNetworkRequest,
@@ -108,6 +118,29 @@ export interface PoolVerbs {
   grow(name: string, size: number): Promise<Task>;
 }
 
+export interface BackupVerbs {
+  repositories(project: string): Promise<Repository[]>;
+  /** @throws already_exists, forbidden, repository_unreachable */
+  addRepository(project: string, request: AddRepositoryRequest): Promise<Repository>;
+  /** Its content stays. @throws in_use while a schedule uses it */
+  removeRepository(project: string, name: string): Promise<void>;
+  repositoryKey(project: string, name: string): Promise<RepositoryKey>;
+  /** Oldest first. */
+  list(
+    project: string,
+    filter: { readonly vps?: string | undefined; readonly repository?: string | undefined },
+  ): Promise<Backup[]>;
+  create(project: string, request: CreateBackupRequest): Promise<Task>;
+  delete(project: string, id: string): Promise<Task>;
+  verify(project: string, id: string): Promise<Task>;
+  restore(project: string, id: string, request: RestoreBackupRequest): Promise<Task>;
+  /** The content of one regular file. */
+  file(project: string, id: string, path: string, signal: AbortSignal): Promise<Readable>;
+  schedule(project: string, vps: string): Promise<Schedule>;
+  setSchedule(project: string, vps: string, request: SetScheduleRequest): Promise<Schedule>;
+  removeSchedule(project: string, vps: string): Promise<void>;
+}
+
 export interface TaskVerbs {
   /** Newest first. */
   list(project: string): Promise<Task[]>;
@@ -136,6 +169,7 @@ export interface Engine {
   readonly networks: NetworkVerbs;
   readonly projects: ProjectVerbs;
   readonly pools: PoolVerbs;
+  readonly backups: BackupVerbs;
   readonly tasks: TaskVerbs;
   readonly events: {
     /** Ends when `signal` aborts, or when the engine closes. A reader that is too slow loses the oldest events. */

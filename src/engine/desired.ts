@@ -15,7 +15,7 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
     limits: record.limits,
     volumeLimit: volumeLimit(record.limits.disk, givesDisk(context, record)),
     quota: pool.features.quota,
-    networked,
+    networked: networked && record.isolated !== true,
     live:
       features === undefined
         ? NOTHING_LIVE

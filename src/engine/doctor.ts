@@ -1,5 +1,6 @@
 import type { Check } from '../contract/resources.ts';
 import { TECHNIQUE_FACTS } from '../contract/techniques.ts';
+import { checkBackups } from './backups/doctor.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
 import { findLeftovers } from './leftovers.ts';
@@ -14,6 +15,7 @@ export async function doctor(context: Context, techniques: Techniques): Promise<
     () => checkTechniques(techniques),
     () => checkLeftovers(context),
     () => checkVps(context),
+    () => checkBackups(context),
   ];
   return Promise.all(checks.map(run));
 }

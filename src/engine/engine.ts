@@ -1,3 +1,6 @@
+import { watchSchedules } from './backups/schedules.ts';
+import { removeScratchVolumes } from './backups/scratch-volume.ts';
+import { backupVerbs } from './backups/verbs.ts';
 import { bounded } from './bounded.ts';
 import { type Context, type EngineDeps, TIMINGS } from './context.ts';
 import type { Engine } from './contract.ts';
@@ -38,6 +41,7 @@ export function createEngine(deps: EngineDeps): Engine {
     watches: new Map(),
     revivals: new Map(),
     imagesLeaving: new Set(),
+    scratchVolumes: new Set(),
     bootId: deps.host().bootId,
     closing: closing.signal,
   };
@@ -53,6 +57,7 @@ export function createEngine(deps: EngineDeps): Engine {
     networks: networkVerbs(context),
     projects: projectVerbs(context),
     pools: poolVerbs(context),
+    backups: backupVerbs(context, techniques),
     tasks: context.tasks,
     events,
     techniques: (refresh) => techniques.all(refresh),
@@ -70,6 +75,8 @@ export function createEngine(deps: EngineDeps): Engine {
       await state.load();
       await recover(context);
       await ensureDefaults(context);
+      await removeScratchVolumes(context);
+      watchSchedules(context);
       // The first launch need not wait for the probes.
       void techniques.all(false);
     },
@@ -79,7 +86,7 @@ export function createEngine(deps: EngineDeps): Engine {
 
 async function close(context: Context, announce: () => void): Promise<void> {
   announce();
-  context.tasks.cancelKind('image.', 'The daemon ends.');
+  for (const kind of ['image.', 'backup.']) context.tasks.cancelKind(kind, 'The daemon ends.');
   for (const stop of context.watches.values()) stop();
   context.watches.clear();
   for (const callOff of context.revivals.values()) callOff();

@@ -59,7 +59,8 @@ export async function removeLeftovers(
 
 /** What `removeLeftovers` would remove now, for people. */
 export async function findLeftovers(context: Context): Promise<string[]> {
-  const isStranger = (id: string): boolean => context.state.vps.get(id) === undefined;
+  const isStranger = (id: string): boolean =>
+    context.state.vps.get(id) === undefined && !context.scratchVolumes.has(id);
   const volumes = (await context.deps.pool.listVolumes()).filter(isStranger).map((id) => `volume ${id}`);
   const machines: string[] = [];
   for (const driver of new Set(context.deps.drivers.values())) {

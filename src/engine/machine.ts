@@ -53,7 +53,9 @@ export function strangerMachine(context: Context, id: string, technique: Machine
 }
 
 const networkOf = (context: Context, record: VpsRecord): NetworkRecord | undefined =>
-  context.deps.networked ? context.state.networks.get(`${record.project}/${record.network}`) : undefined;
+  context.deps.networked && record.isolated !== true
+    ? context.state.networks.get(`${record.project}/${record.network}`)
+    : undefined;
 
 function nicOf(context: Context, record: VpsRecord, network: NetworkRecord): NicSpec {
   return {

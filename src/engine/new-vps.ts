@@ -9,6 +9,7 @@ import { lowestFree } from './networks.ts';
 import { type Operation, pursue } from './operate.ts';
 import type { NetworkRecord, VpsRecord } from './records.ts';
 import { claims, claimsOf } from './state.ts';
+import type { TaskRun } from './task-run.ts';
 
 /** What no two VPSs share. */
 export type Place = Pick<VpsRecord, 'id' | 'slot' | 'ipv4' | 'ipv6' | 'mac' | 'machineId'>;
@@ -51,8 +52,16 @@ export const UNBORN = {
   changed: [],
 } satisfies Partial<VpsRecord>;
 
-/** Begins a VPS's life and answers the task of it. From the look at what is free to here nothing may wait. */
-export async function beginLife(context: Context, kind: Operation, record: VpsRecord): Promise<Task> {
+/**
+ * Begins a VPS's life and answers the task of it. From the look at what is free to here nothing may wait.
+ * `work` ends the task.
+ */
+export async function beginLife(
+  context: Context,
+  kind: Operation | 'backup.restore' | 'backup.verify',
+  record: VpsRecord,
+  work: (run: TaskRun) => Promise<void> = (run) => pursue(context, record.id, run),
+): Promise<Task> {
   const { project } = record;
   context.state.vps.set(record);
   const run = context.tasks.create({ kind, project, target: record.name, vps: record.id });
@@ -68,7 +77,7 @@ export async function beginLife(context: Context, kind: Operation, record: VpsRe
         return accepted.reject(failure);
       }
       accepted.resolve();
-      await pursue(context, record.id, run);
+      await work(run);
     })
     .catch((failure: unknown) =>
       context.deps.logger.error('a launch broke off', { vps: record.id, failure }),

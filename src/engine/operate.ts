@@ -144,7 +144,7 @@ export async function pursue(
 async function conclude(context: Context, id: string, run: TaskRun): Promise<void> {
   const record = context.state.vps.get(id);
   if (record === undefined) return context.tasks.end(run, undefined, []);
-  if (record.goal === 'absent') return forget(context, record, run, undefined);
+  if (record.goal === 'absent') return forget(context, record, run, cutShort(run));
   const waiting = run.subject.kind === 'vps.set' ? pendingRestart(context, record) : [];
   if (waiting.length > 0) {
     run.warn(`${waiting.join(', ')}: takes effect at the next start: mullion restart ${record.name}`);
@@ -154,6 +154,14 @@ async function conclude(context: Context, id: string, run: TaskRun): Promise<voi
   enter(context, id, keeps ? record.state : restingState(record), keeps ? {} : { message: '' });
   await endWith(context, id, run, undefined);
 }
+
+/** What was to become a VPS is taken away again when the daemon that made it has ended. */
+const cutShort = ({ subject }: TaskRun): MullionError | undefined =>
+  MAKING.has(subject.kind)
+    ? new MullionError('cancelled', 'The daemon ended before this was done.', {
+        remedy: 'Ask for it again if it is still wanted',
+      })
+    : undefined;
 
 async function concludeFailure(
   context: Context,
@@ -165,7 +173,7 @@ async function concludeFailure(
   const record = context.state.vps.get(id);
   if (record === undefined) return context.tasks.end(run, cause, []);
   const failure = await explain(context, record, run, cause);
-  if (BIRTHS.has(run.subject.kind)) return abandonLaunch(context, record, run, failure);
+  if (BIRTHS.has(run.subject.kind)) return abandon(context, record, run, failure);
   if (KEEPING.has(run.subject.kind)) {
     enter(context, id, record.state, { errand: null, ...revert });
     return endWith(context, id, run, failure);
@@ -188,8 +196,8 @@ async function concludeFailure(
   await endWith(context, id, run, failure);
 }
 
-/** A launch that failed leaves nothing; what cannot be removed now stays as a VPS in error, to be deleted again. */
-async function abandonLaunch(
+/** What failed to make a VPS leaves nothing; what cannot be removed now stays as a VPS in error, to be deleted again. */
+export async function abandon(
   context: Context,
   record: VpsRecord,
   run: TaskRun,
@@ -200,7 +208,7 @@ async function abandonLaunch(
     await reach(context, record.id, 'absent', run, new AbortController().signal);
   } catch (worse) {
     if (worse instanceof Interrupted) return;
-    context.deps.logger.error('a failed launch left something', { vps: record.id, failure: worse });
+    context.deps.logger.error('what was not finished left something', { vps: record.id, failure: worse });
     const left = asMullionError(worse).message;
     enter(context, record.id, 'error', { goal: 'stopped', message: `${failure.message} ${left}` });
     return endWith(context, record.id, run, failure);
@@ -210,7 +218,12 @@ async function abandonLaunch(
 }
 
 /** Drops the record and its claims, and ends the task, in one commit. */
-async function forget(context: Context, record: VpsRecord, run: TaskRun, failure: unknown): Promise<void> {
+export async function forget(
+  context: Context,
+  record: VpsRecord,
+  run: TaskRun,
+  failure: unknown,
+): Promise<void> {
   const claims = claimsOf(record).map((key) => ({ type: 'delete', key }) as const);
   await context.tasks.end(run, failure, [...claims, context.state.vps.drop(record)]);
   context.events.emit('vps.deleted', record.project, record.name, { task: run.id, id: record.id });
@@ -277,6 +290,8 @@ const STARTING: ReadonlySet<string> = new Set<Operation>([
 ]);
 /** What makes a VPS: when it fails, nothing is left. */
 const BIRTHS: ReadonlySet<string> = new Set<Operation>(['vps.launch', 'vps.copy']);
+/** What makes a VPS whose goal is to be absent until it is whole. */
+const MAKING: ReadonlySet<string> = new Set(['backup.restore', 'backup.verify']);
 /** What leaves a VPS in the state in which it is, whether it fails or not. */
 const KEEPING: ReadonlySet<string> = new Set<Operation>(['vps.set', 'vps.snapshot', 'vps.unsnapshot']);
 

@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { RetentionSchema } from '../contract/backups.ts';
 import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
 import { SnapshotSchema } from '../contract/snapshots.ts';
 import { TaskSchema } from '../contract/tasks.ts';
@@ -60,6 +61,8 @@ export const VpsRecordSchema = z.strictObject({
   forwards: z.array(ForwardSchema),
   snapshots: z.array(SnapshotSchema).default([]),
   createdAt: z.string(),
+  /** Has no link: it was restored only to be looked at. */
+  isolated: z.boolean().optional(),
 
   goal: z.enum(['absent', 'stopped', 'running', 'paused']),
   /** To be stopped before the goal is pursued. */
@@ -111,6 +114,32 @@ export const ProjectRecordSchema = z.strictObject({
   createdAt: z.string(),
 });
 export type ProjectRecord = z.infer<typeof ProjectRecordSchema>;
+
+/** Where backups of a project may go; its secrets are the backup backend's. */
+export const RepositoryRecordSchema = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  project: z.string(),
+  url: z.string(),
+  createdAt: z.string(),
+});
+export type RepositoryRecord = z.infer<typeof RepositoryRecordSchema>;
+
+/** When a VPS is backed up, by the VPS's id, and how that went. */
+export const ScheduleRecordSchema = z.strictObject({
+  id: z.string(),
+  /** Id of the repository. */
+  repository: z.string(),
+  at: z.string(),
+  keep: RetentionSchema,
+  jitter: z.number().int(),
+  setAt: z.string(),
+  /** The time of the pattern whose run has ended last. */
+  lastSlot: z.string().nullable(),
+  lastSuccessAt: z.string().nullable(),
+  lastFailure: z.strictObject({ at: z.string(), message: z.string() }).nullable(),
+});
+export type ScheduleRecord = z.infer<typeof ScheduleRecordSchema>;
 
 /** A task with its cursor: `steps` names what has been done. */
 export const TaskRecordSchema = z.strictObject({

@@ -6,6 +6,10 @@ import {
   NetworkRecordSchema,
   type ProjectRecord,
   ProjectRecordSchema,
+  type RepositoryRecord,
+  RepositoryRecordSchema,
+  type ScheduleRecord,
+  ScheduleRecordSchema,
   type TaskRecord,
   TaskRecordSchema,
   type VpsRecord,
@@ -84,13 +88,18 @@ export class State {
   );
   readonly projects = new Table<ProjectRecord>('project', ProjectRecordSchema, ({ name }) => name);
   readonly tasks = new Table<TaskRecord>('task', TaskRecordSchema, ({ id }) => id);
+  readonly repositories = new Table<RepositoryRecord>('repository', RepositoryRecordSchema, ({ id }) => id);
+  readonly schedules = new Table<ScheduleRecord>('schedule', ScheduleRecordSchema, ({ id }) => id);
 
   constructor(store: Store) {
     this.store = store;
   }
 
   async load(): Promise<void> {
-    for (const table of [this.vps, this.networks, this.projects, this.tasks]) await table.load(this.store);
+    const { vps, networks, projects, tasks, repositories, schedules } = this;
+    for (const table of [vps, networks, projects, tasks, repositories, schedules]) {
+      await table.load(this.store);
+    }
   }
 
   /** Makes changes durable, all or none, when none of the `absent` keys exists; answers whether it did. */

@@ -1,5 +1,6 @@
 import type { Usage, Vps, VpsInfo } from '../contract/vps.ts';
 import { linkName } from '../core/naming.ts';
+import { backupCondition } from './backups/condition.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
 import { pendingRestart } from './desired.ts';
@@ -18,12 +19,13 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   health: record.health,
   message: [record.message, nextStart(record)].filter(Boolean).join(' '),
   network: record.network,
-  addresses: context.deps.networked ? [record.ipv4, record.ipv6] : [],
+  addresses: context.deps.networked && record.isolated !== true ? [record.ipv4, record.ipv6] : [],
   mac: record.mac,
   ...record.limits,
   restart: record.restart,
   snapshotCount: record.snapshots.length,
   pendingRestart: pendingRestart(context, record),
+  backup: backupCondition(context, record.id),
   createdAt: record.createdAt,
   startedAt: record.startedAt,
   node: context.deps.nodeName,

@@ -39,5 +39,10 @@ export interface ImageStore {
     onProgress: (progress: ImageProgress) => void,
     signal: AbortSignal,
   ): Promise<ImageRecord>;
+  /**
+   * An image whose parts `fill` puts into an empty folder, as they lay in another store. What fails leaves nothing.
+   * @throws insufficient_disk
+   */
+  adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord>;
   delete(id: string): Promise<void>;
 }

@@ -120,27 +120,45 @@ export class LocalImageStore implements ImageStore {
     return record;
   }
 
+  async adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord> {
+    await this.#stage(record, fill);
+    this.#records.set(record.id, record);
+    return record;
+  }
+
   async delete(id: string): Promise<void> {
     if (!this.#records.has(id)) throw new MullionError('not_found', `There is no image with the id ${id}.`);
     await this.#pool.deleteImage(id);
     this.#records.delete(id);
   }
 
-  async #import(record: ImageRecord, source: string, signal: AbortSignal): Promise<void> {
+  #import(record: ImageRecord, source: string, signal: AbortSignal): Promise<void> {
+    const parts = Object.values(PARTS).map((name) => join(source, name));
+    return this.#stage(record, async (staging) => {
+      await run(
+        [
+          'cp',
+          '--archive',
+          '--reflink=auto',
+          '--sparse=always',
+          '--target-directory',
+          staging,
+          '--',
+          ...parts,
+        ],
+        { timeoutMs: COPY_MS, signal },
+      );
+    });
+  }
+
+  async #stage(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<void> {
     requireSpace(record.size, await this.#pool.info(), this.#pool.imagePath(record.id));
     await using undo = new UndoStack((what, failure) =>
       this.#logger.error('undoing a step of an image failed', { what, failure: String(failure) }),
     );
     const staging = await this.#pool.stageImage(record.id);
     undo.push('staged image', () => this.#pool.deleteImage(record.id));
-    const parts = Object.values(PARTS).map((name) => join(source, name));
-    await run(
-      ['cp', '--archive', '--reflink=auto', '--sparse=always', '--target-directory', staging, '--', ...parts],
-      {
-        timeoutMs: COPY_MS,
-        signal,
-      },
-    );
+    await fill(staging);
     await writeImageRecord(staging, record);
     await this.#pool.sealImage(record.id);
     undo.commit();

@@ -16,6 +16,7 @@ import type { NetworkBackend } from '../../src/network/network.ts';
 import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
+import { FolderBackups, NotedDisks } from './folder-backups.ts';
 import { scratchDirectory } from './scratch.ts';
 
 /** Folders of a temporary directory with limits that are noted and nothing more. */
@@ -195,6 +196,10 @@ export class NotedImages implements ImageStore {
     }
     return this.add(request.name, project);
   }
+  async adopt(record: ImageRecord): Promise<ImageRecord> {
+    this.records.push(record);
+    return record;
+  }
   async delete(id: string): Promise<void> {
     this.records.splice(
       this.records.findIndex((record) => record.id === id),
@@ -210,6 +215,8 @@ export class World implements Disposable {
   readonly pool = new NotedPool(join(this.scratch.path, 'pool'));
   readonly network = new NotedNetwork();
   readonly images = new NotedImages();
+  readonly backups = new FolderBackups(join(this.scratch.path, 'backups'));
+  readonly disks = new NotedDisks();
   readonly store: Store = createMemoryStore();
   bootId = 'boot-1';
   memoryAvailable = 16 * GIB;
@@ -227,6 +234,8 @@ export class World implements Disposable {
       pool: this.pool,
       images: this.images,
       network: this.network,
+      backups: this.backups,
+      disks: this.disks,
       networked: true,
       drivers: new Map(techniques.map((technique) => [technique, driver])),
       naming: this.naming,

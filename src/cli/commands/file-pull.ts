@@ -1,11 +1,6 @@
-import { createWriteStream, statSync } from 'node:fs';
-import { rename, rm } from 'node:fs/promises';
-import { basename, join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
-import { MullionError } from '../../contract/error-table.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, say } from '../context.ts';
-import { fileError } from '../files.ts';
+import { localTarget, saveStream } from '../download.ts';
 import { VPS } from '../vps-argument.ts';
 
 export const command = defineCommand({
@@ -29,36 +24,10 @@ export const command = defineCommand({
       params: { name },
       query: { ...context.project, path: remote },
     });
-    if (target === '-') {
-      await pipeline(body, process.stdout, { end: false });
-      return 0;
-    }
-    await save(body, target);
+    await saveStream(body, target);
+    if (target === '-') return 0;
     if (context.json) printJson(context, { name, path: remote, local: target });
     else say(context, `${name}:${remote} is copied to ${target}`);
     return 0;
   },
 });
-
-function localTarget(remote: string, local: string): string {
-  const isFolder = local.endsWith('/') || statSync(local, { throwIfNoEntry: false })?.isDirectory() === true;
-  return isFolder ? join(local, basename(remote)) : local;
-}
-
-/** Under another name until it is whole. */
-async function save(body: AsyncIterable<Uint8Array>, target: string): Promise<void> {
-  const partial = `${target}.part-${process.pid}`;
-  try {
-    await pipeline(body, createWriteStream(partial, { flags: 'wx' }));
-    await rename(partial, target);
-  } catch (cause) {
-    await rm(partial, { force: true });
-    if (cause instanceof MullionError) throw cause;
-    if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET') {
-      throw new MullionError('command_failed', 'The transfer broke off before the end of the file.', {
-        cause,
-      });
-    }
-    throw fileError(target, 'written', cause);
-  }
-}

@@ -1,7 +1,16 @@
 import { formatSize } from '../../contract/size-text.ts';
+import type { Vps } from '../../contract/vps.ts';
 import { defineCommand } from '../command.ts';
+import type { Column } from '../output/table.ts';
 import { printTable } from '../print-table.ts';
 import { stateText, stateTone } from '../vps-view.ts';
+
+/** Shown once there is a schedule. */
+const BACKUP: Column<Vps> = {
+  title: 'BACKUP',
+  value: ({ backup }) => (backup === 'none' ? '-' : backup),
+  tone: ({ backup }) => (backup === 'failed' || backup === 'overdue' ? 'red' : undefined),
+};
 
 export const command = defineCommand({
   summary: 'list the VPSs of a project',
@@ -15,6 +24,7 @@ export const command = defineCommand({
   ],
   run: async (context) => {
     const vps = await context.client.call('vps.list', { query: context.project });
+    const scheduled = vps.some(({ backup }) => backup !== 'none');
     printTable(
       context,
       [
@@ -23,6 +33,7 @@ export const command = defineCommand({
         { title: 'TECHNIQUE', value: (row) => row.technique },
         { title: 'IMAGE', value: (row) => row.image, shrink: 4, least: 9 },
         { title: 'ADDRESS', value: (row) => row.addresses[0] ?? '-' },
+        ...(scheduled ? [BACKUP] : []),
         { title: 'CPUS', value: (row) => String(row.cpus), align: 'right', shrink: 6 },
         { title: 'MEMORY', value: (row) => formatSize(row.memory), align: 'right', shrink: 5 },
         {

@@ -7,7 +7,7 @@ import {
   GLOBAL_FLAGS,
 } from '../command.ts';
 import { sanitizeLine } from '../output/sanitize.ts';
-import { COMMAND_NAMES, COMMANDS, groupMembers, isCommandName } from '../registry.ts';
+import { COMMAND_NAMES, COMMANDS, groupMembers, groupVerbs, isCommandName } from '../registry.ts';
 
 /** Asks for the names that exist. */
 export type Names = Readonly<
@@ -21,20 +21,23 @@ const FILE = ':file';
 export async function candidates(words: readonly string[], names: Names): Promise<string[]> {
   const current = words.at(-1) ?? '';
   const before = words.slice(0, -1);
-  const [first, second] = before;
+  const [first, second, third] = before;
   if (first === undefined) return matching(current, topLevel());
-  if (groupMembers(first).length > 0 && second === undefined) {
-    return matching(
-      current,
-      groupMembers(first).map((name) => [name.slice(first.length + 1), '']),
-    );
-  }
+  if (groupMembers(first).length > 0 && second === undefined) return verbsOf(first, current);
   const pair = `${first} ${second ?? ''}`;
-  const name = isCommandName(pair) ? pair : first;
+  if (groupMembers(pair).length > 0 && third === undefined) return verbsOf(pair, current);
+  const triple = `${pair} ${third ?? ''}`;
+  const name = [triple, pair].find(isCommandName) ?? first;
   if (!isCommandName(name)) return [];
   const command = await COMMANDS[name]();
   return ofCommand(command, before.slice(name.split(' ').length), current, names);
 }
+
+const verbsOf = (group: string, current: string): string[] =>
+  matching(
+    current,
+    groupVerbs(group).map((verb) => [verb, '']),
+  );
 
 function topLevel(): [string, string][] {
   return [...new Set(COMMAND_NAMES.map((name) => name.split(' ')[0] ?? name))].map((name) => [name, '']);

@@ -28,6 +28,9 @@ export async function complete(
     network: async () => (await client.call('networks.list', { query, signal })).map(({ name }) => name),
     project: async () => (await client.call('projects.list', { signal })).map(({ name }) => name),
     pool: async () => (await client.call('pools.list', { signal })).map(({ name }) => name),
+    backup: async () => (await client.call('backups.list', { query, signal })).map(({ id }) => id),
+    repository: async () =>
+      (await client.call('backups.repositories', { query, signal })).map(({ name }) => name),
     task: async () => (await client.call('tasks.list', { query, signal })).map(({ id }) => id),
   };
   terminal.printAll(await candidates(words, names));

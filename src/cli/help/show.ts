@@ -1,6 +1,13 @@
 import type { Command } from '../command.ts';
 import type { Style } from '../output/style.ts';
-import { CHAPTERS, COMMANDS, type CommandName, groupMembers, isCommandName } from '../registry.ts';
+import {
+  CHAPTERS,
+  COMMANDS,
+  type CommandName,
+  groupMembers,
+  groupVerbs,
+  isCommandName,
+} from '../registry.ts';
 import type { Resolved } from '../resolve.ts';
 import type { Terminal } from '../terminal.ts';
 import { renderCommandHelp, section } from './render.ts';
@@ -45,7 +52,7 @@ export async function overview(style: Style): Promise<string[]> {
 
 async function memberRow(member: string): Promise<[string, string]> {
   if (isCommandName(member)) return [member, (await COMMANDS[member]()).summary];
-  const verbs = groupMembers(member).map((name) => name.slice(member.length + 1));
+  const verbs = groupVerbs(member);
   return [member, `${GROUPS[member] ?? ''}: ${verbs.join(', ')}`];
 }
 
@@ -53,6 +60,9 @@ const GROUPS: Readonly<Record<string, string>> = {
   file: 'files of a VPS',
   forward: 'host ports sent to a VPS',
   image: 'what VPSs start from',
+  backup: 'copies of VPSs outside the pool',
+  'backup repo': 'where backups go',
+  'backup schedule': 'backups that are made by themselves',
   network: 'private networks',
   project: 'tenants',
   pool: 'where data lives',

@@ -49,6 +49,7 @@ interface Libc {
   grantpt(fd: number): number;
   unlockpt(fd: number): number;
   ptsname_r(fd: number, name: Memory, length: number): number;
+  pipe2(descriptors: Memory, flags: number): number;
 }
 
 let loaded: Libc | undefined;
@@ -105,6 +106,7 @@ function load(): Libc {
     grantpt: library.func('int grantpt(int fd)'),
     unlockpt: library.func('int unlockpt(int fd)'),
     ptsname_r: library.func('int ptsname_r(int fd, void *name, size_t length)'),
+    pipe2: library.func('int pipe2(void *descriptors, int flags)'),
   };
 }
 

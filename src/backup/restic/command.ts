@@ -1,0 +1,174 @@
+import type { Readable } from 'node:stream';
+import { PassThrough } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import { openPipe } from '../../host/pipe.ts';
+import { type ChildProcess, commandEnvironment, spawnCommand } from '../../host/run.ts';
+import { resticFailure } from './failures.ts';
+import type { Invocation } from './render.ts';
+
+const TEXT_LIMIT = 256 * 1024 * 1024;
+const ERROR_LIMIT = 256 * 1024;
+/** After SIGINT restic removes its lock; then it is killed. */
+const GRACE_MS = 10_000;
+/** How long a lock of another program is waited for. */
+const LOCK_PATIENCE_MS = 120_000;
+
+export interface Outcome {
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface CommandOptions {
+  readonly url: string;
+  readonly verb: string;
+  readonly cwd?: string | undefined;
+  readonly signal: AbortSignal;
+  /** Called with each whole line of standard output, which then is not kept. */
+  readonly onLine?: ((line: string) => void) | undefined;
+}
+
+/** Runs restic to its end. @throws MullionError as `resticFailure` has it; `cancelled`; `host_unfit` */
+export async function runRestic(invocation: Invocation, options: CommandOptions): Promise<Outcome> {
+  const child = start(invocation, options.cwd);
+  const stderr = keepEnd(child.stderr);
+  let stdout = '';
+  let rest = '';
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+    if (options.onLine === undefined) {
+      if (stdout.length < TEXT_LIMIT) stdout += text;
+      return;
+    }
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    for (const line of lines) options.onLine(line);
+  });
+  const code = await ending(child, options.signal);
+  if (options.onLine !== undefined && rest !== '') options.onLine(rest);
+  if (code === 0) return { stdout, stderr: stderr() };
+  throw resticFailure(options.url, options.verb, code, stderr());
+}
+
+/** restic's standard output as a stream that fails when restic does. */
+export function streamRestic(invocation: Invocation, options: CommandOptions): Readable {
+  const child = start(invocation, options.cwd);
+  const stderr = keepEnd(child.stderr);
+  const out = new PassThrough();
+  child.stdout?.pipe(out, { end: false });
+  const gone = new AbortController();
+  out.once('close', () => gone.abort());
+  ending(child, AbortSignal.any([options.signal, gone.signal])).then(
+    (code) => {
+      if (code === 0) out.end();
+      else out.destroy(resticFailure(options.url, options.verb, code, stderr()));
+    },
+    (failure: Error) => out.destroy(failure),
+  );
+  return out;
+}
+
+/**
+ * Writes restic's standard output to a file, with holes for what is zero.
+ * The pipe between the two programs is theirs alone: no byte passes through this process.
+ */
+export async function writeSparse(
+  invocation: Invocation,
+  options: CommandOptions,
+  path: string,
+): Promise<void> {
+  const { child, writer } = startPair(invocation, options.cwd, path);
+  const stderr = keepEnd(child.stderr);
+  const complaint = keepEnd(writer.stderr);
+  const [code, written] = await Promise.all([ending(child, options.signal), ending(writer, options.signal)]);
+  if (written !== 0) {
+    const isFull = /no space left|quota exceeded/i.test(complaint());
+    throw new MullionError(
+      isFull ? 'insufficient_disk' : 'command_failed',
+      `The disk of the backup cannot be written: ${complaint().trim()}`,
+    );
+  }
+  if (code !== 0) throw resticFailure(options.url, options.verb, code, stderr());
+}
+
+/** Tries again while another program holds the repository; `unlock` first takes locks of dead ones away. */
+export async function patiently<T>(
+  attempt: () => Promise<T>,
+  unlock: () => Promise<void>,
+  signal: AbortSignal,
+  patienceMs: number = LOCK_PATIENCE_MS,
+): Promise<T> {
+  const deadline = performance.now() + patienceMs;
+  for (let pause = 500; ; pause = Math.min(pause * 2, 10_000)) {
+    try {
+      return await attempt();
+    } catch (failure) {
+      const isLocked = failure instanceof MullionError && failure.code === 'in_use';
+      if (!isLocked || performance.now() > deadline) throw failure;
+      await unlock();
+    }
+    await sleep(pause, undefined, { signal });
+  }
+}
+
+function startPair(
+  { argv, env }: Invocation,
+  cwd: string | undefined,
+  path: string,
+): { readonly child: ChildProcess; readonly writer: ChildProcess } {
+  using pipe = openPipe();
+  const child = spawnCommand(argv, {
+    stdio: ['ignore', pipe.writeEnd, 'pipe'],
+    env: commandEnvironment(env),
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+  const writer = spawnCommand(
+    ['dd', `of=${path}`, 'bs=64K', 'iflag=fullblock', 'conv=sparse,excl,fsync', 'status=none'],
+    { stdio: [pipe.readEnd, 'ignore', 'pipe'] },
+  );
+  return { child, writer };
+}
+
+const start = ({ argv, env }: Invocation, cwd: string | undefined): ChildProcess =>
+  spawnCommand(argv, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: commandEnvironment(env),
+    ...(cwd === undefined ? {} : { cwd }),
+  });
+
+function keepEnd(stream: Readable | null): () => string {
+  let text = '';
+  stream?.setEncoding('utf8').on('data', (more: string) => {
+    text = (text + more).slice(-ERROR_LIMIT);
+  });
+  return () => text;
+}
+
+/** The exit code, once the streams have ended as well; 128 after a signal. */
+function ending(child: ChildProcess, signal: AbortSignal): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let timer: NodeJS.Timeout | undefined;
+    const onAbort = (): void => {
+      child.kill('SIGINT');
+      timer ??= setTimeout(() => child.kill('SIGKILL'), GRACE_MS);
+    };
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    const settle = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
+    child.once('error', (cause) => {
+      settle();
+      reject(new MullionError('host_unfit', 'The program setpriv or nice is not installed.', { cause }));
+    });
+    child.once('close', (code) => {
+      settle();
+      if (signal.aborted)
+        reject(signal.reason instanceof MullionError ? signal.reason : cancelled(signal.reason));
+      else resolve(code ?? 128);
+    });
+  });
+}
+
+const cancelled = (cause: unknown): MullionError =>
+  new MullionError('cancelled', 'It was cancelled.', { cause });

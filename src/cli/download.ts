@@ -1,0 +1,34 @@
+import { createWriteStream, statSync } from 'node:fs';
+import { rename, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import { MullionError } from '../contract/error-table.ts';
+import { fileError } from './files.ts';
+
+/** The file that REMOTE becomes: LOCAL, or its own name in the folder LOCAL. */
+export function localTarget(remote: string, local: string): string {
+  const isFolder = local.endsWith('/') || statSync(local, { throwIfNoEntry: false })?.isDirectory() === true;
+  return isFolder ? join(local, basename(remote)) : local;
+}
+
+/** Writes to standard output for `-`; a file has another name until it is whole. */
+export async function saveStream(body: AsyncIterable<Uint8Array>, target: string): Promise<void> {
+  if (target === '-') {
+    await pipeline(body, process.stdout, { end: false });
+    return;
+  }
+  const partial = `${target}.part-${process.pid}`;
+  try {
+    await pipeline(body, createWriteStream(partial, { flags: 'wx' }));
+    await rename(partial, target);
+  } catch (cause) {
+    await rm(partial, { force: true });
+    if (cause instanceof MullionError) throw cause;
+    if (cause instanceof Error && 'code' in cause && cause.code === 'ECONNRESET') {
+      throw new MullionError('command_failed', 'The transfer broke off before the end of the file.', {
+        cause,
+      });
+    }
+    throw fileError(target, 'written', cause);
+  }
+}

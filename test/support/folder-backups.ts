@@ -1,0 +1,116 @@
+import { randomBytes } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { cp, mkdir, readdir, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import type {
+  BackupBackend,
+  BackupProbe,
+  DiskInspector,
+  RepositoryPlace,
+  RepositorySecrets,
+  RestoreRequest,
+  SavedFolder,
+  SavedNode,
+  SaveRequest,
+  SaveResult,
+} from '../../src/backup/backup.ts';
+import { MullionError } from '../../src/contract/errors.ts';
+
+/** Backups that are plain copies in a folder: for what the engine does with them, not for what they hold. */
+export class FolderBackups implements BackupBackend {
+  readonly name = 'folder';
+  readonly keys = new Map<string, string>();
+  readonly saved = new Map<string, SavedFolder[]>();
+  /** Thrown by the next save. */
+  failure: MullionError | undefined;
+  /** Saves wait for it. */
+  gate: Promise<void> = Promise.resolve();
+  clock: () => Date = () => new Date();
+  readonly #root: string;
+
+  constructor(root: string) {
+    this.#root = root;
+  }
+
+  async probe(): Promise<BackupProbe> {
+    return { available: true, version: '1', reason: 'a folder', remedy: '' };
+  }
+  async add({ id, url }: RepositoryPlace, { key }: RepositorySecrets): Promise<void> {
+    if (url.includes('unreachable'))
+      throw new MullionError('repository_unreachable', `${url} does not answer.`);
+    this.keys.set(id, key ?? randomBytes(8).toString('hex'));
+    if (!this.saved.has(url)) this.saved.set(url, []);
+  }
+  async remove({ id }: RepositoryPlace): Promise<void> {
+    this.keys.delete(id);
+  }
+  async key({ id }: RepositoryPlace): Promise<string> {
+    const key = this.keys.get(id);
+    if (key === undefined) throw new MullionError('not_found', 'no key');
+    return key;
+  }
+  async list({ url }: RepositoryPlace): Promise<SavedFolder[]> {
+    return [...(this.saved.get(url) ?? [])];
+  }
+  async save(
+    { url }: RepositoryPlace,
+    { folder, labels, onProgress, signal }: SaveRequest,
+  ): Promise<SaveResult> {
+    onProgress({ done: 1, total: 2 });
+    await Promise.race([
+      this.gate,
+      new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason))),
+    ]);
+    const { failure } = this;
+    this.failure = undefined;
+    if (failure !== undefined) throw failure;
+    const id = randomBytes(32).toString('hex');
+    await mkdir(this.#root, { recursive: true });
+    if (existsSync(folder)) await cp(folder, this.#path(id), { recursive: true });
+    else await mkdir(this.#path(id));
+    const saved = { id, createdAt: this.clock().toISOString(), labels };
+    this.saved.set(url, [...(this.saved.get(url) ?? []), saved]);
+    return { saved, size: 2, added: 1 };
+  }
+  async restore(_place: RepositoryPlace, id: string, { target, except = [] }: RestoreRequest): Promise<void> {
+    const names = await readdir(this.#path(id));
+    for (const name of names.filter((one) => !except.includes(one))) {
+      await cp(join(this.#path(id), name), join(target, name), { recursive: true });
+    }
+  }
+  async look(): Promise<SavedNode | undefined> {
+    return undefined;
+  }
+  async entries(): Promise<SavedNode[]> {
+    return [];
+  }
+  async read(_place: RepositoryPlace, id: string, path: string): Promise<Readable> {
+    return createReadStream(join(this.#path(id), path));
+  }
+  async forget({ url }: RepositoryPlace, ids: readonly string[]): Promise<void> {
+    this.saved.set(
+      url,
+      (this.saved.get(url) ?? []).filter(({ id }) => !ids.includes(id)),
+    );
+    for (const id of ids) await rm(this.#path(id), { recursive: true, force: true });
+  }
+  async places(): Promise<string[]> {
+    return [...this.keys.keys()];
+  }
+
+  #path(id: string): string {
+    return join(this.#root, id);
+  }
+}
+
+export class NotedDisks implements DiskInspector {
+  readonly checked: string[] = [];
+
+  async check(volume: string): Promise<void> {
+    this.checked.push(volume);
+  }
+  async read(): Promise<Readable> {
+    return Readable.from([]);
+  }
+}
