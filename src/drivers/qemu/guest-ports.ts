@@ -8,6 +8,12 @@ import type { QmpClient } from './qmp.ts';
 /** Ports 0 and 1 are the bus's own console and the agent (virtio specification, section 5.3, Console Device). */
 const FIRST_PORT = 2;
 export const PORT_COUNT = 128;
+/**
+ * Numbers that are used in turn. Linux keeps half a megabyte of buffers for each number that was ever used
+ * (drivers/char/virtio_console.c, add_port), so they are few; they are several, because a guest that lags behind still
+ * shows the device file of a number that was used before.
+ */
+const IN_TURN = 24;
 export const SERIAL_BUS = 'serial0.0';
 const LABEL = /^exec(\d{1,3})$/;
 
@@ -28,7 +34,7 @@ export class GuestPorts implements PortProvider {
   readonly #used = new Set<number>();
   readonly #open = new Set<Socket>();
   #swept: Promise<void> | undefined;
-  #next = FIRST_PORT;
+  #turn = 0;
 
   constructor(host: PortHost) {
     this.#host = host;
@@ -65,16 +71,22 @@ export class GuestPorts implements PortProvider {
       });
     }
     return Array.from({ length: count }, () => {
-      while (this.#used.has(this.#next)) this.#next = this.#after(this.#next);
-      const number = this.#next;
+      const number = this.#longestUnused();
       this.#used.add(number);
-      this.#next = this.#after(number);
       return number;
     });
   }
 
-  #after(number: number): number {
-    return number + 1 < PORT_COUNT ? number + 1 : FIRST_PORT;
+  /** The next in turn that is free; beyond those, the lowest. */
+  #longestUnused(): number {
+    for (let tries = 0; tries < IN_TURN; tries += 1) {
+      const number = FIRST_PORT + this.#turn;
+      this.#turn = (this.#turn + 1) % IN_TURN;
+      if (!this.#used.has(number)) return number;
+    }
+    let number = FIRST_PORT + IN_TURN;
+    while (this.#used.has(number)) number += 1;
+    return number;
   }
 
   async #plug(number: number): Promise<Socket> {
