@@ -145,7 +145,7 @@ export const UsageSchema = z.object({
   disk: BytesSchema,
   networkIn: BytesSchema,
   networkOut: BytesSchema,
-  processes: z.number().int(),
+  processes: z.number().int().nullable().describe('null when only the guest knows, and it does not say'),
 });
 export type Usage = z.infer<typeof UsageSchema>;
 

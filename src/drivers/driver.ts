@@ -83,7 +83,8 @@ export type Condition = 'gone' | 'prepared' | 'running' | 'paused';
 export interface DriverUsage {
   readonly cpuSeconds: number;
   readonly memory: number;
-  readonly processes: number;
+  /** Undefined when only the guest knows, and it does not say. */
+  readonly processes: number | undefined;
 }
 
 /** A command that runs in a guest. With a tty, `stderr` is absent. */

@@ -71,7 +71,7 @@ async function usageOf(context: Context, record: VpsRecord): Promise<Usage> {
   return {
     cpuSeconds: machine?.cpuSeconds ?? 0,
     memory: machine?.memory ?? 0,
-    processes: machine?.processes ?? 0,
+    processes: machine === undefined ? 0 : (machine.processes ?? null),
     disk: volume?.used ?? 0,
     networkIn: link?.networkIn ?? 0,
     networkOut: link?.networkOut ?? 0,

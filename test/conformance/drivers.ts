@@ -374,7 +374,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     step('reports what a guest uses', [], async (t, on) => {
       const { machine, handle } = await running(t, on);
       const usage = await on.driver.usage(machine, handle);
-      assert.ok(usage.processes >= 1);
+      assert.ok((usage.processes ?? 0) >= 1);
       assert.ok(usage.memory > 0);
       assert.ok(usage.cpuSeconds >= 0);
     });

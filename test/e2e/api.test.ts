@@ -324,7 +324,7 @@ describe('a stream', () => {
     await using api = await ApiWorld.start();
     await launch(api);
     const processes = async () =>
-      (await api.client.call('vps.info', { params: { name: 'web' } })).usage.processes;
+      (await api.client.call('vps.info', { params: { name: 'web' } })).usage.processes ?? Number.NaN;
     const idle = await processes();
     const socket = await api.client.socket('vps.exec', { params: { name: 'web' } });
     const session = startStreamSession(

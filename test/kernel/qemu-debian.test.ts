@@ -65,11 +65,11 @@ if (enterPrivateNetns(import.meta.url)) {
     );
 
     await on.driver.limits?.setLimits(machine, handle, machine.limits);
-    const { processes } = await on.driver.usage(machine, handle);
+    const { processes = Number.NaN } = await on.driver.usage(machine, handle);
     assert.ok(processes > 3 && processes < 60, `${processes}`);
     const forked = await sh('n=0; while [ $n -lt 200 ]; do sleep 5 & n=$((n+1)); done; echo all');
     assert.match(forked, /[Cc]annot fork/);
-    const most = (await on.driver.usage(machine, handle)).processes;
+    const { processes: most = Number.NaN } = await on.driver.usage(machine, handle);
     assert.ok(most <= machine.limits.pids + 5, `${most} of ${machine.limits.pids}`);
 
     assert.equal(await on.driver.shutdown(machine, handle, 90_000), true);

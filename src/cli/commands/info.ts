@@ -45,7 +45,7 @@ export const command = defineCommand({
       },
       { label: 'Memory', value: share(usage.memory, limits.memory) },
       { label: 'Disk', value: share(usage.disk, limits.disk) },
-      { label: 'Processes', value: `${usage.processes} of ${limits.pids}` },
+      { label: 'Processes', value: `${usage.processes ?? 'unknown'} of ${limits.pids}` },
       {
         label: 'Traffic',
         value: `${formatSize(usage.networkIn)} in, ${formatSize(usage.networkOut)} out`,

@@ -88,7 +88,7 @@ function render({ terminal }: Context, rows: readonly Row[]): string[] {
       { title: 'MEMORY', value: ({ vps }) => formatSize(vps.usage.memory), align: 'right' },
       { title: 'OF', value: ({ vps }) => formatSize(vps.limits.memory), align: 'right', shrink: 3 },
       { title: 'DISK', value: ({ vps }) => formatSize(vps.usage.disk), align: 'right' },
-      { title: 'PROCS', value: ({ vps }) => String(vps.usage.processes), align: 'right' },
+      { title: 'PROCS', value: ({ vps }) => String(vps.usage.processes ?? '?'), align: 'right' },
       { title: 'NET IN', value: ({ vps }) => formatSize(vps.usage.networkIn), align: 'right', shrink: 4 },
       { title: 'NET OUT', value: ({ vps }) => formatSize(vps.usage.networkOut), align: 'right', shrink: 4 },
     ],

@@ -6,6 +6,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 /** A log grows to this many bytes; then its older part is dropped. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
 const POLL_MS = 200;
+/** A guest's serial line brings some hundred kilobytes a second at most. */
+const BOUND_MS = 1_000;
 const PIECE = 64 * 1024;
 
 /** An empty log that `uid` may write, beside the one of the run before. The file stays the same while QEMU runs. */
@@ -29,6 +31,21 @@ export async function boundLog(path: string): Promise<void> {
   } finally {
     await file.close();
   }
+}
+
+/** Bounds logs again and again, until the function that it answers is called; at once to begin with. */
+export function keepBounded(paths: readonly string[]): () => void {
+  let busy = false;
+  const bound = async (): Promise<void> => {
+    if (busy) return;
+    busy = true;
+    await Promise.allSettled(paths.map(boundLog));
+    busy = false;
+  };
+  void bound();
+  const timer = setInterval(() => void bound(), BOUND_MS);
+  timer.unref();
+  return () => clearInterval(timer);
 }
 
 export interface FollowOptions {

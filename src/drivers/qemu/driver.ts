@@ -11,7 +11,7 @@ import { hostFacts } from '../../host/facts.ts';
 import { OciRuntime } from '../../host/oci/runtime.ts';
 import { isAlive, processStart, waitForExit, watchExit } from '../../host/processes.ts';
 import { openTap } from '../../host/tap.ts';
-import { boundLog, readLog } from '../console/console-log.ts';
+import { keepBounded, readLog } from '../console/console-log.ts';
 import type {
   Condition,
   ConsoleAbility,
@@ -183,26 +183,28 @@ export class QemuDriver implements Driver {
 
   onExit(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void {
     let listening = true;
+    const { consoleLog, qemuLog } = machinePaths(machine);
+    const letGrow = keepBounded([consoleLog, qemuLog]);
     const tell = async (): Promise<void> => {
+      letGrow();
       const connections = this.#connections.get(machine.id);
       connections?.close();
       this.#connections.delete(machine.id);
-      const end = connections?.end ?? (await endFromLog(machinePaths(machine).qemuLog));
+      const end = connections?.end ?? (await endFromLog(qemuLog));
       if (listening) listener(end);
     };
     const stop = watchExit(handle.pid, handle.pidStart, () => void tell());
     return () => {
       listening = false;
+      letGrow();
       stop();
     };
   }
 
   async usage(machine: Machine, handle: Handle): Promise<DriverUsage> {
     const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
-    const paths = machinePaths(machine);
-    await Promise.all([boundLog(paths.consoleLog), boundLog(paths.qemuLog)]);
     const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
-    return { cpuSeconds, memory, processes: processes ?? 0 };
+    return { cpuSeconds, memory, processes };
   }
 
   async leftovers(): Promise<string[]> {
