@@ -29,6 +29,12 @@ export const ConfigSchema = z.strictObject({
       backend: z.enum(['auto', 'btrfs', 'dir']).default('auto'),
       path: z.string().startsWith('/').optional().describe('an existing btrfs folder, used directly'),
       size: SizeSchema.default(20 * GIB).describe('size of the loop file'),
+      quota: z
+        .boolean()
+        .default(false)
+        .describe(
+          'switch simple quota on at `path`, which holds VPSs to their disk limits; for good: kernels before 6.7 cannot mount that file system any more. A loop file always has it',
+        ),
     })
     .prefault({}),
   network: z

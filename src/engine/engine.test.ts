@@ -73,6 +73,29 @@ describe('projects and networks', () => {
 });
 
 describe('images and pools', () => {
+  check('an image built anew replaces the old one, which goes with its last VPS', async (world, engine) => {
+    const [old] = world.images.records;
+    assert.ok(old !== undefined);
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    await done(engine, engine.images.build(PROJECT, build('debian/12')));
+    const listed = await engine.images.list(PROJECT);
+    assert.deepEqual(
+      listed.map(({ name }) => name),
+      ['debian/12'],
+    );
+    assert.notEqual(listed[0]?.id, old.id);
+    assert.equal(world.images.records.length, 2);
+    await done(engine, engine.vps.launch(PROJECT, request({ name: 'db' })));
+    await done(engine, engine.vps.delete(PROJECT, 'web', { force: true }));
+    assert.deepEqual(
+      world.images.records.map(({ id }) => id),
+      [listed[0]?.id],
+    );
+    await done(engine, engine.images.build(PROJECT, build('debian/12')));
+    assert.equal((await engine.images.list(PROJECT)).length, 1);
+    assert.equal(world.images.records.length, 2, 'db still uses the one before');
+  });
+
   const build = (name: string) => BuildImageRequestSchema.parse({ name, suite: 'bookworm' });
 
   check('an image is built, shared, used and deleted when unused', async (_world, engine) => {

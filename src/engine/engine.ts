@@ -7,7 +7,7 @@ import type { Engine } from './contract.ts';
 import { doctor } from './doctor.ts';
 import { EventHub } from './event-hub.ts';
 import { forwardVerbs } from './forwards.ts';
-import { imageVerbs } from './images.ts';
+import { collectReplaced, imageVerbs } from './images.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { networkVerbs } from './networks.ts';
 import { poolVerbs } from './pools.ts';
@@ -77,6 +77,7 @@ export function createEngine(deps: EngineDeps): Engine {
       await ensureDefaults(context);
       await removeScratchVolumes(context);
       watchSchedules(context);
+      await collectReplaced(context);
       // The first launch need not wait for the probes.
       void techniques.all(false);
     },

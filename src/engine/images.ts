@@ -13,7 +13,7 @@ export function imageVerbs(context: Context): ImageVerbs {
   return {
     async list(project) {
       state.requireProject(project);
-      const own = deps.images.list().filter((image) => image.project === project);
+      const own = newest(deps.images.list().filter((image) => image.project === project));
       const names = new Set(own.map(({ name }) => name));
       const shared = deps.images
         .list()
@@ -38,6 +38,7 @@ export function imageVerbs(context: Context): ImageVerbs {
           run.signal,
         );
         events.emit('image.added', project, image.name, { id: image.id, task: run.id });
+        await collectReplaced(context);
       });
     },
     async delete(project, name) {
@@ -61,6 +62,29 @@ export function imageVerbs(context: Context): ImageVerbs {
       });
     },
   };
+}
+
+/** Of images of one name the one that was made last, which replaced the others. */
+function newest(images: readonly ImageRecord[]): ImageRecord[] {
+  return [...new Map(images.map((image) => [image.name, image])).values()];
+}
+
+/** Deletes images that one of the same name has replaced, once no VPS uses them. Never throws. */
+export async function collectReplaced(context: Context): Promise<void> {
+  const { images, logger } = context.deps;
+  for (const image of images.list()) {
+    const replaced = images.find(image.project, image.name)?.id !== image.id;
+    if (!replaced || context.imagesLeaving.has(image.id) || usersOf(context, image).length > 0) continue;
+    context.imagesLeaving.add(image.id);
+    try {
+      await images.delete(image.id);
+      context.events.emit('image.removed', image.project, image.name, { id: image.id });
+    } catch (failure) {
+      logger.warn('a replaced image cannot be deleted', { image: image.id, failure });
+    } finally {
+      context.imagesLeaving.delete(image.id);
+    }
+  }
 }
 
 /** @throws not_found that says how to build it */

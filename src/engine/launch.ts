@@ -1,3 +1,4 @@
+import { MullionError } from '../contract/errors.ts';
 import type { LaunchPlan } from '../contract/resources.ts';
 import type { Task } from '../contract/tasks.ts';
 import type { LaunchRequest } from '../contract/vps.ts';
@@ -77,7 +78,11 @@ async function draftLaunch(
 function checkNow(context: Context, { project, request, image, demand }: Draft): void {
   context.state.requireProject(project);
   requireFreeName(context, project, request.name);
-  requireImage(context, project, image.name);
+  if (requireImage(context, project, image.name).id !== image.id) {
+    throw new MullionError('conflict', `The image ${image.name} was built anew at this moment.`, {
+      remedy: 'Launch again',
+    });
+  }
   requireRoomToRun(context, demand);
 }
 

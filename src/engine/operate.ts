@@ -6,6 +6,7 @@ import type { Goal } from '../core/plan.ts';
 import type { Context } from './context.ts';
 import { pendingRestart } from './desired.ts';
 import { follow } from './exit-watch.ts';
+import { collectReplaced } from './images.ts';
 import { lastLines } from './last-lines.ts';
 import type { VpsRecord } from './records.ts';
 import { concludeEnd } from './revival.ts';
@@ -227,6 +228,7 @@ export async function forget(
   const claims = claimsOf(record).map((key) => ({ type: 'delete', key }) as const);
   await context.tasks.end(run, failure, [...claims, context.state.vps.drop(record)]);
   context.events.emit('vps.deleted', record.project, record.name, { task: run.id, id: record.id });
+  await collectReplaced(context);
 }
 
 async function endWith(context: Context, id: string, run: TaskRun, failure: unknown): Promise<void> {

@@ -5,6 +5,8 @@ export interface PoolOptions {
   readonly backend: 'auto' | Pool['backend'];
   /** An existing folder that is used directly. */
   readonly path?: string | undefined;
+  /** Simple quota may be switched on at `path`. */
+  readonly quota?: boolean | undefined;
   /** Bytes of the loop file, when one is made. */
   readonly size: number;
 }

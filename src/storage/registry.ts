@@ -84,7 +84,7 @@ function createPool(options: PoolOptions, naming: Naming, choice: PoolChoice): V
     case 'loop':
       return new BtrfsPool(new LoopGround(poolFile(naming), root, options.size), naming.instance, lock);
     case 'existing':
-      return new BtrfsPool(new ExistingGround(choice.path), naming.instance, lock);
+      return new BtrfsPool(new ExistingGround(choice.path, options.quota ?? false), naming.instance, lock);
     case 'dir':
       return new DirPool(options.path ?? root, naming.instance, lock, choice.reasons);
   }

@@ -1,8 +1,10 @@
+import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createNaming, type Naming } from '../../src/core/naming.ts';
+import { quotaMode } from '../../src/host/btrfs.ts';
 import { kernelKnows } from '../../src/host/file-systems.ts';
 import { mount, mountsUnder, unmount } from '../../src/host/mounts.ts';
 import { BtrfsPool } from '../../src/storage/btrfs/btrfs-pool.ts';
@@ -63,7 +65,8 @@ if (missing === undefined) {
   );
   volumeConformance('btrfs in an existing folder', () =>
     fixture(
-      (naming, root) => new BtrfsPool(new ExistingGround(join(root, 'fs')), naming.instance, lockOf(naming)),
+      (naming, root) =>
+        new BtrfsPool(new ExistingGround(join(root, 'fs'), true), naming.instance, lockOf(naming)),
       (root) => {
         execFileSync('truncate', ['--size', String(SIZE), join(root, 'image')]);
         execFileSync('mkfs.btrfs', ['--quiet', join(root, 'image')]);
@@ -73,6 +76,24 @@ if (missing === undefined) {
       (root) => unmount(join(root, 'fs')),
     ),
   );
+  test('a file system that is there gets no simple quota unasked, and the pool says so', async () => {
+    using scratch = scratchDirectory('quota');
+    const fs = join(scratch.path, 'fs');
+    execFileSync('truncate', ['--size', String(SIZE), join(scratch.path, 'image')]);
+    execFileSync('mkfs.btrfs', ['--quiet', join(scratch.path, 'image')]);
+    mkdirSync(fs);
+    execFileSync('mount', ['-o', 'loop', join(scratch.path, 'image'), fs]);
+    try {
+      const pool = new BtrfsPool(new ExistingGround(fs, false), 'test', join(scratch.path, 'lock'));
+      await pool.open();
+      assert.equal(quotaMode(fs), 'off');
+      assert.equal(pool.features.quota, false);
+      assert.match((await pool.info()).warnings.join(), /pool\.quota/);
+      await pool.close();
+    } finally {
+      unmount(fs);
+    }
+  });
 } else {
   test('volumes of btrfs', (t) => t.skip(missing));
 }

@@ -146,6 +146,7 @@ export class NotedNetwork implements NetworkBackend {
 /** Images that exist because a test says so; a build makes one, unless its name says how it fails. */
 export class NotedImages implements ImageStore {
   readonly records: ImageRecord[] = [];
+  #made = 0;
 
   constructor() {
     this.add('debian/12', 'default');
@@ -157,7 +158,7 @@ export class NotedImages implements ImageStore {
     parts: ImageRecord['parts'] = ['rootfs', 'disk', 'kernel'],
   ): ImageRecord {
     const record: ImageRecord = {
-      id: `image-${this.records.length}`,
+      id: `image-${this.#made++}`,
       name,
       project,
       origin: 'a test',
@@ -178,8 +179,8 @@ export class NotedImages implements ImageStore {
   find(project: string, name: string): ImageRecord | undefined {
     const named = this.records.filter((record) => record.name === name);
     return (
-      named.find((record) => record.project === project) ??
-      named.find((record) => record.project === 'default')
+      named.findLast((record) => record.project === project) ??
+      named.findLast((record) => record.project === 'default')
     );
   }
   files(id: string) {

@@ -43,7 +43,7 @@ export class BtrfsPool implements VolumeBackend {
       await this.#ground.open();
       this.#folders.prepare(this.#owner);
       const { root } = this.#folders;
-      if (btrfs.quotaMode(root) === 'off') btrfs.enableSimpleQuota(root);
+      if (this.#ground.mayEnableQuota && btrfs.quotaMode(root) === 'off') btrfs.enableSimpleQuota(root);
       this.#quota = btrfs.quotaMode(root);
       for (const path of this.#folders.leftovers()) await destroy(path);
       if (!this.features.quota) return;
@@ -64,7 +64,10 @@ export class BtrfsPool implements VolumeBackend {
       ...(await spaceOf(root)),
       volumes: this.#folders.listVolumes().length,
       features: this.features,
-      warnings: [...quotaWarnings(this.#quota, root), ...(await this.#ground.warnings())],
+      warnings: [
+        ...quotaWarnings(this.#quota, root, this.#ground.mayEnableQuota),
+        ...(await this.#ground.warnings()),
+      ],
     };
   }
 
@@ -248,11 +251,16 @@ async function destroy(path: string): Promise<void> {
   else await removeFolder(path);
 }
 
-function quotaWarnings(mode: btrfs.QuotaMode, root: string): string[] {
+function quotaWarnings(mode: btrfs.QuotaMode, root: string, mayEnable: boolean): string[] {
   switch (mode) {
     case 'simple':
       return [];
     case 'off':
+      if (!mayEnable) {
+        return [
+          `A VPS is not stopped at its disk limit: simple quota is off in the file system of ${root}. Set pool.quota to true in the configuration to switch it on; that is for good, and kernels before 6.7 cannot mount it then.`,
+        ];
+      }
       return [
         'This kernel has no simple quota of btrfs (Linux 6.7 has it): a VPS is not stopped at its disk limit.',
       ];

@@ -7,6 +7,8 @@ export interface Ground {
   /** Folder of the pool; exists and is on btrfs once `open` has returned. */
   readonly root: string;
   readonly canGrow: boolean;
+  /** Whether simple quota may be switched on there, which cannot be taken back. */
+  readonly mayEnableQuota: boolean;
   open(): Promise<void>;
   close(): Promise<void>;
   grow(size: number): Promise<void>;
@@ -17,9 +19,11 @@ export interface Ground {
 export class ExistingGround implements Ground {
   readonly root: string;
   readonly canGrow = false;
+  readonly mayEnableQuota: boolean;
 
-  constructor(root: string) {
+  constructor(root: string, mayEnableQuota: boolean) {
     this.root = root;
+    this.mayEnableQuota = mayEnableQuota;
   }
 
   async open(): Promise<void> {
@@ -51,6 +55,8 @@ export class ExistingGround implements Ground {
   }
 
   async warnings(): Promise<string[]> {
-    return ['Simple quota is on in this file system for good: kernels before 6.7 cannot mount it any more.'];
+    return this.mayEnableQuota
+      ? ['Simple quota is on in this file system for good: kernels before 6.7 cannot mount it any more.']
+      : [];
   }
 }

@@ -16,6 +16,7 @@ const MOUNT_OPTIONS = 'discard=async';
 export class LoopGround implements Ground {
   readonly root: string;
   readonly canGrow = true;
+  readonly mayEnableQuota = true;
   readonly #file: string;
   readonly #size: number;
 
