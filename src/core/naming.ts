@@ -29,6 +29,10 @@ export const nftTableName = (naming: Naming): string => `mullion_${naming.instan
 export const cgroupRoot = (naming: Naming): string => `mullion-${naming.instance}`;
 export const vpsCgroup = (naming: Naming, id: string): string => `${cgroupRoot(naming)}/${id}`;
 
+/** Name of a VPS's Xen domain. */
+export const domainName = (naming: Naming, id: string): string => `${DOMAIN_PREFIX(naming)}${id}`;
+export const DOMAIN_PREFIX = (naming: Naming): string => `mullion-${naming.instance}-`;
+
 export const vpsRunDirectory = (naming: Naming, id: string): string => `${naming.runDirectory}/vps/${id}`;
 export const vpsLogDirectory = (naming: Naming, id: string): string => `${naming.stateDirectory}/logs/${id}`;
 export const ociStateDirectory = (naming: Naming): string => `${naming.runDirectory}/oci`;

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageFiles } from '../../src/drivers/driver.ts';
@@ -31,7 +32,9 @@ mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
 mount -t tmpfs tmpfs /run
 ip link set lo up 2>/dev/null
 for d in /dev/vport*p1; do port=$d; done
-while :; do /usr/sbin/qemu-ga -m virtio-serial -p "$port" -t /run; sleep 0.1; done
+method=virtio-serial
+[ -d /sys/bus/xen ] && [ -c /dev/hvc1 ] && port=/dev/hvc1 method=isa-serial
+while :; do /usr/sbin/qemu-ga -m "$method" -p "$port" -t /run; sleep 0.1; done
 `;
 
 /** What the agent runs to switch the guest off. */
@@ -45,7 +48,7 @@ echo o >/proc/sysrq-trigger
 export async function smallGuest(): Promise<ImageFiles | undefined> {
   const full = fullImage();
   if (full?.rootfs === undefined) return undefined;
-  const disk = join(CACHE, 'small-guest.raw');
+  const disk = join(CACHE, `small-guest-${createHash('sha256').update(INIT).digest('hex').slice(0, 8)}.raw`);
   if (!existsSync(disk)) await build(full.rootfs, disk);
   return { ...full, id: 'small-guest', disk };
 }

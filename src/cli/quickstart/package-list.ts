@@ -1,6 +1,6 @@
 import { MullionError } from '../../contract/errors.ts';
 
-export const PACKAGE_SECTIONS = ['runtime', 'test', 'fresh', 'bench'] as const;
+export const PACKAGE_SECTIONS = ['runtime', 'xen', 'test', 'fresh', 'bench'] as const;
 export type PackageSection = (typeof PACKAGE_SECTIONS)[number];
 
 export interface DebianPackage {

@@ -26,7 +26,7 @@ driverConformance('fake', {
       },
       remembersEnds: false,
       technique: 'os',
-      patience: { ready: 1_000, stop: 1_000 },
+      patience: { ready: 10_000, stop: 1_000 },
       reopen: () => createFakeDriver({ naming }),
       machine: async (overrides = {}) => {
         const id = `m${count++}`;

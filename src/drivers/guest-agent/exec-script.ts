@@ -12,8 +12,8 @@ import type { ExecRequest } from '../../contract/streams.ts';
 export const newToken = (): string => randomBytes(16).toString('hex');
 
 /**
- * Opens a channel as the descriptor 7 (to read), 8 or 9 (to write). Its device file is waited for, whose path may be a
- * pattern; Linux makes that file a moment before it can be opened (drivers/char/virtio_console.c, add_port), so that an
+ * Opens a channel as the descriptor 7 (to read), 8 or 9 (to write). Its file, a device or a FIFO, is waited for; its path may
+ * be a pattern; Linux makes that file a moment before it can be opened (drivers/char/virtio_console.c, add_port), so that an
  * open that fails is tried again. Ends with 125 when it never comes.
  */
 const CHANNELS = `
@@ -21,7 +21,7 @@ channel() {
   n=0
   while :; do
     for r in $2; do
-      [ -c "$r" ] || continue
+      [ -e "$r" ] || continue
       case $1 in
         7) command exec 7<"$r" ;;
         8) command exec 8>"$r" ;;

@@ -19,7 +19,14 @@ export interface GuestPort {
 
 export interface PortProvider {
   /** Connected channels, in this order: what the guest sees of a later one, it has seen of the earlier ones. */
-  openPorts(count: number): Promise<{ readonly ports: readonly GuestPort[]; release(): Promise<void> }>;
+  openPorts(count: number): Promise<OpenPorts>;
+}
+
+export interface OpenPorts {
+  readonly ports: readonly GuestPort[];
+  /** What the guest runs in the command's stead, with the command as its last arguments. */
+  readonly launcher?: readonly [string, ...string[]] | undefined;
+  release(): Promise<void>;
 }
 
 const START_TIMEOUT_MS = 30_000;
@@ -38,7 +45,7 @@ export async function execInGuest(
   environment: Readonly<Record<string, string>>,
   request: ExecRequest,
 ): Promise<ExecSession> {
-  const { ports, release } = await provider.openPorts(request.tty ? 2 : 3);
+  const { ports, release, launcher } = await provider.openPorts(request.tty ? 2 : 3);
   const [input, output, errors] = ports;
   if (input === undefined || output === undefined) throw new TypeError('the provider gave too few channels');
   const channels: ExecChannels = {
@@ -49,7 +56,8 @@ export async function execInGuest(
   const token = newToken();
   const session = new GuestExec(channel, token, input.stream, output.stream, errors?.stream, release);
   try {
-    await session.start(execArgv(request, token, channels, environment));
+    const argv = execArgv(request, token, channels, environment);
+    await session.start(launcher === undefined ? argv : [...launcher, ...argv]);
     return session;
   } catch (failure) {
     session.close();

@@ -30,10 +30,11 @@ import type {
   PauseAbility,
   Prepared,
 } from '../driver.ts';
-import { shutdown as askShutdown, execStart, freeze, ping, thaw } from '../guest-agent/agent-commands.ts';
+import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
 import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
+import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
 import { growDiskFile, populateDisk } from '../guest-disk/disk.ts';
 import { Connections } from './connections.ts';
@@ -83,8 +84,7 @@ export class QemuDriver implements Driver {
   readonly techniques = ['full', 'hardware'] as const;
   readonly #options: QemuOptions;
   readonly #connections = new Map<string, Connections>();
-  /** Processes of guests that end a rest which lasts too long. */
-  readonly #guards = new Map<string, number>();
+  readonly #rest = new GuestRest();
 
   constructor(options: QemuOptions) {
     this.#options = options;
@@ -269,17 +269,11 @@ export class QemuDriver implements Driver {
   readonly freeze: FreezeAbility = {
     freeze: async (machine, handle, limitMs) => {
       requireAlive(handle);
-      this.#guards.set(machine.id, await freeze(this.#connected(machine).agent, limitMs));
+      await this.#rest.freeze(machine.id, this.#connected(machine).agent, limitMs);
     },
     thaw: async (machine, handle) => {
       requireAlive(handle);
-      const { agent } = this.#connected(machine);
-      const count = await thaw(agent);
-      const guard = this.#guards.get(machine.id);
-      this.#guards.delete(machine.id);
-      // It would cut the next rest short.
-      if (guard !== undefined) await execStart(agent, ['/bin/sh', '-c', `kill ${guard}`], { capture: false });
-      return count > 0;
+      return this.#rest.thaw(machine.id, this.#connected(machine).agent);
     },
   };
 

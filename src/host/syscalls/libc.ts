@@ -50,6 +50,10 @@ interface Libc {
   unlockpt(fd: number): number;
   ptsname_r(fd: number, name: Memory, length: number): number;
   pipe2(descriptors: Memory, flags: number): number;
+  mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
+  munmap(address: bigint, length: number): number;
+  /** The memory at an address of this process, as it changes. */
+  view(address: bigint, length: number): ArrayBuffer;
 }
 
 let loaded: Libc | undefined;
@@ -107,6 +111,11 @@ function load(): Libc {
     unlockpt: library.func('int unlockpt(int fd)'),
     ptsname_r: library.func('int ptsname_r(int fd, void *name, size_t length)'),
     pipe2: library.func('int pipe2(void *descriptors, int flags)'),
+    mmap: library.func(
+      'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
+    ),
+    munmap: library.func('int munmap(void *address, size_t length)'),
+    view: (address, length) => koffi.view(address, length),
   };
 }
 
@@ -217,4 +226,25 @@ export function readable(fds: readonly number[]): boolean[] {
   }
   checked('poll', libc().poll(memory, fds.length, 0));
   return fds.map((_, index) => memory.readInt16LE(index * POLLFD_SIZE + 6) !== 0);
+}
+
+/** Memory that this process shares with a device; not to be touched once it is unmapped. */
+export interface Mapping {
+  readonly bytes: Buffer;
+  unmap(): void;
+}
+const PROT_READ_WRITE = 3;
+const MAP_SHARED = 1;
+const MAP_FAILED = 0xffff_ffff_ffff_ffffn;
+
+/** mmap(2) for reading and writing. @throws SystemError */
+export function mapShared(fd: number, length: number, offset: number): Mapping {
+  const address = libc().mmap(null, length, PROT_READ_WRITE, MAP_SHARED, fd, offset);
+  if (address === MAP_FAILED) throw new SystemError('mmap', libc().errno());
+  return {
+    bytes: Buffer.from(libc().view(address, length)),
+    unmap: () => {
+      checked('munmap', libc().munmap(address, length));
+    },
+  };
 }

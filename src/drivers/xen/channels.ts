@@ -1,0 +1,83 @@
+import type { Duplex } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import { openRing } from './ring-stream.ts';
+import type { StoreConnection } from './store-connection.ts';
+import type { XenStore } from './xenstore.ts';
+
+/** Linux has 8 terminals for consoles of hypervisors; the first is the console that people see (drivers/tty/hvc). */
+export const CHANNELS = [1, 2, 3, 4, 5, 6, 7] as const;
+export const AGENT_CHANNEL = 1;
+
+/** The guest's device of a channel: it finds them in the order of their numbers. */
+export const channelDevice = (channel: number): string => `/dev/hvc${channel}`;
+
+const frontend = (domain: number, channel: number): string =>
+  `/local/domain/${domain}/device/console/${channel}`;
+const backend = (domain: number, channel: number): string =>
+  `/local/domain/0/backend/console/${domain}/${channel}`;
+
+/**
+ * Gives a domain that has not run yet its channels: consoles (Xen, docs/misc/console.txt) whose other side is this
+ * driver instead of a process for each guest.
+ */
+export async function offerChannels(store: XenStore, domain: number): Promise<void> {
+  const guestOwns = [`n${domain}`, 'r0'];
+  const hostOwns = ['n0', `r${domain}`];
+  await store.write(`/local/domain/${domain}/device/console`, '', hostOwns);
+  for (const channel of CHANNELS) {
+    const front = frontend(domain, channel);
+    const back = backend(domain, channel);
+    await store.write(back, '', hostOwns);
+    await Promise.all([
+      store.write(`${back}/frontend`, front, hostOwns),
+      store.write(`${back}/frontend-id`, String(domain), hostOwns),
+      store.write(`${back}/online`, '1', hostOwns),
+      store.write(`${back}/state`, '1', hostOwns),
+      store.write(`${back}/protocol`, 'vt100', hostOwns),
+    ]);
+    await store.write(front, '', guestOwns);
+    await Promise.all([
+      store.write(`${front}/backend`, back, hostOwns),
+      store.write(`${front}/backend-id`, '0', hostOwns),
+      store.write(`${front}/type`, 'ioemu', hostOwns),
+      store.write(`${front}/output`, 'pty', hostOwns),
+      store.write(`${front}/state`, '1', guestOwns),
+    ]);
+  }
+}
+
+/** The connection of a former daemon, or of a stream that was just closed, is gone after a moment. */
+const OPEN_MS = 3_000;
+
+/** @throws MullionError `guest_unresponsive` when the guest has not come so far, or does not offer what it should */
+export async function openChannel(
+  connection: StoreConnection,
+  domain: number,
+  channel: number,
+): Promise<Duplex> {
+  const deadline = performance.now() + OPEN_MS;
+  for (;;) {
+    const store = await connection.use();
+    const front = frontend(domain, channel);
+    const [reference, port] = await Promise.all([
+      store.read(`${front}/ring-ref`).then(number),
+      store.read(`${front}/port`).then(number),
+    ]);
+    try {
+      if (reference === undefined || port === undefined) {
+        throw new MullionError('guest_unresponsive', 'The guest has not opened its channels yet.');
+      }
+      return openRing({ domain, reference, port });
+    } catch (cause) {
+      if (performance.now() > deadline || reference === undefined) {
+        if (cause instanceof MullionError) throw cause;
+        throw new MullionError('guest_unresponsive', "The guest's channel cannot be opened.", { cause });
+      }
+      await sleep(50);
+    }
+  }
+}
+
+const number = (value: string | undefined): number | undefined =>
+  value !== undefined && /^\d{1,9}$/.test(value) ? Number(value) : undefined;

@@ -1,0 +1,79 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import { AgentChannel } from '../guest-agent/agent-channel.ts';
+import { ping } from '../guest-agent/agent-commands.ts';
+import { AGENT_CHANNEL, openChannel } from './channels.ts';
+import { ConsoleTerminal } from './console-terminal.ts';
+import { ExecPorts } from './exec-ports.ts';
+import type { StoreConnection } from './store-connection.ts';
+
+const CONSOLE_MS = 10_000;
+
+/** The daemon's side of one running domain: its console and its channels. */
+export class DomainRun {
+  readonly uuid: string;
+  readonly domain: number;
+  readonly agent: AgentChannel;
+  readonly ports: ExecPorts;
+  readonly #connection: StoreConnection;
+  readonly #logPath: string;
+  #terminal: Promise<ConsoleTerminal> | undefined;
+  #ping: Promise<boolean> | undefined;
+
+  constructor(connection: StoreConnection, uuid: string, domain: number, logPath: string) {
+    this.#connection = connection;
+    this.uuid = uuid;
+    this.domain = domain;
+    this.#logPath = logPath;
+    this.agent = new AgentChannel(() => openChannel(connection, domain, AGENT_CHANNEL));
+    this.ports = new ExecPorts((channel) => openChannel(connection, domain, channel));
+  }
+
+  /** Takes the console, if it is not taken yet: from then on the log is written. */
+  console(): Promise<ConsoleTerminal> {
+    this.#terminal ??= this.#openConsole().catch((failure: unknown) => {
+      this.#terminal = undefined;
+      throw failure;
+    });
+    return this.#terminal;
+  }
+
+  /** Whether the guest's agent answers now. One question is under way at a time; an older one is not waited for. */
+  async isAnswering(timeoutMs: number): Promise<boolean> {
+    this.#ping ??= ping(this.agent, timeoutMs)
+      .then(
+        () => true,
+        () => false,
+      )
+      .finally(() => {
+        this.#ping = undefined;
+      });
+    return Promise.race([this.#ping, sleep(timeoutMs, false, { ref: false })]);
+  }
+
+  close(): void {
+    this.agent.close();
+    this.ports.close();
+    this.#terminal?.then(
+      (terminal) => terminal.close(),
+      () => undefined,
+    );
+    this.#terminal = undefined;
+  }
+
+  async #openConsole(): Promise<ConsoleTerminal> {
+    const deadline = performance.now() + CONSOLE_MS;
+    for (;;) {
+      const store = await this.#connection.use();
+      const device = await store.read(`/local/domain/${this.domain}/console/tty`);
+      if (device !== undefined && /^\/dev\/pts\/\d{1,6}$/.test(device))
+        return new ConsoleTerminal(device, this.#logPath);
+      if (performance.now() > deadline) {
+        throw new MullionError('host_unfit', 'xenconsoled does not serve the console of the VPS.', {
+          remedy: 'Start the toolstack: systemctl restart xen',
+        });
+      }
+      await sleep(50);
+    }
+  }
+}

@@ -1,0 +1,96 @@
+import type { MachineEnd } from '../driver.ts';
+import { type Domain, endOf, hasEnded, listDomains } from './domains.ts';
+import type { StoreConnection } from './store-connection.ts';
+
+/** Xen's store tells of each domain that has shut down or gone under this name (Xen, docs/misc/xenstore.txt, WATCH). */
+const EVENT = '@releaseDomain';
+const TOKEN = 'mullion-ends';
+/** Asks anyway after this time: the store may have been started anew. */
+const INTERVAL_MS = 10_000;
+const LATENESS_MS = 20;
+
+interface Watch {
+  readonly uuid: string;
+  readonly listener: (end: MachineEnd) => void;
+}
+
+/** Hears of the ends of all domains together: one listing for each event, whatever the number of guests. */
+export class DomainWatch {
+  readonly #connection: StoreConnection;
+  readonly #watches = new Set<Watch>();
+  #listing: Promise<Domain[]> | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #soon: NodeJS.Timeout | undefined;
+
+  constructor(connection: StoreConnection) {
+    this.#connection = connection;
+  }
+
+  /** Calls back once when the domain has ended, also when it had ended before. Returns the way to stop. */
+  add(uuid: string, listener: (end: MachineEnd) => void): () => void {
+    const watch = { uuid, listener };
+    this.#watches.add(watch);
+    if (this.#timer === undefined) {
+      this.#timer = setInterval(() => this.#look(), INTERVAL_MS).unref();
+      this.#subscribe();
+    }
+    this.#look();
+    return () => this.#drop(watch);
+  }
+
+  /** All domains of the host; questions at the same time share an answer. */
+  list(): Promise<Domain[]> {
+    this.#listing ??= listDomains().finally(() => {
+      this.#listing = undefined;
+    });
+    return this.#listing;
+  }
+
+  async find(uuid: string): Promise<Domain | undefined> {
+    return (await this.list()).find((domain) => domain.uuid === uuid);
+  }
+
+  close(): void {
+    this.#watches.clear();
+    this.#stop();
+  }
+
+  #subscribe(): void {
+    this.#connection
+      .use()
+      .then((store) => store.watch(EVENT, TOKEN, () => this.#look()))
+      .catch(() => undefined);
+  }
+
+  #look(): void {
+    this.#soon ??= setTimeout(() => {
+      this.#soon = undefined;
+      this.#check().catch(() => undefined);
+    }, LATENESS_MS).unref();
+  }
+
+  async #check(): Promise<void> {
+    if (this.#watches.size === 0) return;
+    // What was asked before the event may not know of it.
+    await this.#listing?.catch(() => undefined);
+    const domains = await this.list();
+    for (const watch of [...this.#watches]) {
+      const domain = domains.find(({ uuid }) => uuid === watch.uuid);
+      if (domain !== undefined && !hasEnded(domain)) continue;
+      if (this.#drop(watch)) watch.listener(endOf(domain));
+    }
+  }
+
+  #drop(watch: Watch): boolean {
+    const known = this.#watches.delete(watch);
+    if (this.#watches.size === 0) this.#stop();
+    return known;
+  }
+
+  #stop(): void {
+    clearInterval(this.#timer);
+    clearTimeout(this.#soon);
+    this.#timer = undefined;
+    this.#soon = undefined;
+  }
+}

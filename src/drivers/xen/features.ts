@@ -1,0 +1,18 @@
+import type { Features } from '../../contract/techniques.ts';
+
+export const FEATURES: Features = {
+  exec: true,
+  tty: true,
+  console: true,
+  logs: true,
+  files: true,
+  pause: true,
+  gracefulStop: true,
+  liveMemory: true,
+  liveCpus: true,
+  livePids: true,
+  liveDisk: true,
+  fractionalCpus: true,
+  ownKernel: true,
+  environment: false,
+};
