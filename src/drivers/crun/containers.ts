@@ -121,6 +121,12 @@ export class Containers {
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
+    this.#warmNext(machine);
+  }
+
+  /** The next launch most often takes the next range of ids. What fails here shows when it is needed. */
+  #warmNext({ ids: { base, count } }: Machine): void {
+    this.#userNamespaces.warm(base + count, count).catch(() => undefined);
   }
 
   /** Between the two marks of a start that was cut short, only crun knows. */
