@@ -26,6 +26,7 @@ export function renderReport(
     '',
     'Written by `npm run bench`. Each section was measured in one run, its subjects in turn, round by round; a figure',
     'is the median, with the 10th and 90th percentile. Under a factor of two on a shared machine is a tie.',
+    'A load above the number of processors means that other work ran beside it, which lengthens most what starts most.',
     '',
     ...machine.map((line) => `- ${line}`),
     ...sections.flatMap(renderSection),
