@@ -25,6 +25,7 @@ import { createEngine } from './engine/engine.ts';
 import { Cgroups } from './host/cgroups.ts';
 import { hostFacts } from './host/facts.ts';
 import { groupId } from './host/groups.ts';
+import { Jails } from './host/jail/jails.ts';
 import { lockFile as takeLock } from './host/locks.ts';
 import { createLogger } from './host/logger.ts';
 import { peerCredentials, peerGroups } from './host/peers.ts';
@@ -57,9 +58,10 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
   const store = openStore({ kind: 'sqlite', path: storeFile(naming) });
   closers.defer(() => store.close());
   const pool = await openPool(config.pool, naming);
-  const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger });
   const network = config.network.enabled ? createLinuxNetwork({ naming, logger }) : nullNetwork;
   const cgroups = new Cgroups();
+  const jails = new Jails({ naming, cgroups });
+  const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger, jails });
   const userNamespaces = new UserNamespaces();
   closers.defer(() => userNamespaces.close());
 

@@ -30,6 +30,8 @@ export interface AppOptions {
   readonly logger: Logger;
   readonly authenticate: Authenticate;
   readonly tls?: { readonly key: Buffer; readonly cert: Buffer } | undefined;
+  /** True on the Unix socket, whose clients are users of this host. */
+  readonly local: boolean;
 }
 
 /** The HTTP routes, all made from the route table; not yet listening. */
@@ -76,21 +78,22 @@ export function createApp(options: AppOptions): FastifyInstance {
   const bytesRoutes: [RouteName, Route][] = [];
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) {
     if (route.body === 'bytes') bytesRoutes.push([name, route]);
-    else addRoute(app, options.engine, name, route);
+    else addRoute(app, options, name, route);
   }
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    for (const [name, route] of bytesRoutes) addRoute(scope, options.engine, name, route);
+    for (const [name, route] of bytesRoutes) addRoute(scope, options, name, route);
   });
   return app;
 }
 
-function addRoute(app: FastifyInstance, engine: Engine, name: RouteName, route: Route): void {
+function addRoute(app: FastifyInstance, { engine, local }: AppOptions, name: RouteName, route: Route): void {
   app.route({
     method: route.method,
     url: route.path,
     handler: async (request, reply) => {
+      if (route.access === 'local' && !local) throw onlyLocal();
       const call = readCall(route, request, reply);
       reply.code(route.status);
       switch (route.transfer) {
@@ -117,6 +120,11 @@ function addRoute(app: FastifyInstance, engine: Engine, name: RouteName, route: 
     },
   });
 }
+
+const onlyLocal = (): MullionError =>
+  new MullionError('forbidden', 'This is only for users of the host itself, over its Unix socket.', {
+    remedy: 'Run it on the host, or fetch the file yourself and import that',
+  });
 
 type AnyCall = Call<RouteName>;
 /** The table's types hold handler and call of one route together; the name that joins them is known at run time. */

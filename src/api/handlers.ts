@@ -31,5 +31,6 @@ export const STREAM_HANDLERS: StreamHandlers = {
     engine.vps.logs(query.project, params.name, { follow: query.follow, lines: query.lines, signal }),
   'backups.file': (engine, { query, params, signal }) =>
     engine.backups.file(query.project, params.id, query.path, signal),
+  'images.download': (engine, { params }) => engine.images.download(params.task),
   'files.pull': (engine, { query, params }) => engine.files.pull(query.project, params.name, query.path),
 };

@@ -41,7 +41,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     rmSync(socketPath, { force: true });
   };
   const add = (authenticate: Authenticate, tls?: { key: Buffer; cert: Buffer }) => {
-    const app = createApp({ engine, version, logger, authenticate, tls });
+    const app = createApp({ engine, version, logger, authenticate, tls, local: tls === undefined });
     const endSockets = acceptUpgrades(app.server, engine, authenticate);
     closers.push(async () => {
       endSockets();

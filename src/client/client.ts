@@ -19,6 +19,11 @@ export type RoutesThat<T extends string> = {
   [N in RouteName]: Routes[N]['transfer'] extends T ? N : never;
 }[RouteName];
 
+/** Names of the routes whose request is a stream of bytes. */
+export type RoutesOfBytes = {
+  [N in RouteName]: Routes[N] extends { readonly body: 'bytes' } ? N : never;
+}[RouteName];
+
 type Optional<K extends string, T> = [T] extends [undefined]
   ? { readonly [P in K]?: undefined }
   : Record<never, never> extends T
@@ -51,9 +56,9 @@ export interface Client {
     name: N,
     ...input: Arguments<N>
   ): Promise<AsyncIterable<Uint8Array>>;
-  upload(
-    name: 'files.push',
-    input: CallInput<'files.push'>,
+  upload<N extends RoutesOfBytes>(
+    name: N,
+    input: CallInput<N>,
     content: AsyncIterable<Uint8Array>,
   ): Promise<void>;
   events(...input: Arguments<'events.stream'>): Promise<AsyncIterable<Event>>;

@@ -74,6 +74,11 @@ export const ERRORS = {
     'The image lacks a part that the technique needs.',
     'See its parts with: mullion image info IMAGE',
   ),
+  image_refused: user(
+    400,
+    'The image is damaged, not what it claims to be, or dangerous.',
+    'Use an image from a source that you trust.',
+  ),
   unauthenticated: refused(401, 'The request carries no valid credentials.', 'Send a valid bearer token.'),
   forbidden: refused(
     403,

@@ -2,16 +2,39 @@ import * as z from 'zod';
 import { ImageNameSchema, NetworkNameSchema, ProjectNameSchema } from './names.ts';
 import { BytesSchema, SizeSchema } from './sizes.ts';
 
-export const ImagePartSchema = z.enum(['rootfs', 'disk', 'kernel']);
+/**
+ * rootfs: a folder; disk: a file system without partitions; kernel: a kernel with its initial file system;
+ * boot-disk: a whole disk with a boot loader of its own; iso: a medium to boot or install from.
+ */
+export const ImagePartSchema = z.enum(['rootfs', 'disk', 'kernel', 'boot-disk', 'iso']);
 export type ImagePart = z.infer<typeof ImagePartSchema>;
+
+/** What an image without an init system runs as its first program; numbers are ids inside. */
+export const ImageProgramSchema = z.object({
+  argv: z.array(z.string()).min(1),
+  env: z.record(z.string(), z.string()),
+  cwd: z.string(),
+  uid: z.number().int(),
+  gid: z.number().int(),
+  groups: z.array(z.number().int()),
+  stopSignal: z.number().int().describe('the signal at which it ends'),
+});
+export type ImageProgram = z.infer<typeof ImageProgramSchema>;
 
 export const ImageSchema = z.object({
   id: z.string(),
   name: z.string(),
   project: z.string(),
   origin: z.string().describe('where it came from, for example mmdebstrap bookworm'),
-  digest: z.string().describe('sha256: of the recipe and what it resolved to'),
+  digest: z
+    .string()
+    .describe('sha256: of the recipe and what it resolved to, of the manifest, or of the file'),
   parts: z.array(ImagePartSchema),
+  onDemand: z
+    .array(ImagePartSchema)
+    .default([])
+    .describe('parts that are made of the others when a VPS first needs them'),
+  program: ImageProgramSchema.nullable().default(null),
   size: BytesSchema,
   /** Smallest disk that holds the image, for techniques that give it a disk. */
   minimumDisk: BytesSchema,

@@ -36,6 +36,9 @@ export const DOMAIN_PREFIX = (naming: Naming): string => `mullion-${naming.insta
 export const vpsRunDirectory = (naming: Naming, id: string): string => `${naming.runDirectory}/vps/${id}`;
 export const vpsLogDirectory = (naming: Naming, id: string): string => `${naming.stateDirectory}/logs/${id}`;
 export const ociStateDirectory = (naming: Naming): string => `${naming.runDirectory}/oci`;
+/** Programs that read hostile data; beside the folders of VPSs, so that no driver takes them for its own. */
+export const jailRunDirectory = (naming: Naming): string => `${naming.runDirectory}/jails`;
+export const jailCgroupRoot = (naming: Naming): string => `mullion-${naming.instance}-jails`;
 export const networkRunDirectory = (naming: Naming): string => `${naming.runDirectory}/network`;
 export const poolDirectory = (naming: Naming): string => `${naming.stateDirectory}/pool`;
 export const poolFile = (naming: Naming): string => `${naming.stateDirectory}/pool.btrfs`;
@@ -58,6 +61,8 @@ export const SLOTS = 4_093;
 /** Of programs that read what guests wrote; above the range of every slot. */
 export const INSPECTOR_UID = UID_FIRST + SLOTS * UID_COUNT;
 export const uidBase = (slot: number): number => UID_FIRST + slot * UID_COUNT;
+/** Ids of programs that read hostile data, above those of every VPS. */
+export const JAIL_UID_BASE = uidBase(SLOTS);
 
 /** A locally administered unicast MAC address (IEEE 802-2014 section 8.4), from the VPS's id. */
 export function macAddress(id: string): string {

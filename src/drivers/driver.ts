@@ -1,5 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
-import type { FileEntry, ImagePart } from '../contract/resources.ts';
+import type { FileEntry, ImagePart, ImageProgram } from '../contract/resources.ts';
 import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
 import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
@@ -10,8 +10,14 @@ export interface ImageFiles {
   readonly id: string;
   /** Folder of the root file system, ids on disk as inside. */
   readonly rootfs?: string | undefined;
-  /** Raw disk image, a file system without partitions unless `bootLoader`. */
+  /** Raw disk image, a file system without partitions. */
   readonly disk?: string | undefined;
+  /** Raw disk image with partitions and a boot loader of its own. */
+  readonly bootDisk?: string | undefined;
+  /** ISO 9660 image, to boot or install from. */
+  readonly iso?: string | undefined;
+  /** The first program of an image that has no init system. */
+  readonly program?: ImageProgram | undefined;
   readonly kernel?: { readonly vmlinuz: string; readonly initramfs: string } | undefined;
 }
 

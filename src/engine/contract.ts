@@ -9,6 +9,7 @@ import type {
   Schedule,
   SetScheduleRequest,
 } from '../contract/backups.ts';
+import type { ExportImageRequest, ImportImageRequest, PullImageRequest } from '../contract/image-requests.ts';
 import type {
   BuildImageRequest,
   Check,
@@ -91,6 +92,13 @@ export interface ImageVerbs {
   list(project: string): Promise<Image[]>;
   info(project: string, name: string): Promise<Image>;
   build(project: string, request: BuildImageRequest): Promise<Task>;
+  /** The task waits for its file, by `upload`. */
+  import(project: string, request: ImportImageRequest): Promise<Task>;
+  pull(project: string, request: PullImageRequest): Promise<Task>;
+  /** The task waits for its reader, by `download`. */
+  export(project: string, name: string, request: ExportImageRequest): Promise<Task>;
+  upload(task: string, content: Readable): Promise<void>;
+  download(task: string): Promise<Readable>;
   /** @throws in_use */
   delete(project: string, name: string): Promise<Task>;
 }

@@ -3,6 +3,7 @@ import type { Image } from '../contract/resources.ts';
 import type { ImageRecord } from '../images/image-store.ts';
 import type { Context } from './context.ts';
 import type { ImageVerbs } from './contract.ts';
+import { imageTransferVerbs, progressOf } from './image-transfer.ts';
 import { startTask } from './node-task.ts';
 
 /** Builds run one after another: each keeps the processors busy and they share a cache. */
@@ -29,18 +30,12 @@ export function imageVerbs(context: Context): ImageVerbs {
       state.requireProject(project);
       const subject = { kind: 'image.build', project, target: request.name, vps: null };
       return startTask(context, IMAGES_QUEUE, subject, async (run) => {
-        const image = await deps.images.build(
-          project,
-          request,
-          ({ step, ...measure }) => {
-            run.progress.advanceTo(step).measure(measure);
-          },
-          run.signal,
-        );
+        const image = await deps.images.build(project, request, progressOf(run), run.signal);
         events.emit('image.added', project, image.name, { id: image.id, task: run.id });
         await collectReplaced(context);
       });
     },
+    ...imageTransferVerbs(context),
     async delete(project, name) {
       const image = requireImage(context, project, name);
       if (image.project !== project) {
@@ -115,5 +110,6 @@ function requireUnused(context: Context, image: ImageRecord): void {
 const viewImage = (context: Context, image: ImageRecord): Image => ({
   ...image,
   parts: [...image.parts],
+  onDemand: image.onDemand.filter((part) => !image.parts.includes(part)),
   usedBy: usersOf(context, image).length,
 });

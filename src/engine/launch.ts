@@ -68,7 +68,8 @@ async function draftLaunch(
   context.state.requireProject(project);
   const image = requireImage(context, project, request.image);
   requireFreeName(context, project, request.name);
-  const choice = await techniques.choose(request.technique, image);
+  const parts = [...image.parts, ...image.onDemand];
+  const choice = await techniques.choose(request.technique, { name: image.name, parts });
   const { cpus, memory, disk, pids } = request;
   const demand = demandOf(context, choice.technique, { cpus, memory, disk, pids }, image.minimumDisk);
   await requireRoomOnDisk(context, demand);

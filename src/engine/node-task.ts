@@ -8,8 +8,11 @@ export async function startTask(
   queue: string,
   subject: TaskSubject,
   work: (run: TaskRun) => Promise<void>,
+  /** Called before anybody hears of the task. */
+  onStart: (run: TaskRun) => void = () => undefined,
 ): Promise<Task> {
   const run = context.tasks.create(subject);
+  onStart(run);
   await context.state.commit([context.tasks.save(run)]);
   context.queue
     .run(queue, async () => {

@@ -24,7 +24,11 @@ export const PARTS = {
   disk: 'disk.raw',
   vmlinuz: 'vmlinuz',
   initramfs: 'initramfs',
+  bootDisk: 'boot-disk.raw',
+  iso: 'image.iso',
 } as const;
+/** Those of a build. */
+export const BUILT_PARTS = [PARTS.rootfs, PARTS.disk, PARTS.vmlinuz, PARTS.initramfs] as const;
 export const ARTIFACT_FILE = 'artifact.json';
 
 /** Undefined when there is none, or none that is whole. */

@@ -1,7 +1,7 @@
 import { link, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../host/run.ts';
-import { type Artifact, PARTS } from './artifact.ts';
+import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
 import { bootstrap } from './bootstrap.ts';
 import { buildFailure } from './build-failure.ts';
 import { makeDisk } from './disk-image.ts';
@@ -102,7 +102,7 @@ export async function buildArtifact(
 
 /** Leaves the parts alone. */
 async function clean(staging: string): Promise<void> {
-  const parts: readonly string[] = Object.values(PARTS);
+  const parts: readonly string[] = BUILT_PARTS;
   for (const name of await readdir(staging)) {
     if (!parts.includes(name)) await rm(join(staging, name), { recursive: true, force: true });
   }

@@ -1,4 +1,6 @@
-import type { BuildImageRequest, ImagePart } from '../contract/resources.ts';
+import type { Readable } from 'node:stream';
+import type { ExportFormat, ImportImageRequest, PullImageRequest } from '../contract/image-requests.ts';
+import type { BuildImageRequest, ImagePart, ImageProgram } from '../contract/resources.ts';
 import type { ImageFiles } from '../drivers/driver.ts';
 
 /** What is known of an image on this node; persisted beside its parts as `image.json`. */
@@ -9,6 +11,9 @@ export interface ImageRecord {
   readonly origin: string;
   readonly digest: string;
   readonly parts: readonly ImagePart[];
+  /** Parts that `provide` can make of the others. */
+  readonly onDemand: readonly ImagePart[];
+  readonly program: ImageProgram | null;
   readonly size: number;
   readonly minimumDisk: number;
   readonly architecture: string;
@@ -24,6 +29,22 @@ export interface ImageProgress {
   readonly unit?: 'bytes' | 'items' | 'percent' | undefined;
   readonly message?: string | undefined;
 }
+
+export interface TakenImage {
+  readonly record: ImageRecord;
+  /** What the person should know although it worked. */
+  readonly warnings: readonly string[];
+}
+
+/** A file on its way out; disposing frees what was made for it. */
+export interface ImageExport extends AsyncDisposable {
+  readonly size: number | undefined;
+  readonly content: Readable;
+  /** Settles when all was given; rejects when what makes the file failed. */
+  readonly ended: Promise<void>;
+}
+
+export type OnImageProgress = (progress: ImageProgress) => void;
 
 export interface ImageStore {
   /** Reads what is there, and removes what a killed build left. */
@@ -44,5 +65,29 @@ export interface ImageStore {
    * @throws insufficient_disk
    */
   adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord>;
+  /** Takes an image from a hostile stream of bytes. @throws MullionError `image_refused`, which leaves nothing behind */
+  import(
+    project: string,
+    request: ImportImageRequest,
+    content: AsyncIterable<Buffer>,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage>;
+  /** Takes an image from a registry. */
+  pull(
+    project: string,
+    request: PullImageRequest,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage>;
+  /** Makes those of the parts that are missing and can be made. */
+  provide(id: string, parts: readonly ImagePart[], signal: AbortSignal): Promise<void>;
+  /** @throws MullionError `image_unfit` when no such file can be made of it */
+  export(
+    id: string,
+    format: ExportFormat | undefined,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<ImageExport>;
   delete(id: string): Promise<void>;
 }

@@ -1,32 +1,47 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MullionError } from '../contract/errors.ts';
+import type { ExportFormat, ImportImageRequest, PullImageRequest } from '../contract/image-requests.ts';
 import { DEFAULT_PROJECT } from '../contract/names.ts';
-import type { BuildImageRequest } from '../contract/resources.ts';
+import type { BuildImageRequest, ImagePart } from '../contract/resources.ts';
 import type { Logger } from '../core/logger.ts';
-import { UndoStack } from '../core/undo.ts';
 import type { ImageFiles } from '../drivers/driver.ts';
 import { hostFacts } from '../host/facts.ts';
+import type { Jails } from '../host/jail/jails.ts';
 import { run } from '../host/run.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
-import { type Artifact, PARTS } from './artifact.ts';
+import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
 import { ArtifactBuilder } from './artifact-builder.ts';
 import { ArtifactCache } from './artifact-cache.ts';
-import { readImageRecord, writeImageRecord } from './image-record.ts';
-import type { ImageProgress, ImageRecord, ImageStore } from './image-store.ts';
+import { DerivedParts } from './derived-parts.ts';
+import { exportFormat, exportImage } from './export/export-image.ts';
+import { ImageShelf } from './image-shelf.ts';
+import type { ImageExport, ImageRecord, ImageStore, OnImageProgress, TakenImage } from './image-store.ts';
+import {
+  borrowKernel,
+  type ImportWork,
+  type Intake,
+  importFile,
+  importFromRegistry,
+} from './import/importer.ts';
+import { IMPORT_LIMITS, type ImportLimits } from './import/limits.ts';
 import { recipeOf } from './recipe.ts';
-import { requireSpace } from './space.ts';
 
 export interface ImageStoreOptions {
   readonly pool: VolumeBackend;
   /** Holds downloaded packages and finished builds; may be shared by installations, and deleted. */
   readonly cacheDirectory: string;
   readonly logger: Logger;
+  readonly jails: Jails;
   /** Where apt's sources are read; default /etc/apt. */
   readonly aptFolder?: string | undefined;
+  readonly limits?: Partial<ImportLimits> | undefined;
 }
 
 const COPY_MS = 1_800_000;
+/** The host's rules on signatures of images (containers-policy.json(5)). */
+const POLICY_FOLDER = '/etc/containers';
 
 /** The store of this node's images, read and cleaned. */
 export async function openImageStore(options: ImageStoreOptions): Promise<ImageStore> {
@@ -35,37 +50,35 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
   return store;
 }
 
-/** Images in a pool; built in a cache, from which each build is copied into the pool. */
+/** Images in a pool; built in a cache, from which each build is copied into the pool, or taken from elsewhere. */
 export class LocalImageStore implements ImageStore {
-  readonly #pool: VolumeBackend;
-  readonly #logger: Logger;
   readonly #cache: ArtifactCache;
   readonly #builder: ArtifactBuilder;
-  readonly #records = new Map<string, ImageRecord>();
+  readonly #pool: VolumeBackend;
+  readonly #jails: Jails;
+  readonly #limits: ImportLimits;
+  readonly #shelf: ImageShelf;
+  readonly #derived: DerivedParts;
 
-  constructor({ pool, cacheDirectory, logger, aptFolder }: ImageStoreOptions) {
+  constructor({ pool, cacheDirectory, logger, aptFolder, jails, limits }: ImageStoreOptions) {
     this.#pool = pool;
-    this.#logger = logger;
+    this.#jails = jails;
+    this.#limits = { ...IMPORT_LIMITS, ...limits };
     this.#cache = new ArtifactCache(cacheDirectory);
     this.#builder = new ArtifactBuilder(this.#cache, cacheDirectory, aptFolder);
+    this.#shelf = new ImageShelf(pool, logger);
+    this.#derived = new DerivedParts(pool, jails, logger);
   }
 
   async open(): Promise<void> {
+    await this.#jails.sweep();
     await this.#cache.open();
-    this.#records.clear();
-    for (const { id, sealed } of await this.#pool.listImages()) {
-      if (!sealed) {
-        await this.#pool.deleteImage(id);
-        continue;
-      }
-      const record = await readImageRecord(this.#pool.imagePath(id), id);
-      if (record === undefined) this.#logger.warn('an image cannot be read and is left alone', { image: id });
-      else this.#records.set(id, record);
-    }
+    const strangers = await this.#shelf.open();
+    await this.#derived.open(strangers, (id) => this.#shelf.get(id) !== undefined);
   }
 
   list(): readonly ImageRecord[] {
-    return [...this.#records.values()].sort((left, right) => (left.createdAt < right.createdAt ? -1 : 1));
+    return this.#shelf.list();
   }
 
   find(project: string, name: string): ImageRecord | undefined {
@@ -77,23 +90,28 @@ export class LocalImageStore implements ImageStore {
   }
 
   files(id: string): ImageFiles {
-    const record = this.#records.get(id);
-    if (record === undefined) throw new MullionError('not_found', `There is no image with the id ${id}.`);
+    const record = this.#shelf.require(id);
     const folder = this.#pool.imagePath(id);
+    const path = (part: ImagePart, file: string): string | undefined =>
+      record.parts.includes(part) ? join(folder, file) : undefined;
+    const disk = path('disk', PARTS.disk) ?? this.#derived.disk(id);
     return {
       id,
-      ...(record.parts.includes('rootfs') ? { rootfs: join(folder, PARTS.rootfs) } : {}),
-      ...(record.parts.includes('disk') ? { disk: join(folder, PARTS.disk) } : {}),
+      rootfs: path('rootfs', PARTS.rootfs),
+      disk,
+      bootDisk: path('boot-disk', PARTS.bootDisk),
+      iso: path('iso', PARTS.iso),
       ...(record.parts.includes('kernel')
         ? { kernel: { vmlinuz: join(folder, PARTS.vmlinuz), initramfs: join(folder, PARTS.initramfs) } }
         : {}),
+      ...(record.program === null ? {} : { program: record.program }),
     };
   }
 
   async build(
     project: string,
     request: BuildImageRequest,
-    onProgress: (progress: ImageProgress) => void,
+    onProgress: OnImageProgress,
     signal: AbortSignal,
   ): Promise<ImageRecord> {
     const recipe = recipeOf(request, hostFacts().architecture);
@@ -107,79 +125,154 @@ export class LocalImageStore implements ImageStore {
     );
     if (same !== undefined) return same;
     const artifact = await this.#builder.obtain(plan, this.#pool, onProgress, signal);
-    const record = recordOf(
-      artifact,
-      project,
-      request.name,
-      `mmdebstrap ${recipe.suite}`,
-      recipe.architecture,
-    );
     onProgress({ step: 'copy into the pool' });
-    await this.#import(record, this.#cache.folder(plan.key), signal);
-    this.#records.set(record.id, record);
-    return record;
-  }
-
-  async adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord> {
-    await this.#stage(record, fill);
-    this.#records.set(record.id, record);
-    return record;
-  }
-
-  async delete(id: string): Promise<void> {
-    if (!this.#records.has(id)) throw new MullionError('not_found', `There is no image with the id ${id}.`);
-    await this.#pool.deleteImage(id);
-    this.#records.delete(id);
-  }
-
-  #import(record: ImageRecord, source: string, signal: AbortSignal): Promise<void> {
-    const parts = Object.values(PARTS).map((name) => join(source, name));
-    return this.#stage(record, async (staging) => {
-      await run(
-        [
-          'cp',
-          '--archive',
-          '--reflink=auto',
-          '--sparse=always',
-          '--target-directory',
-          staging,
-          '--',
-          ...parts,
-        ],
-        { timeoutMs: COPY_MS, signal },
-      );
+    const skeleton = newRecord(project, request.name, `mmdebstrap ${recipe.suite}`, recipe.architecture);
+    return this.#shelf.add(skeleton, artifact.size, signal, async (staging) => {
+      const parts = BUILT_PARTS.map((name) => join(this.#cache.folder(plan.key), name));
+      const copy = ['cp', '--archive', '--reflink=auto', '--sparse=always', '--target-directory', staging];
+      await run([...copy, '--', ...parts], { timeoutMs: COPY_MS, signal });
+      return builtRecord(skeleton, artifact);
     });
   }
 
-  async #stage(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<void> {
-    requireSpace(record.size, await this.#pool.info(), this.#pool.imagePath(record.id));
-    await using undo = new UndoStack((what, failure) =>
-      this.#logger.error('undoing a step of an image failed', { what, failure: String(failure) }),
+  import(
+    project: string,
+    request: ImportImageRequest,
+    content: AsyncIterable<Buffer>,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage> {
+    return this.#take(
+      project,
+      request,
+      request.origin || 'a file',
+      request.size ?? 0,
+      onProgress,
+      signal,
+      (work) => importFile(work, request, content),
     );
-    const staging = await this.#pool.stageImage(record.id);
-    undo.push('staged image', () => this.#pool.deleteImage(record.id));
-    await fill(staging);
-    await writeImageRecord(staging, record);
-    await this.#pool.sealImage(record.id);
-    undo.commit();
+  }
+
+  pull(
+    project: string,
+    request: PullImageRequest,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage> {
+    const policy = existsSync(join(POLICY_FOLDER, 'policy.json')) ? POLICY_FOLDER : undefined;
+    return this.#take(project, request, `docker://${request.reference}`, 0, onProgress, signal, (work) =>
+      importFromRegistry(work, request, policy),
+    );
+  }
+
+  async #take(
+    project: string,
+    { name, kernelFrom }: { readonly name: string; readonly kernelFrom?: string | undefined },
+    origin: string,
+    size: number,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+    take: (work: ImportWork) => Promise<Intake>,
+  ): Promise<TakenImage> {
+    const { architecture } = hostFacts();
+    const kernel = kernelFrom === undefined ? undefined : await this.#kernelOf(project, kernelFrom);
+    const skeleton = newRecord(project, name, origin, architecture);
+    let warnings: readonly string[] = [];
+    const record = await this.#shelf.add(skeleton, size, signal, async (staging, guarded) => {
+      const work = {
+        jails: this.#jails,
+        limits: this.#limits,
+        architecture,
+        staging,
+        onProgress,
+        signal: guarded,
+      };
+      let intake = await take(work);
+      if (kernel !== undefined) intake = await borrowKernel(work, intake, kernel);
+      warnings = intake.warnings;
+      const { digest, parts, onDemand, minimumDisk, program } = intake;
+      return { ...skeleton, digest, parts, onDemand, minimumDisk, program };
+    });
+    return { record, warnings };
+  }
+
+  async #kernelOf(project: string, name: string): Promise<Parameters<typeof borrowKernel>[2]> {
+    const image = this.find(project, name);
+    const files = image === undefined ? undefined : this.files(image.id);
+    if (files?.kernel === undefined) {
+      throw new MullionError('image_unfit', `There is no image ${name} with a kernel to take.`, {
+        remedy: 'Build one with: mullion image build debian/12',
+      });
+    }
+    const modules = files.rootfs === undefined ? undefined : join(files.rootfs, 'usr/lib/modules');
+    return { ...files.kernel, modules: modules !== undefined && existsSync(modules) ? modules : undefined };
+  }
+
+  async provide(id: string, parts: readonly ImagePart[], signal: AbortSignal): Promise<void> {
+    const record = this.#shelf.require(id);
+    const { rootfs, disk } = this.files(id);
+    if (!parts.includes('disk') || disk !== undefined || rootfs === undefined) return;
+    await this.#derived.makeDisk(record, rootfs, signal);
+  }
+
+  async export(
+    id: string,
+    asked: ExportFormat | undefined,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<ImageExport> {
+    const record = this.#shelf.require(id);
+    const format = exportFormat(record, asked);
+    if (!['tar', 'oci', 'iso'].includes(format)) {
+      onProgress({ step: 'make the disk' });
+      await this.provide(id, ['disk'], signal);
+    }
+    const scratch = `export-${randomBytes(8).toString('hex')}`;
+    const folder = await this.#pool.stageImage(scratch);
+    const free = (): Promise<void> => this.#pool.deleteImage(scratch);
+    try {
+      const work = { jails: this.#jails, folder, onProgress, signal };
+      const file = await exportImage(work, record, this.files(id), format);
+      return { ...file, [Symbol.asyncDispose]: free };
+    } catch (failure) {
+      await free();
+      throw failure;
+    }
+  }
+
+  adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord> {
+    return this.#shelf.add(record, record.size, new AbortController().signal, async (staging) => {
+      await fill(staging);
+      return record;
+    });
+  }
+
+  async delete(id: string): Promise<void> {
+    this.#shelf.require(id);
+    await this.#derived.delete(id);
+    await this.#shelf.delete(id);
   }
 }
 
-const recordOf = (
-  artifact: Artifact,
-  project: string,
-  name: string,
-  origin: string,
-  architecture: string,
-): ImageRecord => ({
+const newRecord = (project: string, name: string, origin: string, architecture: string): ImageRecord => ({
   id: `image-${randomBytes(8).toString('hex')}`,
   name,
   project,
   origin,
+  digest: '',
+  parts: [],
+  onDemand: [],
+  program: null,
+  size: 0,
+  minimumDisk: 0,
+  architecture,
+  createdAt: new Date().toISOString(),
+});
+
+const builtRecord = (skeleton: ImageRecord, artifact: Artifact): ImageRecord => ({
+  ...skeleton,
   digest: `sha256:${artifact.key}`,
   parts: ['rootfs', 'disk', 'kernel'],
   size: artifact.size,
   minimumDisk: artifact.minimumDisk,
-  architecture,
-  createdAt: new Date().toISOString(),
 });

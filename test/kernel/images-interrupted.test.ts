@@ -11,6 +11,7 @@ import { readHostArchive } from '../../src/images/host-sources.ts';
 import type { ImageProgress, ImageStore } from '../../src/images/image-store.ts';
 import { openImageStore } from '../../src/images/local-image-store.ts';
 import { DirPool } from '../../src/storage/dir/dir-pool.ts';
+import { jailsIn } from '../support/jails.ts';
 import { startMirror } from '../support/mirror.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
@@ -47,7 +48,13 @@ test('a build that loses its mirror, is cancelled and is killed goes on with wha
   const open = async (): Promise<ImageStore> => {
     const pool = new DirPool(root, 'test', `${root}.lock`);
     await pool.open();
-    return openImageStore({ pool, cacheDirectory: cache, aptFolder, logger: silentLogger });
+    return openImageStore({
+      pool,
+      cacheDirectory: cache,
+      aptFolder,
+      logger: silentLogger,
+      jails: jailsIn(scratch.path),
+    });
   };
   const build = async (onProgress: (progress: ImageProgress) => void, signal = never): Promise<string> =>
     (await (await open()).build('default', REQUEST, onProgress, signal)).id;

@@ -6,6 +6,7 @@ import { silentLogger } from '../../src/core/logger.ts';
 import { run } from '../../src/host/run.ts';
 import { openImageStore } from '../../src/images/local-image-store.ts';
 import { DirPool } from '../../src/storage/dir/dir-pool.ts';
+import { jailsIn } from '../support/jails.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { CACHE } from '../support/test-image.ts';
 
@@ -18,7 +19,7 @@ async function storeIn(
 ): Promise<Awaited<ReturnType<typeof openImageStore>>> {
   const pool = new DirPool(join(folder, 'pool'), 'test', join(folder, 'lock'));
   await pool.open();
-  return openImageStore({ pool, cacheDirectory, logger: silentLogger });
+  return openImageStore({ pool, cacheDirectory, logger: silentLogger, jails: jailsIn(folder) });
 }
 
 test('debian/12 is built with all parts, found by every project, kept over a restart, and deleted', async () => {

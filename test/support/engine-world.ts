@@ -1,5 +1,6 @@
 import { cpSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { type ErrorCode, MullionError } from '../../src/contract/errors.ts';
 import { GIB } from '../../src/contract/sizes.ts';
@@ -11,7 +12,7 @@ import { createNaming, type Naming } from '../../src/core/naming.ts';
 import type { Driver } from '../../src/drivers/driver.ts';
 import { createFakeDriver } from '../../src/drivers/fake/driver.ts';
 import { createEngine, type Engine, type EngineDeps } from '../../src/engine/engine.ts';
-import type { ImageRecord, ImageStore } from '../../src/images/image-store.ts';
+import type { ImageExport, ImageRecord, ImageStore, TakenImage } from '../../src/images/image-store.ts';
 import type { NetworkBackend } from '../../src/network/network.ts';
 import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
@@ -164,6 +165,8 @@ export class NotedImages implements ImageStore {
       origin: 'a test',
       digest: 'sha256:0',
       parts,
+      onDemand: [],
+      program: null,
       size: 1000,
       minimumDisk: GIB,
       architecture: 'amd64',
@@ -200,6 +203,28 @@ export class NotedImages implements ImageStore {
   async adopt(record: ImageRecord): Promise<ImageRecord> {
     this.records.push(record);
     return record;
+  }
+  async import(
+    ...[project, request, content, onProgress]: Parameters<ImageStore['import']>
+  ): Promise<TakenImage> {
+    let done = 0;
+    for await (const piece of content) {
+      done += piece.length;
+      onProgress({ step: 'receive the file', done, total: request.size, unit: 'bytes' });
+    }
+    return { record: this.add(request.name, project, ['rootfs']), warnings: [`${done} bytes came`] };
+  }
+  async pull(...[project, request]: Parameters<ImageStore['pull']>): Promise<TakenImage> {
+    return { record: this.add(request.name, project, ['rootfs']), warnings: [] };
+  }
+  async provide(): Promise<void> {}
+  async export(...[id]: Parameters<ImageStore['export']>): Promise<ImageExport> {
+    return {
+      size: id.length,
+      content: Readable.from([Buffer.from(id)]),
+      ended: Promise.resolve(),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
   }
   async delete(id: string): Promise<void> {
     this.records.splice(

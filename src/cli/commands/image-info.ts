@@ -1,5 +1,6 @@
 import { formatSize } from '../../contract/size-text.ts';
 import { defineCommand } from '../command.ts';
+import { partsText } from '../image-view.ts';
 import { printRecord } from '../print-record.ts';
 
 export const command = defineCommand({
@@ -15,7 +16,8 @@ export const command = defineCommand({
       { label: 'Id', value: image.id },
       { label: 'Project', value: image.project },
       { label: 'Origin', value: image.origin },
-      { label: 'Parts', value: image.parts.join(', ') },
+      { label: 'Parts', value: partsText(image, ', ') },
+      { label: 'First program', value: image.program?.argv.join(' ') ?? '' },
       { label: 'Size', value: formatSize(image.size) },
       { label: 'Least disk', value: formatSize(image.minimumDisk) },
       { label: 'Architecture', value: image.architecture },

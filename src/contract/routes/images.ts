@@ -1,7 +1,14 @@
 import * as z from 'zod';
+import {
+  ExportImageRequestSchema,
+  ImportImageRequestSchema,
+  PullImageRequestSchema,
+} from '../image-requests.ts';
 import { ImageNameSchema } from '../names.ts';
 import { BuildImageRequestSchema, ImageSchema } from '../resources.ts';
 import { inProject, json, list, route, task, taskQuery } from './route.ts';
+
+const ofTransfer = z.strictObject({ task: z.string().max(64) });
 
 /** What VPSs start from. */
 export const imagesRoutes = {
@@ -37,5 +44,50 @@ export const imagesRoutes = {
     params: z.strictObject({ name: ImageNameSchema }),
     query: taskQuery,
     ...task,
+  }),
+  'images.import': route({
+    method: 'POST',
+    path: '/v1/images/import',
+    summary: 'Begin to import an image; its task waits for the file, sent to /v1/transfers/TASK',
+    query: taskQuery,
+    body: ImportImageRequestSchema,
+    ...task,
+  }),
+  'images.pull': route({
+    method: 'POST',
+    path: '/v1/images/pull',
+    summary: 'Import an image that the daemon fetches from a registry; only over the Unix socket',
+    query: taskQuery,
+    body: PullImageRequestSchema,
+    access: 'local',
+    ...task,
+  }),
+  'images.export': route({
+    method: 'POST',
+    path: '/v1/images/:name/export',
+    summary: 'Begin to export an image; its task waits for a reader of /v1/transfers/TASK',
+    params: z.strictObject({ name: ImageNameSchema }),
+    query: taskQuery,
+    body: ExportImageRequestSchema,
+    ...task,
+  }),
+  'images.upload': route({
+    method: 'PUT',
+    path: '/v1/transfers/:task',
+    summary: 'Send the file that a task waits for',
+    params: ofTransfer,
+    body: 'bytes',
+    response: z.void(),
+    transfer: 'none',
+    status: 204,
+  }),
+  'images.download': route({
+    method: 'GET',
+    path: '/v1/transfers/:task',
+    summary: 'Receive the file that a task makes, once it is ready',
+    params: ofTransfer,
+    response: z.void(),
+    transfer: 'bytes',
+    status: 200,
   }),
 } as const;

@@ -16,6 +16,8 @@ export interface Route {
   readonly response: z.ZodType;
   readonly transfer: Transfer;
   readonly status: 200 | 201 | 202 | 204;
+  /** `local`: only for those who come over the Unix socket, as the daemon does something with its own network. */
+  readonly access?: 'local' | undefined;
 }
 
 export const route = <const R extends Route>(definition: R): R => definition;

@@ -62,9 +62,9 @@ export class Containers {
     const userNamespace = this.#userNamespaces.acquire(machine.ids.base, machine.ids.count);
     try {
       const init = findInit([paths.upper, image]);
-      if (init === undefined) {
+      if (init === undefined && machine.image.program === undefined) {
         throw new MullionError('image_unfit', 'The image has no first program such as /sbin/init.', {
-          remedy: 'Use an image that holds a whole operating system',
+          remedy: 'Use an image that holds a whole operating system, or one that says what it runs',
         });
       }
       makeFolders(machine, paths);

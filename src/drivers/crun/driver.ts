@@ -90,7 +90,8 @@ class CrunDriver implements Driver {
     if (!alive(handle)) return true;
     if (await this.#containers.hasStarted(machine)) {
       if (this.#cgroups.isFrozen(machine.cgroup)) await this.#cgroups.thaw(machine.cgroup);
-      signalProcess(handle.pid, handle.pidStart, shutdownSignal(programOf(handle.pid)));
+      const signal = machine.image.program?.stopSignal ?? shutdownSignal(programOf(handle.pid));
+      signalProcess(handle.pid, handle.pidStart, signal);
     } else {
       signalProcess(handle.pid, handle.pidStart, 'SIGKILL');
     }

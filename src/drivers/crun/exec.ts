@@ -54,6 +54,7 @@ export function renderProcess(
     HOME: user.home,
     USER: user.name,
     LOGNAME: user.name,
+    ...machine.image.program?.env,
     ...machine.env,
     ...request.env,
   };

@@ -12,8 +12,8 @@ import { seccompProfile } from './seccomp.ts';
 export interface RenderFacts {
   /** Folder that becomes the root. */
   readonly root: string;
-  /** The first program, as the guest names it. */
-  readonly init: string;
+  /** The first program of an init system, as the guest names it; the image's own when absent. */
+  readonly init: string | undefined;
   readonly architecture: NodeJS.Architecture;
   /** The most that RLIMIT_NOFILE may be raised to. */
   readonly openFiles: number;
@@ -90,11 +90,7 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
     process: {
       terminal: true,
       consoleSize: { width: 80, height: 24 },
-      user: { uid: 0, gid: 0 },
-      cwd: '/',
-      args: [facts.init],
-      env: initEnvironment(machine),
-      capabilities: capabilitiesOf(0),
+      ...firstProgram(machine, facts.init),
       // sudo and other programs of a mode with set-user-ID must work.
       noNewPrivileges: false,
       oomScoreAdj: OOM_SCORE,
@@ -114,11 +110,36 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
   };
 }
 
+function firstProgram(
+  machine: Machine,
+  init: string | undefined,
+): Pick<OciConfig['process'], 'user' | 'cwd' | 'args' | 'env' | 'capabilities'> {
+  const { program } = machine.image;
+  if (program === undefined) {
+    return {
+      user: { uid: 0, gid: 0 },
+      cwd: '/',
+      args: init === undefined ? [] : [init],
+      env: initEnvironment(machine, {}),
+      capabilities: capabilitiesOf(0),
+    };
+  }
+  const { uid, gid, groups, cwd, argv, env } = program;
+  return {
+    user: { uid, gid, additionalGids: groups },
+    cwd,
+    args: argv,
+    env: initEnvironment(machine, env),
+    capabilities: capabilitiesOf(uid),
+  };
+}
+
 /** What systemd reads of a container manager (systemd, "Container Interface"), and the VPS's own. */
-function initEnvironment({ env, machineId }: Machine): string[] {
+function initEnvironment({ env, machineId }: Machine, own: Readonly<Record<string, string>>): string[] {
   const all = {
     PATH: SEARCH_PATH,
     TERM: 'xterm-256color',
+    ...own,
     ...env,
     container: 'mullion',
     container_uuid: machineId.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5'),

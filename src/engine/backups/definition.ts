@@ -78,7 +78,7 @@ export async function writeDefinition(folder: string, parts: DefinitionParts): P
       forwards,
       restart,
     },
-    image: { ...parts.image, parts: [...parts.image.parts] },
+    image: { ...parts.image, parts: [...parts.image.parts], onDemand: [...parts.image.onDemand] },
     imageSaved: parts.imageSaved,
   };
   await writeFile(join(folder, DEFINITION_FILE), JSON.stringify(definition), { mode: 0o600 });

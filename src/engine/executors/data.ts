@@ -20,8 +20,12 @@ export const dataExecutors: Pick<
     await bounded('limit the volume', context.timings.step, context.deps.pool.setLimit(id, possible));
   },
 
-  populate: ({ context, driver, machine }) =>
-    bounded('fill the volume', context.timings.populate, driver.populate(machine)),
+  populate: async (scope) => {
+    const { context, driver, record, signal } = scope;
+    const provided = context.deps.images.provide(record.imageId, driver.needs(record.technique), signal);
+    await bounded('make the missing parts of the image', context.timings.populate, provided);
+    await bounded('fill the volume', context.timings.populate, driver.populate(scope.machine));
+  },
 
   deleteVolume: ({ context, id }) =>
     bounded('delete the volume', context.timings.step, context.deps.pool.deleteVolume(id)),

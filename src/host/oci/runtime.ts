@@ -2,6 +2,7 @@ import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
 import { run, spawnCommand } from '../run.ts';
@@ -29,6 +30,9 @@ export interface CreateOptions {
   /** Without a monitor: descriptors that the container gets as 3, 4, ... */
   readonly extraFds?: readonly number[] | undefined;
 }
+
+/** A child whose output is piped. */
+export type ContainerChild = ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
 
 const CREATE_MS = 30_000;
 
@@ -79,6 +83,15 @@ export class OciRuntime {
     } finally {
       await rm(log, { force: true });
     }
+  }
+
+  /** Runs a container in the foreground; the caller owns the child, whose exit code is the container's. */
+  run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
+    const argv = crunArgv(this.stateDirectory, 'run', '--bundle', bundle, checkId(id));
+    const child = spawnCommand([...this.#createPrefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
+    const { stdout, stderr } = child;
+    if (stdout === null || stderr === null) throw new TypeError('a child without pipes');
+    return Object.assign(child, { stdout, stderr });
   }
 
   /** @throws MullionError `command_failed` */
