@@ -20,6 +20,7 @@ import {
   storeFile,
 } from './core/naming.ts';
 import { checkCgroups, checkMemory, checkPool, checkPrograms, checkStore } from './doctor/checks.ts';
+import { checkFirewall } from './doctor/forwarding.ts';
 import { createDrivers } from './drivers/registry.ts';
 import { createEngine } from './engine/engine.ts';
 import { Cgroups } from './host/cgroups.ts';
@@ -29,6 +30,7 @@ import { Jails } from './host/jail/jails.ts';
 import { lockFile as takeLock } from './host/locks.ts';
 import { createLogger } from './host/logger.ts';
 import { peerCredentials, peerGroups } from './host/peers.ts';
+import { run } from './host/run.ts';
 import { UserNamespaces } from './host/user-namespaces.ts';
 import { openImageStore } from './images/local-image-store.ts';
 import { createLinuxNetwork } from './network/linux-network.ts';
@@ -89,6 +91,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       async () => checkMemory(),
       () => checkPool(pool),
       () => checkStore(store),
+      ...(config.network.enabled ? [() => checkFirewall(naming, run)] : []),
     ],
   });
   await engine.open();

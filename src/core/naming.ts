@@ -40,6 +40,8 @@ export const ociStateDirectory = (naming: Naming): string => `${naming.runDirect
 export const jailRunDirectory = (naming: Naming): string => `${naming.runDirectory}/jails`;
 export const jailCgroupRoot = (naming: Naming): string => `mullion-${naming.instance}-jails`;
 export const networkRunDirectory = (naming: Naming): string => `${naming.runDirectory}/network`;
+/** What the host's settings of forwarding were before. Void once the host has restarted, as this folder is. */
+export const forwardingRecordFile = (naming: Naming): string => `${naming.runDirectory}/forwarding.json`;
 export const poolDirectory = (naming: Naming): string => `${naming.stateDirectory}/pool`;
 export const poolFile = (naming: Naming): string => `${naming.stateDirectory}/pool.btrfs`;
 export const storeFile = (naming: Naming): string => `${naming.stateDirectory}/store.db`;

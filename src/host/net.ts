@@ -1,5 +1,6 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import * as z from 'zod';
 import { parseNetDev } from './net-links.ts';
 import type { Runner } from './run.ts';
@@ -45,17 +46,51 @@ export async function setNetSetting(path: string, value: string): Promise<void> 
 }
 
 /**
- * Lets this host forward packets of both families. Turning on IPv6 forwarding makes Linux ignore router
+ * Lets this host forward packets of both families; what was set otherwise before is kept in the file `record`. Turning on IPv6 forwarding makes Linux ignore router
  * advertisements (ip-sysctl, accept_ra), so links that listen to them are first told to go on doing so.
  */
-export async function enableForwarding(): Promise<void> {
-  await setNetSetting('ipv4/ip_forward', '1');
-  if (!hasIpv6() || (await readFile('/proc/sys/net/ipv6/conf/all/forwarding', 'utf8')).trim() === '1') return;
-  for (const link of readdirSync('/proc/sys/net/ipv6/conf')) {
-    const setting = `ipv6/conf/${link}/accept_ra`;
-    if ((await readOrEmpty(`/proc/sys/net/${setting}`)).trim() === '1') await setNetSetting(setting, '2');
+export async function enableForwarding(record: string): Promise<void> {
+  const before = new Map<string, string>();
+  const wanted = new Map<string, string>();
+  const want = async (path: string, value: string, when?: string): Promise<void> => {
+    const present = (await readOrEmpty(`/proc/sys/net/${path}`)).trim();
+    if (present === value || (when !== undefined && present !== when)) return;
+    before.set(path, present);
+    wanted.set(path, value);
+  };
+  await want('ipv4/ip_forward', '1');
+  const forwards6 = (await readOrEmpty('/proc/sys/net/ipv6/conf/all/forwarding')).trim();
+  if (hasIpv6() && forwards6 !== '1') {
+    for (const link of readdirSync('/proc/sys/net/ipv6/conf')) {
+      await want(`ipv6/conf/${link}/accept_ra`, '2', '1');
+    }
+    await want('ipv6/conf/all/forwarding', '1');
   }
-  await setNetSetting('ipv6/conf/all/forwarding', '1');
+  if (wanted.size === 0) return;
+  // Of several changes the first knows what was there before Mullion.
+  const known = { ...Object.fromEntries(before), ...(await readSettings(record)) };
+  await mkdir(dirname(record), { recursive: true });
+  await writeFile(record, JSON.stringify(known));
+  for (const [path, value] of wanted) await setNetSetting(path, value);
+}
+
+/** Puts back what `enableForwarding` changed, unless another bridge of this host may rely on it by now. */
+export async function restoreForwarding(run: Runner, record: string): Promise<void> {
+  const settings = Object.entries(await readSettings(record)).reverse();
+  if (settings.length === 0) return;
+  const { stdout } = await run(['ip', '-json', 'link', 'show', 'type', 'bridge']);
+  const others = z.array(z.unknown()).parse(JSON.parse(stdout.trim() || '[]'));
+  for (const [path, value] of others.length > 0 ? [] : settings) {
+    // A link may have gone meanwhile, and its settings with it.
+    await setNetSetting(path, value).catch(() => undefined);
+  }
+  await rm(record, { force: true });
+}
+
+const SettingsSchema = z.record(z.string().regex(/^ipv[46]\/[\w./-]+$/), z.string().regex(/^\d$/));
+async function readSettings(record: string): Promise<Record<string, string>> {
+  const text = await readOrEmpty(record);
+  return text === '' ? {} : (SettingsSchema.safeParse(JSON.parse(text)).data ?? {});
 }
 
 export interface Route {

@@ -1,7 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
 import type { Forward } from '../contract/vps.ts';
 import type { Logger } from '../core/logger.ts';
-import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming } from '../core/naming.ts';
+import { BRIDGE_PREFIX, bridgeName, forwardingRecordFile, LINK_PREFIX, type Naming } from '../core/naming.ts';
 import { changeLinks } from '../host/links.ts';
 import {
   enableForwarding,
@@ -11,6 +11,7 @@ import {
   linkExists,
   listLinks,
   listRoutes,
+  restoreForwarding,
   runNft,
   setNetSetting,
 } from '../host/net.ts';
@@ -47,6 +48,7 @@ export function createLinuxNetwork({
 }: LinuxNetworkOptions): NetworkBackend {
   const rules = createRuleWriter(new RuleBook(naming), (commands) => runNft(run, commands), logger);
   const names = createNameServers(naming, run, logger);
+  const forwardingRecord = forwardingRecordFile(naming);
   const standing = new Set<string>();
   const building = new Map<string, Promise<void>>();
   const admitted = new Map<string, Attachment>();
@@ -57,7 +59,7 @@ export function createLinuxNetwork({
     link.startsWith(BRIDGE_PREFIX(naming)) || link.startsWith(LINK_PREFIX(naming));
 
   const prepareHost = (): Promise<void> => {
-    prepared ??= enableForwarding()
+    prepared ??= enableForwarding(forwardingRecord)
       .then(() => rules.replace(() => undefined))
       .catch((failure: unknown) => {
         prepared = undefined;
@@ -122,9 +124,9 @@ export function createLinuxNetwork({
       const ours = (await listLinks()).filter(isOurs);
       await names.retain(bridges);
       await changeLinks(removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
-      await enableForwarding();
+      if (state.networks.length > 0) await enableForwarding(forwardingRecord);
       await rules.replace((book) => book.load(state));
-      prepared = Promise.resolve();
+      prepared = state.networks.length > 0 ? Promise.resolve() : undefined;
       standing.clear();
       admitted.clear();
       for (const attachment of state.attachments) admitted.set(attachment.vps, attachment);
@@ -154,6 +156,10 @@ export function createLinuxNetwork({
       standing.delete(bridge);
       await names.stop(network);
       if (linkExists(bridge)) await changeLinks(removeLinks([bridge]));
+      if (standing.size === 0 && building.size === 0) {
+        prepared = undefined;
+        await restoreForwarding(run, forwardingRecord);
+      }
       await rules.change((book) => book.set(networkOwner(network.index), []));
     },
     admit: async (attachment) => {
@@ -206,6 +212,7 @@ export function createLinuxNetwork({
       await names.close();
       await changeLinks(removeLinks((await listLinks()).filter(isOurs)), { force: true });
       await rules.remove();
+      await restoreForwarding(run, forwardingRecord);
       prepared = undefined;
     },
   };

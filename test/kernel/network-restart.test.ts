@@ -37,7 +37,34 @@ async function traces(): Promise<{ links: string; rules: string; servers: number
 const withCode = (code: string) => (thrown: unknown) =>
   thrown instanceof MullionError && thrown.code === code;
 
+const forwarding = async (): Promise<string> =>
+  (await must(['cat', '/proc/sys/net/ipv4/ip_forward', '/proc/sys/net/ipv6/conf/all/forwarding']))
+    .replaceAll('\n', ' ')
+    .trim();
+
 if (enterPrivateNetns(import.meta.url)) {
+  test('forwarding that was off before is put back when the last network goes', async () => {
+    await must([
+      'sh',
+      '-c',
+      'for f in ipv4/ip_forward ipv6/conf/all/forwarding; do echo 0 > /proc/sys/net/$f; done',
+    ]);
+    await using world = new NetworkWorld();
+    await world.backend.ensureNetwork(world.network(0));
+    await world.backend.ensureNetwork(world.network(1));
+    assert.equal(await forwarding(), '1 1');
+    await world.backend.removeNetwork(world.network(0));
+    assert.equal(await forwarding(), '1 1', 'the other network needs it');
+    const back = world.restart();
+    await back.sync({ networks: [world.network(1)], attachments: [] });
+    await back.removeNetwork(world.network(1));
+    assert.equal(await forwarding(), '0 0');
+    await back.ensureNetwork(world.network(2));
+    assert.equal(await forwarding(), '1 1');
+    await back.close();
+    assert.equal(await forwarding(), '0 0');
+  });
+
   test('a daemon that comes back adopts networks, name servers and links as they are', async () => {
     await using world = new NetworkWorld();
     const lan = world.network(0);
