@@ -13,6 +13,8 @@ export const vpsHandlers: PlainHandlers<PlainRoutesOf<'vps'>> = {
     waitFor(engine, await engine.vps.delete(query.project, params.name, { force: query.force }), query.wait),
   'vps.copy': async (engine, { query, params, body }) =>
     waitFor(engine, await engine.vps.copy(query.project, params.name, body), query.wait),
+  'vps.rename': async (engine, { query, params, body }) =>
+    waitFor(engine, await engine.vps.rename(query.project, params.name, body.name), query.wait),
   'vps.start': async (engine, { query, params }) =>
     waitFor(engine, await engine.vps.start(query.project, params.name), query.wait),
   'vps.stop': async (engine, { query, params, body }) =>

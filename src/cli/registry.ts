@@ -19,6 +19,7 @@ export const COMMANDS = {
   console: async () => (await import('./commands/console.ts')).command,
   logs: async () => (await import('./commands/logs.ts')).command,
   top: async () => (await import('./commands/top.ts')).command,
+  rename: async () => (await import('./commands/rename.ts')).command,
   copy: async () => (await import('./commands/copy.ts')).command,
   'snapshot create': async () => (await import('./commands/snapshot-create.ts')).command,
   'snapshot list': async () => (await import('./commands/snapshot-list.ts')).command,
@@ -59,6 +60,7 @@ export const COMMANDS = {
   'pool list': async () => (await import('./commands/pool-list.ts')).command,
   'pool info': async () => (await import('./commands/pool-info.ts')).command,
   'pool grow': async () => (await import('./commands/pool-grow.ts')).command,
+  'pool check': async () => (await import('./commands/pool-check.ts')).command,
   'task list': async () => (await import('./commands/task-list.ts')).command,
   'task info': async () => (await import('./commands/task-info.ts')).command,
   'task cancel': async () => (await import('./commands/task-cancel.ts')).command,
@@ -91,7 +93,7 @@ export const groupVerbs = (group: string): string[] => [
 /** Headings of the overview, each with its commands or groups. */
 export const CHAPTERS = [
   { title: 'Begin', members: ['quickstart', 'launch', 'list', 'info'] },
-  { title: 'Change', members: ['start', 'stop', 'restart', 'pause', 'resume', 'set', 'delete'] },
+  { title: 'Change', members: ['start', 'stop', 'restart', 'pause', 'resume', 'set', 'rename', 'delete'] },
   { title: 'Keep', members: ['snapshot', 'copy'] },
   { title: 'Use', members: ['exec', 'console', 'logs', 'top', 'file', 'forward'] },
   { title: 'Resources', members: ['image', 'backup', 'network', 'project', 'pool'] },

@@ -41,6 +41,8 @@ const SYNONYMS: Readonly<Record<string, CommandName>> = {
   tasks: 'task list',
   snapshots: 'snapshot list',
   clone: 'copy',
+  mv: 'rename',
+  scrub: 'pool check',
   rollback: 'snapshot restore',
 };
 

@@ -35,4 +35,10 @@ export const PROPERTIES: Readonly<Record<PropertyName, Property>> = {
     default: 'on-failure',
     live: 'always',
   },
+  autostart: {
+    summary: 'whether it is started once the host was restarted: always, last-state, never',
+    kind: 'choice',
+    default: 'last-state',
+    live: 'always',
+  },
 };

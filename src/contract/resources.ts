@@ -92,6 +92,18 @@ export const PoolSchema = z.object({
 });
 export type Pool = z.infer<typeof PoolSchema>;
 
+/** What of the pool belongs to one VPS or image. */
+export const PoolUsageSchema = z.object({
+  kind: z.enum(['vps', 'image']),
+  name: z.string(),
+  project: z.string(),
+  used: BytesSchema.describe('what it holds'),
+  exclusive: BytesSchema.describe('what its deletion would free'),
+  shared: BytesSchema.describe('what others hold too'),
+  snapshots: z.number().int(),
+});
+export type PoolUsage = z.infer<typeof PoolUsageSchema>;
+
 export const GrowPoolRequestSchema = z.strictObject({
   size: SizeSchema.describe('the new size, for example 40G'),
 });

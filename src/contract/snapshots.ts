@@ -29,6 +29,8 @@ export const CreateSnapshotRequestSchema = z.strictObject({
 });
 export type CreateSnapshotRequest = z.infer<typeof CreateSnapshotRequestSchema>;
 
+export const RenameRequestSchema = z.strictObject({ name: VpsNameSchema });
+
 export const CopyRequestSchema = z.strictObject({
   name: VpsNameSchema,
   snapshot: SnapshotNameSchema.optional().describe('what to copy; the VPS as it is now when absent'),

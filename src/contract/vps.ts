@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { AUTOSTART_POLICIES, DEFAULT_AUTOSTART } from './autostart-policies.ts';
 import { BackupConditionSchema } from './backups.ts';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
 import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
@@ -73,6 +74,10 @@ export const SshKeySchema = z
   )
   .describe('an SSH public key for root');
 
+export const AutostartPolicySchema = z
+  .enum(AUTOSTART_POLICIES)
+  .describe('whether it is started once the host was restarted');
+
 export const LaunchRequestSchema = z.strictObject({
   image: ImageNameSchema,
   name: VpsNameSchema.optional().describe('made up when absent'),
@@ -86,6 +91,7 @@ export const LaunchRequestSchema = z.strictObject({
   sshKeys: z.array(SshKeySchema).max(64).default([]),
   userData: z.string().max(1_048_576).optional().describe('a script that runs once, at the first start'),
   restart: RestartPolicySchema.default(DEFAULT_RESTART),
+  autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   start: z.boolean().default(true),
 });
 export type LaunchRequest = z.infer<typeof LaunchRequestSchema>;
@@ -100,6 +106,7 @@ export const SetRequestSchema = z
     env: EnvSchema,
     sshKeys: z.array(SshKeySchema).max(64),
     restart: RestartPolicySchema,
+    autostart: AutostartPolicySchema,
   })
   .partial()
   .refine((changes) => Object.keys(changes).length > 0, 'must name at least one property');
@@ -130,6 +137,7 @@ export const VpsSchema = z.object({
   disk: BytesSchema,
   pids: z.number().int(),
   restart: RestartPolicySchema,
+  autostart: AutostartPolicySchema,
   snapshotCount: z.number().int(),
   pendingRestart: z.array(z.string()).describe('properties that take effect at the next start'),
   backup: BackupConditionSchema.describe('how its scheduled backups do; none without a schedule'),

@@ -7,7 +7,7 @@ import {
   type Demand,
   requireCpus,
   requireDisk,
-  requireLargerDisk,
+  requireDiskChange,
   requireMemory,
   volumeLimit,
 } from './capacity.ts';
@@ -79,9 +79,11 @@ describe('capacity', () => {
     requireDisk(demand({ disk: 2 * GIB }, {}, true), 9 * GIB);
   });
 
-  test('a disk never shrinks', () => {
-    requireLargerDisk('web', GIB, GIB, 0);
-    refuses('invalid_request', () => requireLargerDisk('web', GIB, GIB - 1, 5));
+  test('a disk never shrinks, a share of the pool does, down to what is used', () => {
+    requireDiskChange('web', true, GIB, GIB, 0);
+    refuses('invalid_request', () => requireDiskChange('web', true, GIB, GIB - 1, 5));
+    requireDiskChange('web', false, GIB, GIB - 1, 5);
+    refuses('invalid_request', () => requireDiskChange('web', false, GIB, MIB, MIB + 1));
   });
 
   test('the volume of a disk image has room for what it overwrites', () => {

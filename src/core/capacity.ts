@@ -98,14 +98,25 @@ export function requireDisk(demand: Demand, free: number): void {
   }
 }
 
-/** @throws invalid_request when the disk would shrink */
-export function requireLargerDisk(name: string, current: number, asked: number, used: number): void {
-  if (asked >= current) return;
+/**
+ * A share of the pool shrinks down to what is used; a disk of its own size never does, as a file system lies on it.
+ * @throws invalid_request
+ */
+export function requireDiskChange(
+  name: string,
+  givesDisk: boolean,
+  current: number,
+  asked: number,
+  used: number,
+): void {
+  if (asked >= current || (!givesDisk && asked >= used)) return;
   throw new MullionError(
     'invalid_request',
     `The disk of ${name} is ${formatSize(current)} large, ${formatSize(used)} of it used; it cannot shrink to ${formatSize(asked)}.`,
     {
-      remedy: 'Launch a VPS with a smaller disk and copy the data',
+      remedy: givesDisk
+        ? 'A disk of this technique only grows: launch a VPS with a smaller one and copy the data'
+        : 'Delete something in it first, or ask for more than is used',
       details: { current, used, asked },
     },
   );

@@ -20,6 +20,7 @@ import type {
   LaunchPlan,
   Network,
   Pool,
+  PoolUsage,
   Project,
   ServerInfo,
 } from '../contract/resources.ts';
@@ -48,6 +49,8 @@ export interface VpsVerbs {
   delete(project: string, name: string, options: { readonly force: boolean }): Promise<Task>;
   /** @throws already_exists, not_found; wrong_state where a running VPS cannot be copied */
   copy(project: string, name: string, request: CopyRequest): Promise<Task>;
+  /** @throws already_exists, not_found */
+  rename(project: string, name: string, next: string): Promise<Task>;
   start(project: string, name: string): Promise<Task>;
   stop(project: string, name: string, request: StopRequest): Promise<Task>;
   restart(project: string, name: string, request: StopRequest): Promise<Task>;
@@ -124,6 +127,10 @@ export interface PoolVerbs {
   info(name: string): Promise<Pool>;
   /** `size`: bytes of the whole pool. */
   grow(name: string, size: number): Promise<Task>;
+  /** Reads all data and compares it with its checksums. @throws not_supported */
+  check(name: string): Promise<Task>;
+  /** What each VPS and image takes; measured now, which may take seconds. */
+  usage(name: string): Promise<PoolUsage[]>;
 }
 
 export interface BackupVerbs {

@@ -107,6 +107,7 @@ function recordOf(context: Context, draft: Draft, network: NetworkRecord): VpsRe
     createdAt: now(context),
     goal: request.start ? 'running' : 'stopped',
     restart: request.restart,
+    autostart: request.autostart,
     copyOf: null,
   };
 }

@@ -1,10 +1,12 @@
 import * as z from 'zod';
+import { DEFAULT_AUTOSTART } from '../contract/autostart-policies.ts';
 import { RetentionSchema } from '../contract/backups.ts';
 import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
 import { SnapshotSchema } from '../contract/snapshots.ts';
 import { TaskSchema } from '../contract/tasks.ts';
 import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
 import {
+  AutostartPolicySchema,
   EnvSchema,
   ForwardSchema,
   HealthSchema,
@@ -60,6 +62,7 @@ export const VpsRecordSchema = z.strictObject({
   machineId: z.string(),
   forwards: z.array(ForwardSchema),
   snapshots: z.array(SnapshotSchema).default([]),
+  autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   createdAt: z.string(),
   /** Has no link: it was restored only to be looked at. */
   isolated: z.boolean().optional(),

@@ -9,6 +9,8 @@ import type { TaskRecord, VpsRecord } from './records.ts';
 import { awaitRevival, concludeEnd } from './revival.ts';
 
 const ATTEMPTS = 3;
+/** The boot of the host that a daemon last saw. */
+const BOOT_KEY = 'node/boot';
 
 /**
  * After a start of the daemon: finds the machines that still run, makes the network match them, removes what nobody
@@ -33,7 +35,15 @@ export async function recover(context: Context): Promise<void> {
     );
   }
   await removeLeftovers(context, present, held);
-  await takeUp(context, sights);
+  const rebooted = await hostRestarted(context);
+  await takeUp(context, sights, rebooted);
+  await context.state.commit([{ type: 'put', key: BOOT_KEY, value: context.bootId }]);
+}
+
+/** Whether the host was restarted since a daemon last started on it. */
+async function hostRestarted(context: Context): Promise<boolean> {
+  const seen = (await context.state.store.get(BOOT_KEY))?.value;
+  return typeof seen === 'string' && seen !== context.bootId;
 }
 
 /** A VPS as it was recorded and as it is now. */
@@ -128,7 +138,7 @@ function adopt(context: Context, record: VpsRecord, observed: VpsRecord['observe
 }
 
 /** Goes on with unfinished tasks; a VPS without one is brought to rest where it is. */
-async function takeUp(context: Context, sights: readonly Sight[]): Promise<void> {
+async function takeUp(context: Context, sights: readonly Sight[], rebooted: boolean): Promise<void> {
   const { state, tasks } = context;
   const unfinished = [...state.tasks.values()].filter((task) => task.state === 'running');
   const taken = new Set<string>();
@@ -151,14 +161,14 @@ async function takeUp(context: Context, sights: readonly Sight[]): Promise<void>
   for (const sight of sights) {
     if (taken.has(sight.after.id) || sight.unsure) continue;
     try {
-      await settle(context, sight);
+      await settle(context, sight, rebooted);
     } catch (failure) {
       context.deps.logger.error('cannot bring a VPS to rest', { vps: sight.after.id, failure });
     }
   }
 }
 
-async function settle(context: Context, { before, after }: Sight): Promise<void> {
+async function settle(context: Context, { before, after }: Sight, hostRestarted: boolean): Promise<void> {
   const { machine } = after.observed;
   if (isAlive(machine)) {
     if (after.state !== machine) {
@@ -171,12 +181,15 @@ async function settle(context: Context, { before, after }: Sight): Promise<void>
   }
   const wasAlive = isAlive(before.observed.machine);
   const rebooted = before.runtime !== null && before.runtime.bootId !== context.bootId;
-  if (wasAlive && rebooted) return startAgain(context, after);
+  if (wasAlive && rebooted) {
+    return after.autostart === 'never' ? stayDown(context, after) : startAgain(context, after);
+  }
   if (wasAlive) {
     const { kind, reason } = await endOf(context, before);
     const end = { kind, reason: `${reason}, while the daemon did not run` };
     return concludeEnd(context, after, end, () => true);
   }
+  if (hostRestarted && after.autostart === 'always') return startAgain(context, after);
   awaitRevival(context, after.id);
   const atRest = after.state === 'stopped' || after.state === 'error';
   if (machine === 'none' && atRest) return;
@@ -212,6 +225,15 @@ async function startAgain(context: Context, record: VpsRecord): Promise<void> {
     kind: 'vps.start',
     event: 'start',
     patch: () => ({ goal: record.goal === 'paused' ? 'paused' : 'running', bounce: false }),
+  });
+}
+
+/** The host was restarted under a VPS that is not to come back by itself. */
+async function stayDown(context: Context, record: VpsRecord): Promise<void> {
+  await operate(context, record, {
+    kind: 'vps.ended',
+    event: 'exited',
+    patch: () => ({ goal: 'stopped', bounce: false, shutdownMs: 0, message: 'The host was restarted.' }),
   });
 }
 

@@ -23,6 +23,7 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   mac: record.mac,
   ...record.limits,
   restart: record.restart,
+  autostart: record.autostart,
   snapshotCount: record.snapshots.length,
   pendingRestart: pendingRestart(context, record),
   backup: backupCondition(context, record.id),

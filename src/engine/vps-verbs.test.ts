@@ -183,7 +183,7 @@ describe('set', () => {
   });
 
   check('refuses what cannot be', async (world, engine) => {
-    await done(engine, engine.vps.launch(PROJECT, request()));
+    await done(engine, engine.vps.launch(PROJECT, request({ technique: 'full' })));
     world.pool.used = 96 * GIB;
     const refused: [Parameters<Engine['vps']['set']>[2], ErrorCode, RegExp][] = [
       [{ disk: GIB }, 'invalid_request', /4K of it used/],
@@ -195,6 +195,20 @@ describe('set', () => {
       await assert.rejects(engine.vps.set(PROJECT, 'web', changes), failsWith(code, pattern));
     }
     assert.equal((await engine.vps.info(PROJECT, 'web')).disk, 4 * GIB);
+  });
+
+  check('shrinks a share of the pool while it runs, down to what is used', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    world.pool.used = 100 * GIB;
+    await done(engine, engine.vps.set(PROJECT, 'web', { disk: GIB }));
+    const { id, disk, pendingRestart } = await engine.vps.info(PROJECT, 'web');
+    assert.deepEqual([disk, pendingRestart, world.pool.limits.get(id)], [GIB, [], GIB]);
+    world.pool.charged = 2 * GIB;
+    await done(engine, engine.vps.set(PROJECT, 'web', { disk: 3 * GIB })).catch(() => undefined);
+    await assert.rejects(
+      engine.vps.set(PROJECT, 'web', { disk: 512 * MIB }),
+      failsWith('invalid_request', /2G of it used/),
+    );
   });
 
   check('that fails is taken back', async (world, engine) => {

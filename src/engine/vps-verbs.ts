@@ -1,6 +1,6 @@
 import { MullionError } from '../contract/errors.ts';
 import type { SetRequest, StopRequest } from '../contract/vps.ts';
-import { requireLargerDisk } from '../core/capacity.ts';
+import { requireDiskChange } from '../core/capacity.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
@@ -9,6 +9,7 @@ import { copy } from './copy.ts';
 import { launch, planLaunch } from './launch.ts';
 import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
+import { rename } from './rename.ts';
 import { sessionVerbs } from './sessions.ts';
 import type { Techniques } from './techniques.ts';
 import { viewInfo, viewVps } from './view.ts';
@@ -30,6 +31,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
     launch: (project, request) => launch(context, techniques, project, request),
     plan: (project, request) => planLaunch(context, techniques, project, request),
     copy: (project, name, request) => copy(context, project, name, request),
+    rename: (project, name, next) => rename(context, project, name, next),
     async start(project, name) {
       const record = state.requireVps(project, name);
       requireDriver(context, record.technique);
@@ -110,14 +112,14 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
   if (changes.disk !== undefined) {
     const { used } =
       record.observed.volume === 'filled' ? await context.deps.pool.usage(record.id) : { used: 0 };
-    requireLargerDisk(record.name, record.limits.disk, changes.disk, used);
-    const growth = { ...limits, disk: changes.disk - record.limits.disk };
+    requireDiskChange(record.name, demand.givesDisk, record.limits.disk, changes.disk, used);
+    const growth = { ...limits, disk: Math.max(0, changes.disk - record.limits.disk) };
     await requireRoomOnDisk(context, { ...demand, limits: growth, givesDisk: false });
   }
   if (changes.cpus !== undefined || changes.memory !== undefined) {
     requireRoomToRun(context, demand, record.id);
   }
-  const { env, sshKeys, restart } = record;
+  const { env, sshKeys, restart, autostart } = record;
   return operate(context, record, {
     kind: 'vps.set',
     event: 'set',
@@ -126,9 +128,10 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
       env: changes.env ?? current.env,
       sshKeys: changes.sshKeys ?? current.sshKeys,
       restart: changes.restart ?? current.restart,
+      autostart: changes.autostart ?? current.autostart,
       changed: changedSince(current, changes),
     }),
-    revert: { limits: record.limits, env, sshKeys, restart, changed: record.changed },
+    revert: { limits: record.limits, env, sshKeys, restart, autostart, changed: record.changed },
   });
 }
 

@@ -164,7 +164,9 @@ export function createLinuxNetwork({
     },
     admit: async (attachment) => {
       await ensureNetwork(attachment.network);
-      await Promise.all([setRules(attachment), names.add(attachment), warnOfHiddenListeners(attachment)]);
+      const former = admitted.get(attachment.vps)?.hostname ?? attachment.hostname;
+      const addName = former === attachment.hostname ? names.add : names.rename;
+      await Promise.all([setRules(attachment), addName(attachment), warnOfHiddenListeners(attachment)]);
     },
     connect: async (attachment, link) => {
       const bridge = bridgeOf(attachment.network);

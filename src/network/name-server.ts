@@ -28,6 +28,8 @@ export interface NameServers {
   /** Starts the network's server, or takes over the one that runs with the same options. */
   ensure(network: NetworkSpec): Promise<void>;
   add(attachment: Attachment): Promise<void>;
+  /** Like `add`, for one that has had another name, which is forgotten. */
+  rename(attachment: Attachment): Promise<void>;
   /** Reloads the server, so that its DHCP reservation goes too. */
   remove(attachment: Attachment): Promise<void>;
   /** Makes the network's names those of `attachments` and no others. */
@@ -96,6 +98,10 @@ export function createNameServers(naming: Naming, run: Runner, logger: Logger): 
       if (server !== undefined) servers.set(bridge, server);
     },
     add: writeFiles,
+    rename: async (attachment) => {
+      await writeFiles(attachment);
+      reload(attachment.network);
+    },
     remove: async (attachment) => {
       await removeFiles(attachment.network, attachment.vps);
       reload(attachment.network);

@@ -2,7 +2,30 @@ import { MullionError } from '../contract/errors.ts';
 import { formatSize, MIB } from '../contract/sizes.ts';
 
 /** Below this, a file system may not be able to record even a deletion. */
-export const RESERVE = 32 * MIB;
+const RESERVE = 32 * MIB;
+/** Beyond it, room that is kept for VPSs is of no more use. */
+const MOST_RESERVE = 512 * MIB;
+const RESERVED_SHARE = 0.02;
+const NEARLY_FULL = 0.9;
+
+/** Free bytes below which nothing new is made: what is left is for the VPSs there are, and for deletions. */
+export const reserveOf = (size: number): number =>
+  Math.max(RESERVE, Math.min(MOST_RESERVE, Math.floor(size * RESERVED_SHARE)));
+
+/** What to say of a pool that fills up. */
+export function fullnessWarnings({ size, free }: { readonly size: number; readonly free: number }): string[] {
+  if (free < reserveOf(size)) {
+    return [
+      `The pool is full: ${formatSize(free)} left. Nothing new is made in it until something is deleted, or it grows.`,
+    ];
+  }
+  if (size > 0 && (size - free) / size > NEARLY_FULL) {
+    return [
+      `The pool is nearly full: ${formatSize(free)} of ${formatSize(size)} left. Grow it with: mullion pool grow`,
+    ];
+  }
+  return [];
+}
 
 /** @throws MullionError when `limit` is no number of bytes, or larger than the whole pool */
 export function checkLimit(limit: number, poolSize: number): void {
@@ -20,9 +43,9 @@ export function checkLimit(limit: number, poolSize: number): void {
   }
 }
 
-/** @throws MullionError when next to nothing is left */
-export function checkFree(free: number): void {
-  if (free < RESERVE) throw poolIsFull(free);
+/** @throws MullionError when no more is left than what is kept in reserve */
+export function checkFree({ size, free }: { readonly size: number; readonly free: number }): void {
+  if (free < reserveOf(size)) throw poolIsFull(free);
 }
 
 export const poolIsFull = (free: number, cause?: unknown): MullionError =>

@@ -6,6 +6,12 @@ export interface VolumeUsage {
   readonly limit: number | undefined;
 }
 
+export interface Measure {
+  readonly id: string;
+  readonly total: number;
+  readonly exclusive: number;
+}
+
 /** A volume as it is now, or as one of its snapshots keeps it. */
 export interface VolumeSource {
   readonly volume: string;
@@ -26,6 +32,11 @@ export interface VolumeBackend {
   info(): Promise<Omit<Pool, 'name'>>;
   /** Larger only. @throws not_supported, insufficient_disk */
   grow(size: number, onProgress: (done: number, total: number) => void): Promise<void>;
+
+  /** What each volume and image holds, and what of it nobody else does; takes as long as there are files. */
+  measure(): Promise<{ readonly volumes: readonly Measure[]; readonly images: readonly Measure[] }>;
+  /** Reads all data and compares it with its checksums. @throws not_supported; command_failed for what is damaged */
+  check(onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<void>;
 
   /** @throws already_exists, insufficient_disk */
   createVolume(id: string, limit: number): Promise<void>;

@@ -55,6 +55,7 @@ export const command = defineCommand({
         .slice(-LAST_WORDS)
         .map((value, index) => ({ label: index === 0 ? 'Last words' : '', value, tone: 'dim' as const })),
       { label: 'Restart', value: vps.restart },
+      { label: 'Autostart', value: vps.autostart },
       { label: 'At next start', value: vps.pendingRestart.join(' '), tone: 'yellow' },
       { label: 'Created', value: `${vps.createdAt} (${formatAge(vps.createdAt, now)} ago)` },
       {

@@ -59,6 +59,10 @@ export const command = defineCommand({
       summary: 'when it is started again after it ended by itself',
       default: 'on-failure',
     },
+    autostart: {
+      kind: 'boolean',
+      summary: 'start it with the host even if it was stopped; else it comes back if it ran',
+    },
     'no-start': { kind: 'boolean', summary: 'create it, but do not start it' },
     'dry-run': { kind: 'boolean', summary: 'print what would be done, and do nothing' },
   },
@@ -87,6 +91,7 @@ export const command = defineCommand({
       ...(Object.keys(flags.env).length === 0 ? {} : { env: flags.env }),
       ...(keys.length === 0 ? {} : { sshKeys: keys }),
       ...(flags['user-data'] === undefined ? {} : { userData: readTextFile(flags['user-data']) }),
+      ...(flags.autostart ? { autostart: 'always' as const } : {}),
       ...(flags.restart === undefined ? {} : { restart: flags.restart }),
       ...(flags['no-start'] ? { start: false } : {}),
     };

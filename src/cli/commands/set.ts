@@ -1,6 +1,7 @@
+import { AUTOSTART_POLICIES } from '../../contract/autostart-policies.ts';
 import { MullionError } from '../../contract/error-table.ts';
 import { PROPERTIES, type PropertyName } from '../../contract/properties.ts';
-import { RESTART_POLICIES, type RestartPolicy } from '../../contract/restart-policies.ts';
+import { RESTART_POLICIES } from '../../contract/restart-policies.ts';
 import type { RouteBodyInput } from '../../contract/routes.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, say, warn } from '../context.ts';
@@ -25,6 +26,7 @@ export const command = defineCommand({
     { line: 'mullion set web memory=1G', does: 'give it more memory' },
     { line: 'mullion set web cpus=0.5 pids=200', does: 'two limits at once' },
     { line: 'mullion set web restart=always', does: 'start it again whenever it ends by itself' },
+    { line: 'mullion set web autostart=always', does: 'start it with the host, also when it was stopped' },
   ],
   seeAlso: ['info', 'restart'],
   run: async (context, { arguments: { name, changes } }) => {
@@ -73,16 +75,18 @@ export function readChange(word: string): RouteBodyInput<'vps.set'> {
       return { env: Object.fromEntries(pairs) };
     }
     case 'restart':
-      return { restart: readPolicy(value) };
+      return { restart: oneOf(key, RESTART_POLICIES, value) };
+    case 'autostart':
+      return { autostart: oneOf(key, AUTOSTART_POLICIES, value) };
     case 'sshKeys':
       return { sshKeys: value === '' ? [] : keysOf(value) };
   }
 }
 
-function readPolicy(value: string): RestartPolicy {
-  const policy = RESTART_POLICIES.find((known) => known === value);
-  if (policy !== undefined) return policy;
-  throw usage('set', `restart: "${value}" is none of ${RESTART_POLICIES.join(', ')}.`);
+function oneOf<T extends string>(key: string, choices: readonly T[], value: string): T {
+  const choice = choices.find((known) => known === value);
+  if (choice !== undefined) return choice;
+  throw usage('set', `${key}: "${value}" is none of ${choices.join(', ')}.`);
 }
 
 function keysOf(path: string): string[] {

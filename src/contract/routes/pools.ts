@@ -1,5 +1,5 @@
 import * as z from 'zod';
-import { GrowPoolRequestSchema, PoolSchema } from '../resources.ts';
+import { GrowPoolRequestSchema, PoolSchema, PoolUsageSchema } from '../resources.ts';
 import { json, list, route, task, wait } from './route.ts';
 
 /** Where data lives. */
@@ -18,6 +18,22 @@ export const poolsRoutes = {
     params: z.strictObject({ name: z.string().max(63) }),
     response: PoolSchema,
     ...json,
+  }),
+  'pools.usage': route({
+    method: 'GET',
+    path: '/v1/pools/:name/usage',
+    summary: 'What each VPS and image takes of a pool; measured now',
+    params: z.strictObject({ name: z.string().max(63) }),
+    response: list(PoolUsageSchema),
+    ...json,
+  }),
+  'pools.check': route({
+    method: 'POST',
+    path: '/v1/pools/:name/check',
+    summary: 'Compare all data of a pool with its checksums',
+    params: z.strictObject({ name: z.string().max(63) }),
+    query: z.strictObject({ wait }),
+    ...task,
   }),
   'pools.grow': route({
     method: 'POST',

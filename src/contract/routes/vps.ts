@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { LaunchPlanSchema } from '../resources.ts';
-import { CopyRequestSchema } from '../snapshots.ts';
+import { CopyRequestSchema, RenameRequestSchema } from '../snapshots.ts';
 import {
   LaunchRequestSchema,
   SetRequestSchema,
@@ -70,6 +70,15 @@ export const vpsRoutes = {
     params: named,
     query: taskQuery,
     body: CopyRequestSchema,
+    ...task,
+  }),
+  'vps.rename': route({
+    method: 'POST',
+    path: '/v1/vps/:name/rename',
+    summary: 'Give a VPS another name',
+    params: named,
+    query: taskQuery,
+    body: RenameRequestSchema,
     ...task,
   }),
   'vps.start': route({

@@ -8,11 +8,13 @@ import { hasCode } from '../../host/system-error.ts';
 import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
-import { checkFree, checkLimit, poolIsFull } from '../volume-limits.ts';
+import type { Measure, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import { checkFree, checkLimit, fullnessWarnings, poolIsFull } from '../volume-limits.ts';
 import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
+import { measureAll } from './measure.ts';
 import { reclaimableSpace } from './reclaim.ts';
+import { scrub } from './scrub.ts';
 
 /** One subvolume for each volume and image; limits by simple quota. */
 export class BtrfsPool implements VolumeBackend {
@@ -58,13 +60,15 @@ export class BtrfsPool implements VolumeBackend {
 
   async info(): Promise<Omit<Pool, 'name'>> {
     const { root } = this.#folders;
+    const space = await spaceOf(root);
     return {
       backend: this.backend,
       path: root,
-      ...(await spaceOf(root)),
+      ...space,
       volumes: this.#folders.listVolumes().length,
       features: this.features,
       warnings: [
+        ...fullnessWarnings(space),
         ...quotaWarnings(this.#quota, root, this.#ground.mayEnableQuota),
         ...(await this.#ground.warnings()),
       ],
@@ -75,6 +79,19 @@ export class BtrfsPool implements VolumeBackend {
     onProgress(0, size);
     await exclusively(this.#lock, () => this.#ground.grow(size));
     onProgress(size, size);
+  }
+
+  async measure(): Promise<{ volumes: Measure[]; images: Measure[] }> {
+    const volumes = this.#folders.listVolumes();
+    const images = this.#folders.listImages().flatMap(({ id, sealed }) => (sealed ? [id] : []));
+    return {
+      volumes: await measureAll(volumes, (id) => this.#folders.volume(id)),
+      images: await measureAll(images, (id) => this.#folders.image(id)),
+    };
+  }
+
+  check(onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<void> {
+    return scrub(this.#folders.root, onProgress, signal);
   }
 
   async createVolume(id: string, limit: number): Promise<void> {
@@ -124,7 +141,7 @@ export class BtrfsPool implements VolumeBackend {
   async createSnapshot(id: string, snapshot: string): Promise<void> {
     const path = this.#folders.snapshot(id, snapshot);
     const volume = this.#existing(id);
-    checkFree(await reclaimableSpace(this.#folders.root));
+    await this.#requireRoom();
     mkdirSync(this.#folders.snapshotsOf(id), { recursive: true, mode: 0o711 });
     await this.#copy(volume, path, true, `The snapshot ${snapshot} exists already.`);
     if (this.features.quota) this.#accounts.addSnapshot(id, snapshot);
@@ -148,7 +165,7 @@ export class BtrfsPool implements VolumeBackend {
   async restoreSnapshot(id: string, snapshot: string): Promise<void> {
     const source = this.#existing(id, snapshot);
     const volume = this.#existing(id);
-    checkFree(await reclaimableSpace(this.#folders.root));
+    await this.#requireRoom();
     const draft = this.#folders.making(id);
     await destroy(draft);
     await this.#copy(source, draft, false, `The volume ${id} is being restored already.`);
@@ -173,6 +190,7 @@ export class BtrfsPool implements VolumeBackend {
     if (existsSync(this.#folders.image(id))) {
       throw new MullionError('already_exists', `The image ${id} exists already.`);
     }
+    await this.#requireRoom();
     const staging = this.#folders.staging(id);
     await destroy(staging);
     this.#make(staging, () => undefined);
@@ -214,11 +232,18 @@ export class BtrfsPool implements VolumeBackend {
   /** Where a new volume will be, and where it is made. */
   async #beginVolume(id: string): Promise<{ path: string; draft: string }> {
     const path = this.#folders.volume(id);
-    checkFree(await reclaimableSpace(this.#folders.root));
+    await this.#requireRoom();
     if (existsSync(path)) throw new MullionError('already_exists', `The volume ${id} exists already.`);
     const draft = this.#folders.making(id);
     await destroy(draft);
     return { path, draft };
+  }
+
+  /** For what is new; the pool's own file may have less room to grow than the pool says. */
+  async #requireRoom(): Promise<void> {
+    checkFree(await reclaimableSpace(this.#folders.root));
+    const below = await this.#ground.spaceBelow();
+    if (below !== undefined) checkFree(below);
   }
 
   async #copy(source: string, target: string, readOnly: boolean, taken: string): Promise<void> {

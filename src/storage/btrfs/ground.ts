@@ -13,6 +13,8 @@ export interface Ground {
   close(): Promise<void>;
   grow(size: number): Promise<void>;
   warnings(): Promise<string[]>;
+  /** Room of the file system that the pool's own file lies in and still needs; undefined without such a file. */
+  spaceBelow(): Promise<{ readonly size: number; readonly free: number } | undefined>;
 }
 
 /** A folder on a btrfs file system that somebody else mounts. */
@@ -52,6 +54,10 @@ export class ExistingGround implements Ground {
         remedy: 'Enlarge that file system itself: btrfs device add, or btrfs filesystem resize',
       },
     );
+  }
+
+  async spaceBelow(): Promise<undefined> {
+    return undefined;
   }
 
   async warnings(): Promise<string[]> {

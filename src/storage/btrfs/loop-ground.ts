@@ -74,6 +74,11 @@ export class LoopGround implements Ground {
     await this.#fillFile();
   }
 
+  async spaceBelow(): Promise<{ size: number; free: number } | undefined> {
+    const file = await stat(this.#file);
+    return file.blocks * 512 >= file.size ? undefined : spaceOf(this.#file);
+  }
+
   /** A sparse file may promise more than its file system can still hold. */
   async warnings(): Promise<string[]> {
     const file = await stat(this.#file);

@@ -7,7 +7,7 @@ import { run } from '../../host/run.ts';
 import { exclusively } from '../exclusive.ts';
 import { copyFolder, measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import type { Measure, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit } from '../volume-limits.ts';
 
 const WARNINGS = [
@@ -62,11 +62,30 @@ export class DirPool implements VolumeBackend {
     });
   }
 
+  async measure(): Promise<{ volumes: Measure[]; images: Measure[] }> {
+    const measured = async (id: string, path: string): Promise<Measure> => {
+      const total = await measureFolder(path);
+      return { id, total, exclusive: total };
+    };
+    const volumes = this.#folders.listVolumes();
+    const images = this.#folders.listImages().filter(({ sealed }) => sealed);
+    return {
+      volumes: await Promise.all(volumes.map((id) => measured(id, this.#folders.volume(id)))),
+      images: await Promise.all(images.map(({ id }) => measured(id, this.#folders.image(id)))),
+    };
+  }
+
+  async check(): Promise<void> {
+    throw new MullionError('not_supported', 'Plain folders have no checksums.', {
+      remedy: 'Use a btrfs pool, or check the file system with its own tools',
+    });
+  }
+
   async createVolume(id: string, limit: number): Promise<void> {
     const path = this.#folders.volume(id);
     const { size, free } = await spaceOf(this.#folders.root);
     checkLimit(limit, size);
-    checkFree(free);
+    checkFree({ size, free });
     try {
       mkdirSync(path, { mode: 0o700 });
     } catch (cause) {
@@ -128,7 +147,7 @@ export class DirPool implements VolumeBackend {
     const path = this.#folders.volume(id);
     const { size, free } = await spaceOf(this.#folders.root);
     checkLimit(limit, size);
-    checkFree(free - (await measureFolder(source)));
+    checkFree({ size, free: free - (await measureFolder(source)) });
     if (existsSync(path)) throw new MullionError('already_exists', `The volume ${id} exists already.`);
     const draft = this.#folders.making(id);
     await removeTree(draft);
