@@ -94,7 +94,7 @@ if (enterPrivateNetns(import.meta.url)) {
         const { free, size } = await daemon.client.call('pools.info', { params: { name: 'default' } });
         assert.ok(size === 3 * GIB);
         await launch('hog', `${Math.floor(free / MIB) - 1}M`);
-        await launch('hog2', '1G');
+        await launch('hog2', `${Math.floor(free / MIB) - 64}M`);
         assert.match(
           (await daemon.client.call('pools.info', { params: { name: 'default' } })).warnings.join(),
           /promised/,

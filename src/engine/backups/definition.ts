@@ -1,12 +1,14 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
+import { DEFAULT_AUTOSTART } from '../../contract/autostart-policies.ts';
 import { MullionError } from '../../contract/errors.ts';
 import { NameSchema, VpsNameSchema } from '../../contract/names.ts';
 import { ImageSchema } from '../../contract/resources.ts';
 import { DEFAULT_RESTART } from '../../contract/restart-policies.ts';
 import { TechniqueSchema } from '../../contract/techniques.ts';
 import {
+  AutostartPolicySchema,
   EnvSchema,
   ForwardSchema,
   LimitsSchema,
@@ -41,6 +43,7 @@ const DefinitionSchema = z.object({
     machineId: z.string().regex(/^[0-9a-f]{32}$/),
     forwards: z.array(ForwardSchema).max(1000),
     restart: RestartPolicySchema.default(DEFAULT_RESTART),
+    autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   }),
   image: ImageSchema.omit({ usedBy: true }),
   /** Id of the image's own saved folder in the same repository. */
@@ -58,7 +61,7 @@ export interface DefinitionParts {
 
 export async function writeDefinition(folder: string, parts: DefinitionParts): Promise<void> {
   const { id, name, technique, limits, env, sshKeys, userData } = parts.record;
-  const { network, ipv4, mac, machineId, forwards, restart } = parts.record;
+  const { network, ipv4, mac, machineId, forwards, restart, autostart } = parts.record;
   const definition: Definition = {
     format: 1,
     takenAt: parts.takenAt,
@@ -77,6 +80,7 @@ export async function writeDefinition(folder: string, parts: DefinitionParts): P
       machineId,
       forwards,
       restart,
+      autostart,
     },
     image: { ...parts.image, parts: [...parts.image.parts], onDemand: [...parts.image.onDemand] },
     imageSaved: parts.imageSaved,

@@ -217,6 +217,7 @@ function recordOf(
     ...(isolated ? { isolated } : {}),
     goal: 'absent',
     restart: vps.restart,
+    autostart: vps.autostart,
     copyOf: null,
     state: 'restoring',
     observed: { ...UNBORN.observed, volume: 'partial' },
