@@ -1,7 +1,8 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, existsSync, globSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageFiles, Machine } from '../../src/drivers/driver.ts';
 import { QemuDriver } from '../../src/drivers/qemu/driver.ts';
+import { hierarchyRoots } from '../../src/host/cgroup-layout.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { OciRuntime } from '../../src/host/oci/runtime.ts';
 import { openTap } from '../../src/host/tap.ts';
@@ -10,12 +11,35 @@ import { scratchDirectory } from './scratch.ts';
 
 const IDS = 0x7fe0_0000;
 
+const PARENT = 'mullion-test-qemu-';
+
+/** Kills the machines of test runs that were killed themselves: their groups bear the pid of the run. */
+function sweepAbandoned(cgroups: Cgroups): void {
+  const groups = new Set(
+    hierarchyRoots(cgroups.layout).flatMap((root) => globSync(`${PARENT}*`, { cwd: root })),
+  );
+  for (const group of groups) {
+    if (existsSync(`/proc/${group.slice(PARENT.length)}`)) continue;
+    for (const id of cgroups.list(group)) {
+      for (const pid of cgroups.processes(`${group}/${id}`)) {
+        try {
+          process.kill(pid, 'SIGKILL');
+        } catch {
+          // It has ended by itself.
+        }
+      }
+    }
+    cgroups.remove(group).catch(() => undefined);
+  }
+}
+
 /** A QEMU driver with folders, cgroups and ids of its own. */
 export function openQemuFixture(image: ImageFiles): DriverFixture {
   const scratch = scratchDirectory('qemu');
   chmodSync(scratch.path, 0o711);
   const cgroups = new Cgroups();
-  const parent = `mullion-test-qemu-${process.pid}`;
+  sweepAbandoned(cgroups);
+  const parent = `${PARENT}${process.pid}`;
   const make = (): QemuDriver =>
     new QemuDriver({
       runtime: new OciRuntime({ stateDirectory: join(scratch.path, 'oci'), layout: cgroups.layout }),
