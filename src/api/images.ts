@@ -12,6 +12,8 @@ export const imageHandlers: PlainHandlers<PlainRoutesOf<'images'>> = {
     waitFor(engine, await engine.images.pull(query.project, body), query.wait),
   'images.export': async (engine, { query, params, body }) =>
     waitFor(engine, await engine.images.export(query.project, params.name, body), query.wait),
+  'images.publish': async (engine, { query, body }) =>
+    waitFor(engine, await engine.images.publish(query.project, body), query.wait),
   'images.upload': (engine, { params, content }) => engine.images.upload(params.task, content),
   'images.delete': async (engine, { query, params }) =>
     waitFor(engine, await engine.images.delete(query.project, params.name), query.wait),

@@ -35,6 +35,7 @@ export const COMMANDS = {
   'image build': async () => (await import('./commands/image-build.ts')).command,
   'image import': async () => (await import('./commands/image-import.ts')).command,
   'image export': async () => (await import('./commands/image-export.ts')).command,
+  'image publish': async () => (await import('./commands/image-publish.ts')).command,
   'image info': async () => (await import('./commands/image-info.ts')).command,
   'image delete': async () => (await import('./commands/image-delete.ts')).command,
   'backup create': async () => (await import('./commands/backup-create.ts')).command,

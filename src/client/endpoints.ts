@@ -47,6 +47,7 @@ export const ENDPOINTS = {
   'images.import': { method: 'POST', path: '/v1/images/import', transfer: 'json' },
   'images.pull': { method: 'POST', path: '/v1/images/pull', transfer: 'json' },
   'images.export': { method: 'POST', path: '/v1/images/:name/export', transfer: 'json' },
+  'images.publish': { method: 'POST', path: '/v1/images/publish', transfer: 'json' },
   'images.upload': { method: 'PUT', path: '/v1/transfers/:task', transfer: 'none' },
   'images.download': { method: 'GET', path: '/v1/transfers/:task', transfer: 'bytes' },
   'networks.list': { method: 'GET', path: '/v1/networks', transfer: 'json' },

@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { ImageNameSchema, VpsNameSchema } from './names.ts';
+import { SnapshotNameSchema } from './snapshots.ts';
 
 /** What a file can be imported as. `auto` looks at its first bytes. */
 export const IMPORT_FORMATS = [
@@ -79,7 +80,7 @@ export type ExportImageRequest = z.infer<typeof ExportImageRequestSchema>;
 
 export const PublishImageRequestSchema = z.strictObject({
   vps: VpsNameSchema,
-  snapshot: z.string().max(63).optional(),
+  snapshot: SnapshotNameSchema.optional().describe('the VPS as it is now when absent'),
   name: ImageNameSchema,
   replace: z.boolean().default(false),
 });

@@ -9,7 +9,12 @@ import type {
   Schedule,
   SetScheduleRequest,
 } from '../contract/backups.ts';
-import type { ExportImageRequest, ImportImageRequest, PullImageRequest } from '../contract/image-requests.ts';
+import type {
+  ExportImageRequest,
+  ImportImageRequest,
+  PublishImageRequest,
+  PullImageRequest,
+} from '../contract/image-requests.ts';
 import type {
   BuildImageRequest,
   Check,
@@ -98,6 +103,8 @@ export interface ImageVerbs {
   /** The task waits for its file, by `upload`. */
   import(project: string, request: ImportImageRequest): Promise<Task>;
   pull(project: string, request: PullImageRequest): Promise<Task>;
+  /** A VPS, or one of its snapshots, becomes an image, without what makes it this VPS. */
+  publish(project: string, request: PublishImageRequest): Promise<Task>;
   /** The task waits for its reader, by `download`. */
   export(project: string, name: string, request: ExportImageRequest): Promise<Task>;
   upload(task: string, content: Readable): Promise<void>;

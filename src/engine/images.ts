@@ -3,6 +3,7 @@ import type { Image } from '../contract/resources.ts';
 import type { ImageRecord } from '../images/image-store.ts';
 import type { Context } from './context.ts';
 import type { ImageVerbs } from './contract.ts';
+import { publishImage } from './image-publish.ts';
 import { imageTransferVerbs, progressOf } from './image-transfer.ts';
 import { startTask } from './node-task.ts';
 
@@ -36,6 +37,7 @@ export function imageVerbs(context: Context): ImageVerbs {
       });
     },
     ...imageTransferVerbs(context),
+    publish: (project, request) => publishImage(context, project, request),
     async delete(project, name) {
       const image = requireImage(context, project, name);
       if (image.project !== project) {

@@ -44,6 +44,12 @@ export interface ImageExport extends AsyncDisposable {
   readonly ended: Promise<void>;
 }
 
+/** A volume that nothing uses, and the image that it began as. */
+export interface PublishSource {
+  readonly volume: string;
+  readonly base: string;
+}
+
 export type OnImageProgress = (progress: ImageProgress) => void;
 
 export interface ImageStore {
@@ -77,6 +83,14 @@ export interface ImageStore {
   pull(
     project: string,
     request: PullImageRequest,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage>;
+  /** Makes an image of the data of a VPS, cleaned of its identity. */
+  publish(
+    project: string,
+    request: { readonly name: string; readonly origin: string },
+    source: PublishSource,
     onProgress: OnImageProgress,
     signal: AbortSignal,
   ): Promise<TakenImage>;

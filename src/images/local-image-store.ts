@@ -17,7 +17,14 @@ import { ArtifactCache } from './artifact-cache.ts';
 import { DerivedParts } from './derived-parts.ts';
 import { exportFormat, exportImage } from './export/export-image.ts';
 import { ImageShelf } from './image-shelf.ts';
-import type { ImageExport, ImageRecord, ImageStore, OnImageProgress, TakenImage } from './image-store.ts';
+import type {
+  ImageExport,
+  ImageRecord,
+  ImageStore,
+  OnImageProgress,
+  PublishSource,
+  TakenImage,
+} from './image-store.ts';
 import {
   borrowKernel,
   type ImportWork,
@@ -26,6 +33,7 @@ import {
   importFromRegistry,
 } from './import/importer.ts';
 import { IMPORT_LIMITS, type ImportLimits } from './import/limits.ts';
+import { publishVolume } from './publish/publish-volume.ts';
 import { recipeOf } from './recipe.ts';
 
 export interface ImageStoreOptions {
@@ -162,6 +170,20 @@ export class LocalImageStore implements ImageStore {
     const policy = existsSync(join(POLICY_FOLDER, 'policy.json')) ? POLICY_FOLDER : undefined;
     return this.#take(project, request, `docker://${request.reference}`, 0, onProgress, signal, (work) =>
       importFromRegistry(work, request, policy),
+    );
+  }
+
+  publish(
+    project: string,
+    request: { readonly name: string; readonly origin: string },
+    source: PublishSource,
+    onProgress: OnImageProgress,
+    signal: AbortSignal,
+  ): Promise<TakenImage> {
+    const base = this.files(source.base);
+    const program = this.#shelf.require(source.base).program;
+    return this.#take(project, request, request.origin, 0, onProgress, signal, async (work) =>
+      publishVolume(work, { volume: source.volume, base, program }),
     );
   }
 

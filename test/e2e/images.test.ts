@@ -116,16 +116,10 @@ if (enterPrivateNetns(import.meta.url)) {
         );
         assert.equal(await daemon.inside('app', 'stat -c %u:%g /srv/data/owned'), '33:34');
         assert.equal(await daemon.inside('app', 'echo $GREETING; id -u; hostname'), 'from the image\n0\napp');
-        const shell = await daemon.cli([
-          'exec',
-          'app',
-          '--tty',
-          '--',
-          'sh',
-          '-c',
-          'test -t 0 && echo terminal',
-        ]);
-        assert.match(shell.stdout, /terminal/);
+        const shell = await daemon.cli(['exec', 'app', '--tty', '--', 'sh'], {
+          stdin: 'test -t 0 && echo a-$((6 * 7))-terminal\nexit\n',
+        });
+        assert.match(shell.stdout, /a-42-terminal/);
         const begun = performance.now();
         await daemon.ok(['stop', 'app']);
         assert.ok(performance.now() - begun < 10_000, 'it heard the signal that its image names');
@@ -188,6 +182,47 @@ if (enterPrivateNetns(import.meta.url)) {
         ['rootfs', 'rootfs', 'disk', 'disk'],
       );
       assert.ok(!readdirSync(daemon.folder).some((name) => name.includes('.part-')));
+    });
+
+    await daemon.check(t, 'a VPS and its snapshot become images without its identity', async () => {
+      await daemon.ok([
+        'launch',
+        'archived',
+        'source',
+        '--technique',
+        'os',
+        '--memory',
+        '64M',
+        '--disk',
+        '256M',
+      ]);
+      await daemon.inside('source', 'echo one > /srv/state; rm /srv/data/second; mkdir -p /etc/ssh /var/log');
+      await daemon.inside('source', 'echo key > /etc/ssh/ssh_host_ed25519_key; echo log > /var/log/app');
+      await daemon.ok(['snapshot', 'create', 'source', 'before']);
+      await daemon.inside('source', 'echo two > /srv/state; chown 33:34 /srv/state');
+      await daemon.ok(['image', 'publish', 'source', 'golden/now']);
+      await daemon.ok(['image', 'publish', 'source/before', 'golden/before']);
+      assert.equal((await daemon.cli(['image', 'publish', 'source', 'golden/now'])).code, 2);
+      assert.equal((await daemon.cli(['image', 'publish', 'source/never', 'x'])).code, 2);
+      const id = await daemon.inside('source', 'cat /etc/machine-id');
+      for (const [image, state] of [
+        ['golden/now', 'two 33'],
+        ['golden/before', 'one 0'],
+      ] as const) {
+        const name = `from-${image.slice(7)}`;
+        await daemon.ok(['launch', image, name, '--technique', 'os', '--memory', '64M', '--disk', '256M']);
+        const look =
+          'echo $(cat /srv/state) $(stat -c %u /srv/state); ls /srv/data /etc/ssh; cat /var/log/app';
+        assert.equal(await daemon.inside(name, look), `${state}\n/etc/ssh:\n\n/srv/data:\nowned\nlog`);
+        assert.notEqual(await daemon.inside(name, 'cat /etc/machine-id'), id);
+        assert.match(await daemon.ok(['logs', name]), /entry as 33:34 in \/srv/);
+      }
+      assert.equal(
+        (await images()).find(({ name }) => name === 'golden/before')?.origin,
+        'VPS source, snapshot before',
+      );
+      assert.equal(await daemon.inside('source', 'cat /srv/state'), 'two', 'the VPS itself went on');
+      await daemon.ok(['delete', 'source', 'from-now', 'from-before', '--force']);
     });
 
     await daemon.check(t, 'a hostile file is refused with exit code 2 and leaves nothing', async () => {

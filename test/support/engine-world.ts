@@ -225,6 +225,9 @@ export class NotedImages implements ImageStore {
   async pull(...[project, request]: Parameters<ImageStore['pull']>): Promise<TakenImage> {
     return { record: this.add(request.name, project, ['rootfs']), warnings: [] };
   }
+  async publish(...[project, { name }]: Parameters<ImageStore['publish']>): Promise<TakenImage> {
+    return { record: this.add(name, project, ['rootfs']), warnings: [] };
+  }
   async provide(): Promise<void> {}
   async export(...[id]: Parameters<ImageStore['export']>): Promise<ImageExport> {
     return {

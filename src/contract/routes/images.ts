@@ -2,6 +2,7 @@ import * as z from 'zod';
 import {
   ExportImageRequestSchema,
   ImportImageRequestSchema,
+  PublishImageRequestSchema,
   PullImageRequestSchema,
 } from '../image-requests.ts';
 import { ImageNameSchema } from '../names.ts';
@@ -69,6 +70,14 @@ export const imagesRoutes = {
     params: z.strictObject({ name: ImageNameSchema }),
     query: taskQuery,
     body: ExportImageRequestSchema,
+    ...task,
+  }),
+  'images.publish': route({
+    method: 'POST',
+    path: '/v1/images/publish',
+    summary: 'Make an image of a VPS or of one of its snapshots',
+    query: taskQuery,
+    body: PublishImageRequestSchema,
     ...task,
   }),
   'images.upload': route({

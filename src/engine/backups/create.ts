@@ -12,7 +12,7 @@ import { givesDisk } from '../desired.ts';
 import { startTask } from '../node-task.ts';
 import { atRest } from '../quiesce.ts';
 import type { RepositoryRecord, VpsRecord } from '../records.ts';
-import { requireData } from '../snapshots.ts';
+import { requireData, requireSnapshot } from '../snapshots.ts';
 import type { TaskRun } from '../task-run.ts';
 import { writeDefinition } from './definition.ts';
 import { isBackup, KIND } from './found.ts';
@@ -123,16 +123,17 @@ const save = (
   );
 
 /** In the VPS's own turn, so that nothing else is half done to its data. */
-function copyVolume(
+export function copyVolume(
   context: Context,
   id: string,
   copy: string,
+  snapshot?: string,
 ): Promise<{ readonly record: VpsRecord; readonly consistency: Consistency }> {
   return context.queue.run(id, async () => {
     const record = requirePresent(context, id);
     requireData(record);
     const { pool } = context.deps;
-    const runs = record.observed.machine !== 'none';
+    const runs = snapshot === undefined && record.observed.machine !== 'none';
     if (runs && !pool.features.snapshots) {
       throw new MullionError(
         'not_supported',
@@ -144,13 +145,20 @@ function copyVolume(
     }
     const limit = volumeLimit(record.limits.disk, givesDisk(context, record));
     const { size } = await pool.info();
-    const consistency = await atRest(context, record, () => {
-      const clone = pool.cloneVolume({ volume: id }, copy, Math.min(limit, size));
+    if (snapshot !== undefined) requireSnapshot(record, snapshot);
+    const consistency = await atRest(context, snapshot === undefined ? record : asStopped(record), () => {
+      const clone = pool.cloneVolume({ volume: id, snapshot }, copy, Math.min(limit, size));
       return bounded('copy its data', context.timings.populate, clone);
     });
     return { record, consistency };
   });
 }
+
+/** A snapshot does not change: nobody needs to rest for it. */
+const asStopped = (record: VpsRecord): VpsRecord => ({
+  ...record,
+  observed: { ...record.observed, machine: 'none' },
+});
 
 function requirePresent(context: Context, id: string): VpsRecord {
   const record = context.state.vps.get(id);

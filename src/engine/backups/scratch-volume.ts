@@ -1,7 +1,7 @@
 import type { Context } from '../context.ts';
 
 /** Begins the id of every volume that only lives as long as one task. */
-const PREFIXES = ['backup-'] as const;
+const PREFIXES = ['backup-', 'publish-'] as const;
 
 export interface ScratchVolume extends AsyncDisposable {
   readonly id: string;

@@ -204,7 +204,7 @@ async function takeLayout(work: ImportWork, out: string): Promise<Intake> {
   return { ...(await finishRoot(work, config)), digest };
 }
 
-async function finishRoot(work: ImportWork, config: OciImageConfig | undefined): Promise<Intake> {
+export async function finishRoot(work: ImportWork, config: OciImageConfig | undefined): Promise<Intake> {
   const { jails, staging, signal, onProgress } = work;
   onProgress({ step: 'look at what came of it' });
   const rootfs = join(staging, PARTS.rootfs);
