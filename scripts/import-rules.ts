@@ -77,6 +77,8 @@ const SHARED_BY_DRIVERS = [
   'src/drivers/console',
   'src/drivers/guest-agent',
   'src/drivers/guest-disk',
+  'src/drivers/jail',
+  'src/drivers/monitored-console',
   'src/drivers/provision',
 ] as const;
 /** Drivers, backends: siblings below these folders never import each other. */

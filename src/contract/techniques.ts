@@ -21,6 +21,7 @@ export const FeaturesSchema = z.object({
   livePids: z.boolean(),
   liveDisk: z.boolean().describe('disk limit grows while running'),
   fractionalCpus: z.boolean(),
+  severalCpus: z.boolean().describe('the guest can have more than one processor'),
   ownKernel: z.boolean(),
   environment: z.boolean().describe('--env reaches the first process'),
 });

@@ -25,6 +25,7 @@ const FEATURES: Features = {
   livePids: true,
   liveDisk: true,
   fractionalCpus: true,
+  severalCpus: true,
   ownKernel: false,
   environment: true,
 };
@@ -51,6 +52,8 @@ describe('capacity', () => {
     requireCpus(demand({ cpus: 0.5 }), HOST);
     refuses('insufficient_cpus', () => requireCpus(demand({ cpus: 2.1 }), HOST));
     refuses('not_supported', () => requireCpus(demand({ cpus: 0.5 }, { fractionalCpus: false }), HOST));
+    refuses('not_supported', () => requireCpus(demand({ cpus: 2 }, { severalCpus: false }), HOST));
+    requireCpus(demand({ cpus: 1 }, { severalCpus: false }), HOST);
   });
 
   test('with a shared kernel only the total bounds memory', () => {

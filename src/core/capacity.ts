@@ -45,6 +45,12 @@ export function requireCpus(demand: Demand, host: HostCapacity): void {
       details: { asked: cpus, available: host.cpus },
     });
   }
+  if (cpus > 1 && !demand.features.severalCpus) {
+    throw new MullionError('not_supported', `This technique gives one processor at most, not ${cpus}.`, {
+      remedy: 'Ask for 1, or choose a technique with several: mullion techniques',
+      details: { asked: cpus },
+    });
+  }
   if (!Number.isInteger(cpus) && !demand.features.fractionalCpus) {
     throw new MullionError('not_supported', `This technique gives whole processors only, not ${cpus}.`, {
       remedy: `Ask for ${Math.ceil(cpus)}, or choose a technique with fractions: mullion techniques`,

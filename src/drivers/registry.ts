@@ -7,6 +7,7 @@ import { createCrunDriver } from './crun/driver.ts';
 import type { Driver } from './driver.ts';
 import { createFakeDriver } from './fake/driver.ts';
 import { createQemuDriver } from './qemu/driver.ts';
+import { createUmlDriver } from './uml/driver.ts';
 import { createXenDriver } from './xen/driver.ts';
 
 /** What every driver is made from. */
@@ -20,6 +21,7 @@ export interface DriverDeps {
 const FACTORIES: Readonly<Partial<Record<DriverName, (deps: DriverDeps) => Driver>>> = {
   crun: createCrunDriver,
   qemu: createQemuDriver,
+  uml: createUmlDriver,
   xen: createXenDriver,
   fake: createFakeDriver,
 };

@@ -10,12 +10,17 @@ const IFF_VNET_HDR = 0x4000;
 const NAME_SIZE = 16;
 const IFREQ_SIZE = 40;
 
+export interface TapOptions {
+  /** Frames come and go behind a virtio header, which lets both sides leave checksums and segmenting to the other. */
+  readonly headers: boolean;
+}
+
 /**
  * A tap of this name in the daemon's network namespace: made, or taken when it is there and persistent
  * (Documentation/networking/tuntap). The descriptor closes on exec unless it is handed to a child.
  * @throws SystemError, for example EBUSY when another holds it; MullionError `host_unfit` without /dev/net/tun
  */
-export function openTap(name: string): number {
+export function openTap(name: string, { headers }: TapOptions = { headers: true }): number {
   if (name.length === 0 || Buffer.byteLength(name) >= NAME_SIZE) {
     throw new TypeError(`"${name}" is no name of a link`);
   }
@@ -23,7 +28,7 @@ export function openTap(name: string): number {
   try {
     const request = Buffer.alloc(IFREQ_SIZE);
     request.write(name, 0);
-    request.writeUInt16LE(IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, NAME_SIZE);
+    request.writeUInt16LE(IFF_TAP | IFF_NO_PI | (headers ? IFF_VNET_HDR : 0), NAME_SIZE);
     ioctl(tap, `TUNSETIFF ${name}`, TUNSETIFF, request);
     return tap;
   } catch (failure) {

@@ -6,7 +6,8 @@
  * Provisioning: when a second archive, appended to the initial file system, brought /mullion/provision.tar, it is
  * unpacked over the mounted root with its owners (by number) and modes, from within a chroot of it, so that a link in
  * the guest's files leads nowhere else. What cannot be written, because the guest made a folder a link to nothing, is
- * named at the console and left out. It happens at every boot, before the guest's own system starts.
+ * named at the console and left out. It happens at every boot, before the guest's own system starts. A file
+ * /mullion/machine of that archive is a script of the machine's, read once the root is mounted at /root.
  */
 export const INIT_SCRIPT = `#!/bin/busybox sh
 export PATH=/bin
@@ -73,6 +74,8 @@ if [ -f /mullion/provision.tar ]; then
   rm -f /root/run/busybox
   [ "$access" = ro ] && mount -o remount,ro /root
 fi
+
+[ -f /mullion/machine ] && . /mullion/machine
 
 mount --move /proc /root/proc
 mount --move /sys /root/sys

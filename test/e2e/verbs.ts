@@ -232,6 +232,9 @@ export async function checkVerbs(
     );
     const after = await infoOf(daemon, name);
     assert.deepEqual(after.addresses, before.addresses);
-    assert.match(await daemon.ok(['logs', name]), /Power|Reached target|systemd-shutdown|Shutting down/i);
+    assert.match(
+      await daemon.ok(['logs', name]),
+      /Power|System halted|Reached target|systemd-shutdown|Shutting down/i,
+    );
   });
 }

@@ -34,6 +34,9 @@ ip link set lo up 2>/dev/null
 for d in /dev/vport*p1; do port=$d; done
 method=virtio-serial
 [ -d /sys/bus/xen ] && [ -c /dev/hvc1 ] && port=/dev/hvc1 method=isa-serial
+for word in $(cat /proc/cmdline); do
+  case $word in mullion.agent=*) method=isa-serial port=\${word#*=} ;; esac
+done
 while :; do /usr/sbin/qemu-ga -m "$method" -p "$port" -t /run; sleep 0.1; done
 `;
 

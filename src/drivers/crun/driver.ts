@@ -28,13 +28,13 @@ import type {
   Prepared,
 } from '../driver.ts';
 import { type Execute, listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
+import { openConsole } from '../monitored-console/console.ts';
+import { tailLog } from '../monitored-console/log-tail.ts';
 import { readAccounts } from './accounts.ts';
-import { openConsole } from './console.ts';
 import { type ContainerDependencies, Containers } from './containers.ts';
 import { execInContainer } from './exec.ts';
 import { FEATURES } from './features.ts';
 import { isSystemd, shutdownSignal } from './init.ts';
-import { tailLog } from './log-tail.ts';
 import { containerPaths } from './paths.ts';
 import { probeContainers } from './probe.ts';
 import { individualizeRoot, populateRoot } from './root.ts';

@@ -13,6 +13,7 @@ export const FEATURES: Features = {
   livePids: true,
   liveDisk: true,
   fractionalCpus: true,
+  severalCpus: true,
   ownKernel: false,
   environment: true,
 };

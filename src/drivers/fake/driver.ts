@@ -184,6 +184,7 @@ function features(technique: Technique): Features {
     livePids: shared,
     liveDisk: shared,
     fractionalCpus: shared,
+    severalCpus: true,
     ownKernel: !shared,
     environment: true,
   };

@@ -34,31 +34,44 @@ channel() {
 }`;
 
 /**
+ * A channel that is a terminal's line is made one for bytes; as it cannot end, its input comes in pieces (see
+ * `framed-input.ts`). head(1) reads no byte more than it is told.
+ */
+const LINES = `
+bytes() { [ -t "$1" ] && stty raw -echo <&"$1"; }
+feed() {
+  [ -t 0 ] || exec cat
+  while read -r n && [ "$n" -gt 0 ]; do head -c "$n" || break; done
+}`;
+
+/**
  * Arguments: token in out err, then the command's launcher. Relays stand between the command and its channels, so that
  * it has ordinary pipes: a channel opens once only, and its file belongs to root.
  */
-const PLAIN = `${CHANNELS}
+const PLAIN = `${CHANNELS}${LINES}
 t=$1
-channel 7 "$2"
-channel 8 "$3"
-channel 9 "$4"
+channel 7 "$2"; bytes 7
+channel 8 "$3"; bytes 8
+channel 9 "$4"; bytes 9
 shift 4
 printf '%s open\\n' "$t" >&9
 {
-  cat <&7 6>&- 7<&- 8>&- 9>&- | {
+  feed <&7 6>&- 7<&- 8>&- 9>&- | {
     setsid /bin/sh -c "$@" 2>&6 6>&- 7<&- 8>&-
     printf '%s exit %d\\n' "$t" "$?" >&9
   } | { cat >&8; printf '%s end out\\n' "$t" >&8; } >/dev/null 6>&- 7<&- 9>&-
 } 6>&1 | { cat >&9; printf '%s end err\\n' "$t" >&9; } >/dev/null 7<&- 8>&-`;
 
 /** Arguments: token in out command-line. script(1) makes the terminal and passes the exit code on. */
-const TERMINAL = `${CHANNELS}
+const TERMINAL = `${CHANNELS}${LINES}
 t=$1
-channel 7 "$2"
-channel 9 "$3"
+channel 7 "$2"; bytes 7
+channel 9 "$3"; bytes 9
 printf '%s open\\n' "$t" >&9
-SHELL=/bin/sh script -qefc "$4" /dev/null <&7 >&9 2>&9
-printf '%s exit %d\\n' "$t" "$?" >&9`;
+feed <&7 7<&- 9>&- | {
+  SHELL=/bin/sh script -qefc "$4" /dev/null 7<&- >&9 2>&9
+  printf '%s exit %d\\n' "$t" "$?" >&9
+}`;
 
 /**
  * Arguments: token rows columns user group, then environment and command for env(1). Runs as the command's process,

@@ -8,11 +8,19 @@ import { renderTar } from '../archive/tar.ts';
 const PROVISION = 'mullion/provision.tar';
 const ALIGNMENT = 4;
 
-/** What follows the image's initial file system: an archive that holds the identity as a tar. */
-export function renderProvision(identity: readonly ArchiveEntry[], time: Date): Buffer {
+/**
+ * What follows the image's initial file system: an archive that holds the identity as a tar.
+ * @param more files of the initial file system itself, in place of the image's
+ */
+export function renderProvision(
+  identity: readonly ArchiveEntry[],
+  time: Date,
+  more: readonly ArchiveEntry[] = [],
+): Buffer {
   return renderCpio([
     { kind: 'directory', path: 'mullion', mode: 0o700 },
     { kind: 'file', path: PROVISION, mode: 0o600, content: renderTar(identity, time) },
+    ...more,
   ]);
 }
 

@@ -57,7 +57,7 @@ Description=SSH host keys of this server
 ConditionPathIsDirectory=/etc/ssh
 ConditionPathExists=!/${FOLDER}/host-keys-${machineId}
 After=local-fs.target systemd-remount-fs.service
-Before=ssh.service sshd.service ssh.socket sshd.socket
+Before=ssh.service sshd.service
 
 [Service]
 Type=oneshot

@@ -15,6 +15,7 @@ export const FEATURES: Features = {
   livePids: true,
   liveDisk: true,
   fractionalCpus: true,
+  severalCpus: true,
   ownKernel: true,
   environment: false,
 };

@@ -54,6 +54,7 @@ export function monitorArgv(
   stateDirectory: string,
   prefix: readonly string[],
   { id, bundle, pidFile, monitor }: MonitoredContainer,
+  extraFds = 0,
 ): string[] {
   const [runtime = CRUN, ...runtimeArguments] = [...prefix, ...crunArgv(stateDirectory)];
   return [
@@ -62,6 +63,7 @@ export function monitorArgv(
     ...['--cid', id, '--cuuid', id, '--name', monitor.name],
     ...['--runtime', programPath(runtime) ?? runtime],
     ...runtimeArguments.flatMap((argument) => ['--runtime-arg', argument]),
+    ...(extraFds === 0 ? [] : ['--runtime-opt', '--preserve-fds', '--runtime-opt', String(extraFds)]),
     ...['--bundle', bundle, '--container-pidfile', pidFile, '--conmon-pidfile', monitor.pidFile],
     ...['--exit-dir', monitor.exitDirectory, '--persist-dir', bundle],
     ...['--log-path', `k8s-file:${monitor.log}`, '--log-size-max', String(LOG_LIMIT)],

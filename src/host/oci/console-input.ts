@@ -1,15 +1,13 @@
-import { closeSync, constants, openSync } from 'node:fs';
+import { closeSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { checked, libc, O_CLOEXEC } from '../syscalls/libc.ts';
 import { hasCode } from '../system-error.ts';
+import { AF_UNIX, connectByPath } from '../unix-address.ts';
 
-const AF_UNIX = 1;
 const SOCK_SEQPACKET = 5;
 const SHUT_RD = 0;
 const MSG_DONTWAIT = 0x40;
 const MSG_NOSIGNAL = 0x4000;
-/** open(2); not in node:fs. */
-const O_PATH = 0o10000000;
 /** conmon reads a message into a buffer of 8 KiB and drops what is more. */
 const MESSAGE = 4096;
 const PAUSE_MS = 5;
@@ -34,7 +32,7 @@ export function openConsoleInput(path: string): ConsoleInput {
     open = false;
   };
   try {
-    connect(socket, path);
+    connectByPath(socket, path);
     checked('shutdown', libc().shutdown(socket, SHUT_RD));
   } catch (failure) {
     close();
@@ -49,19 +47,6 @@ export function openConsoleInput(path: string): ConsoleInput {
       }
     },
   };
-}
-
-/** The path may be longer than a socket's address, so that it is reached by a descriptor. */
-function connect(socket: number, path: string): void {
-  const target = openSync(path, O_PATH | constants.O_NOFOLLOW);
-  try {
-    const address = Buffer.alloc(110);
-    address.writeUInt16LE(AF_UNIX, 0);
-    const length = address.write(`/proc/self/fd/${target}`, 2);
-    checked('connect', libc().connect(socket, address, 2 + length + 1), path);
-  } finally {
-    closeSync(target);
-  }
 }
 
 /** False when the monitor's buffer is full. */

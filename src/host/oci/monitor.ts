@@ -5,8 +5,8 @@ import { commandEnvironment, spawnCommand } from '../run.ts';
 import { type MonitoredContainer, monitorArgv } from './arguments.ts';
 
 const CREATE_MS = 30_000;
-/** The descriptor on which conmon tells the container's pid, or why there is none. */
-const SYNC_FD = 3;
+/** Descriptors that are handed on begin after the standard ones; conmon's own comes after them. */
+const FIRST_FD = 3;
 
 /**
  * Makes a container under conmon. conmon leaves the caller's session, so that it outlives this process.
@@ -16,13 +16,16 @@ export async function createMonitored(
   stateDirectory: string,
   prefix: readonly string[],
   container: MonitoredContainer,
+  extraFds: readonly number[],
 ): Promise<{ readonly pid: number }> {
-  const child = spawnCommand(monitorArgv(stateDirectory, prefix, container), {
-    stdio: ['ignore', 'ignore', 'ignore', 'pipe'],
-    env: commandEnvironment({ _OCI_SYNCPIPE: String(SYNC_FD) }),
+  // On it conmon tells the container's pid, or why there is none.
+  const syncFd = FIRST_FD + extraFds.length;
+  const child = spawnCommand(monitorArgv(stateDirectory, prefix, container, extraFds.length), {
+    stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe'],
+    env: commandEnvironment({ _OCI_SYNCPIPE: String(syncFd) }),
     cwd: '/',
   });
-  const sync = child.stdio[SYNC_FD];
+  const sync = child.stdio.at(syncFd);
   const failed = once(child, 'error').then(([cause]: unknown[]) => {
     throw new MullionError('host_unfit', 'The program conmon cannot be started.', {
       remedy: 'Run: mullion quickstart, which installs what is missing',

@@ -27,7 +27,7 @@ export interface CreateOptions {
   readonly monitor?: MonitorOptions | undefined;
   /** Without a monitor: what standard output and error become; absent, they are thrown away. */
   readonly outputFd?: number | undefined;
-  /** Without a monitor: descriptors that the container gets as 3, 4, ... */
+  /** Descriptors that the container gets as 3, 4, ... */
   readonly extraFds?: readonly number[] | undefined;
 }
 
@@ -57,7 +57,8 @@ export class OciRuntime {
     checkId(id);
     const { monitor, pidFile } = options;
     if (monitor !== undefined) {
-      return createMonitored(this.stateDirectory, this.#createPrefix, { id, bundle, pidFile, monitor });
+      const container = { id, bundle, pidFile, monitor };
+      return createMonitored(this.stateDirectory, this.#createPrefix, container, options.extraFds ?? []);
     }
     return this.#createBare(bundle, id, options);
   }

@@ -40,7 +40,9 @@ interface Libc {
   getsockopt(fd: number, level: number, option: number, value: Memory, length: Memory): number;
   socket(domain: number, type: number, protocol: number): number;
   connect(fd: number, address: Memory, length: number): number;
+  bind(fd: number, address: Memory, length: number): number;
   send(fd: number, data: Memory, length: number, flags: number): number;
+  mkfifo(path: string, mode: number): number;
   recv(fd: number, data: Memory, length: number, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
   setns(fd: number, kind: number): number;
@@ -100,6 +102,8 @@ function load(): Libc {
     socket: library.func('int socket(int domain, int type, int protocol)'),
     connect: library.func('int connect(int fd, const void *address, unsigned int length)'),
     send: sendFunction,
+    bind: library.func('int bind(int fd, const void *address, unsigned int length)'),
+    mkfifo: library.func('int mkfifo(const char *path, unsigned int mode)'),
     recv: library.func('long recv(int fd, void *data, size_t length, int flags)'),
     setsockopt: library.func(
       'int setsockopt(int fd, int level, int option, const void *value, unsigned int length)',

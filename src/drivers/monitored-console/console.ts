@@ -5,23 +5,29 @@ import type { Window } from '../../contract/streams.ts';
 import { type ConsoleInput, openConsoleInput } from '../../host/oci/console-input.ts';
 import type { ConsoleStream } from '../driver.ts';
 import { endOfLog, tailLog } from './log-tail.ts';
-import type { ContainerPaths } from './paths.ts';
+
+/** What conmon makes, and the log that it writes. */
+export interface MonitorFiles {
+  readonly log: string;
+  readonly attach: string;
+  readonly control: string;
+}
 
 /**
  * A live console: what is typed goes to conmon, what is shown comes from the log that conmon writes at once. It begins
  * with what is shown from now on: old output could hold questions that the terminal would answer a second time.
  */
 export async function openConsole(
-  paths: ContainerPaths,
+  files: MonitorFiles,
   window: Window | undefined,
   isLive: () => boolean,
 ): Promise<ConsoleStream> {
   // Before anything is typed, so that its echo is shown.
-  const from = await endOfLog(paths.log);
-  const input = connect(paths);
-  if (window !== undefined) await resizeConsole(paths, window);
+  const from = await endOfLog(files.log);
+  const input = connect(files);
+  if (window !== undefined) await resizeConsole(files, window);
   const controller = new AbortController();
-  const shown = tailLog(paths.log, { follow: true, from, signal: controller.signal, isLive });
+  const shown = tailLog(files.log, { follow: true, from, signal: controller.signal, isLive });
   const stream = new Duplex({
     allowHalfOpen: true,
     read() {
@@ -43,13 +49,13 @@ export async function openConsole(
     },
   });
   // A console that is gone has no size, and a monitor that does not read is no reason to fail.
-  const resize = (size: Window): void => void resizeConsole(paths, size).catch(() => undefined);
+  const resize = (size: Window): void => void resizeConsole(files, size).catch(() => undefined);
   return Object.assign(stream, { resize });
 }
 
-function connect(paths: ContainerPaths): ConsoleInput {
+function connect(files: MonitorFiles): ConsoleInput {
   try {
-    return openConsoleInput(paths.attach);
+    return openConsoleInput(files.attach);
   } catch (cause) {
     throw new MullionError('wrong_state', 'The console cannot be reached: the VPS does not run.', {
       remedy: 'Start it, or read what it showed with: mullion logs NAME',
@@ -59,6 +65,6 @@ function connect(paths: ContainerPaths): ConsoleInput {
 }
 
 /** conmon reads lines `1 ROWS COLUMNS` from its control pipe (conmon, src/ctrl.c). */
-export async function resizeConsole(paths: ContainerPaths, window: Window): Promise<void> {
-  await writeFile(paths.control, `1 ${window.rows} ${window.columns}\n`, { flag: 'r+' });
+export async function resizeConsole(files: MonitorFiles, window: Window): Promise<void> {
+  await writeFile(files.control, `1 ${window.rows} ${window.columns}\n`, { flag: 'r+' });
 }

@@ -1,0 +1,32 @@
+import { closeSync, constants, openSync } from 'node:fs';
+import { checked, libc } from './syscalls/libc.ts';
+
+export const AF_UNIX = 1;
+/** open(2); not in node:fs. */
+const O_PATH = 0o10000000;
+/** struct sockaddr_un (unix(7)): the family, then a path with its ending NUL. */
+const FAMILY_SIZE = 2;
+const PATH_SIZE = 108;
+
+/** @throws TypeError when the path is longer than an address */
+export function unixAddress(path: string): Buffer {
+  const address = Buffer.alloc(FAMILY_SIZE + Buffer.byteLength(path) + 1);
+  if (address.length > FAMILY_SIZE + PATH_SIZE) throw new TypeError(`"${path}" is too long for a socket`);
+  address.writeUInt16LE(AF_UNIX, 0);
+  address.write(path, FAMILY_SIZE);
+  return address;
+}
+
+/**
+ * Connects to a socket whose path may be longer than an address, so that it is reached by a descriptor. A link is not
+ * followed. @throws SystemError
+ */
+export function connectByPath(socket: number, path: string): void {
+  const target = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  try {
+    const address = unixAddress(`/proc/self/fd/${target}`);
+    checked('connect', libc().connect(socket, address, address.length), path);
+  } finally {
+    closeSync(target);
+  }
+}
