@@ -14,6 +14,11 @@ const GRACE_MS = 10_000;
 /** How long a lock of another program is waited for. */
 const LOCK_PATIENCE_MS = 120_000;
 
+const RETRY_MS = 180_000;
+const RETRIES = /returned error, retrying after/;
+/** In restic's own words. */
+const GONE = 'unable to open config file\n';
+
 export interface Outcome {
   readonly stdout: string;
   readonly stderr: string;
@@ -24,6 +29,10 @@ export interface CommandOptions {
   readonly verb: string;
   readonly cwd?: string | undefined;
   readonly signal: AbortSignal;
+  /** Whether the repository was taken away; asked when restic has trouble with it. */
+  readonly isGone?: (() => boolean) | undefined;
+  /** How long restic may try again what fails; it would do so for a quarter of an hour. */
+  readonly retryMs?: number | undefined;
   /** Called with each whole line of standard output, which then is not kept. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -31,7 +40,7 @@ export interface CommandOptions {
 /** Runs restic to its end. @throws MullionError as `resticFailure` has it; `cancelled`; `host_unfit` */
 export async function runRestic(invocation: Invocation, options: CommandOptions): Promise<Outcome> {
   const child = start(invocation, options.cwd);
-  const stderr = keepEnd(child.stderr);
+  const stderr = watchErrors(child, options);
   let stdout = '';
   let rest = '';
   child.stdout?.setEncoding('utf8').on('data', (text: string) => {
@@ -52,7 +61,7 @@ export async function runRestic(invocation: Invocation, options: CommandOptions)
 /** restic's standard output as a stream that fails when restic does. */
 export function streamRestic(invocation: Invocation, options: CommandOptions): Readable {
   const child = start(invocation, options.cwd);
-  const stderr = keepEnd(child.stderr);
+  const stderr = watchErrors(child, options);
   const out = new PassThrough();
   child.stdout?.pipe(out, { end: false });
   const gone = new AbortController();
@@ -77,7 +86,7 @@ export async function writeSparse(
   path: string,
 ): Promise<void> {
   const { child, writer } = startPair(invocation, options.cwd, path);
-  const stderr = keepEnd(child.stderr);
+  const stderr = watchErrors(child, options);
   const complaint = keepEnd(writer.stderr);
   const [code, written] = await Promise.all([ending(child, options.signal), ending(writer, options.signal)]);
   if (written !== 0) {
@@ -134,6 +143,24 @@ const start = ({ argv, env }: Invocation, cwd: string | undefined): ChildProcess
     env: commandEnvironment(env),
     ...(cwd === undefined ? {} : { cwd }),
   });
+
+/** Ends a restic that only tries again and again, and keeps what it wrote. */
+function watchErrors(child: ChildProcess, { isGone, retryMs = RETRY_MS }: CommandOptions): () => string {
+  const stderr = keepEnd(child.stderr);
+  let verdict = '';
+  let deadline: NodeJS.Timeout | undefined;
+  child.stderr?.on('data', (text: string) => {
+    if (!RETRIES.test(text)) return;
+    const giveUp = (why: string) => () => {
+      verdict = why;
+      child.kill('SIGKILL');
+    };
+    if (isGone?.() === true) giveUp(GONE)();
+    deadline ??= setTimeout(giveUp(''), retryMs);
+  });
+  child.once('close', () => clearTimeout(deadline));
+  return () => verdict + stderr();
+}
 
 function keepEnd(stream: Readable | null): () => string {
   let text = '';

@@ -61,6 +61,12 @@ const KINDS: readonly Kind[] = [
     remedy:
       'Make a new backup now, into another repository; verify those that there are: mullion backup verify ID',
   },
+  {
+    pattern: /returned error, retrying after/,
+    code: 'repository_unreachable',
+    says: 'does not answer any more',
+    remedy: 'See that what holds it is mounted or answers; then try again',
+  },
 ];
 
 /** restic's failure in the words of the product. Secrets are in no argument, so its own words may be shown. */

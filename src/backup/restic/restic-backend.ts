@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { chmod, chown, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
@@ -35,11 +36,20 @@ import {
 } from './documents.ts';
 import { type Invocation, renderInvocation, tagsOf } from './render.ts';
 
+/** Times in milliseconds; absent: as `command.ts` has them. */
+export interface Patience {
+  /** For locks of other programs. */
+  readonly lockMs?: number | undefined;
+  /** For what fails and is tried again. */
+  readonly retryMs?: number | undefined;
+}
+
 export interface ResticOptions {
   /** Holds the secrets, mode 0700. */
   readonly secretsDirectory: string;
   /** May be deleted. */
   readonly cacheDirectory: string;
+  readonly patience?: Patience | undefined;
 }
 
 /** Written by every snapshot, so that no host's name matters to restic's own grouping. */
@@ -54,13 +64,15 @@ export class ResticBackend implements BackupBackend {
   readonly name = 'restic';
   readonly #secrets: SecretFiles;
   readonly #cache: string;
+  readonly #patience: Patience;
   /** Named by what they hold, so they never change. */
   readonly #trees = new Map<string, TreeNode[]>();
   readonly #roots = new Map<string, string>();
 
-  constructor({ secretsDirectory, cacheDirectory }: ResticOptions) {
+  constructor({ secretsDirectory, cacheDirectory, patience = {} }: ResticOptions) {
     this.#secrets = new SecretFiles(secretsDirectory);
     this.#cache = cacheDirectory;
+    this.#patience = patience;
   }
 
   async probe(): Promise<BackupProbe> {
@@ -178,11 +190,8 @@ export class ResticBackend implements BackupBackend {
   }
 
   async read(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<Readable> {
-    return streamRestic(this.#render(place, ['dump', id, `/${path}`]), {
-      url: place.url,
-      verb: 'dump',
-      signal,
-    });
+    const options = this.#options(place, { verb: 'dump', signal });
+    return streamRestic(this.#render(place, ['dump', id, `/${path}`]), options);
   }
 
   async forget(place: RepositoryPlace, ids: readonly string[], signal: AbortSignal): Promise<void> {
@@ -202,7 +211,7 @@ export class ResticBackend implements BackupBackend {
     signal: AbortSignal,
   ): Promise<void> {
     const path = join(target, name);
-    const options = { url: place.url, verb: 'dump', signal };
+    const options = this.#options(place, { verb: 'dump', signal });
     await writeSparse(this.#render(place, ['dump', id, `/${name}`]), options, path);
     await chown(path, uid, gid);
     await chmod(path, mode & 0o777);
@@ -264,11 +273,18 @@ export class ResticBackend implements BackupBackend {
         await this.#once(place, { verb: 'unlock', signal }, ['unlock']);
       },
       signal,
+      this.#patience.lockMs,
     );
   }
 
   #once(place: RepositoryPlace, work: Work, args: readonly string[]): Promise<Outcome> {
-    return runRestic(this.#render(place, args), { url: place.url, ...work });
+    return runRestic(this.#render(place, args), this.#options(place, work));
+  }
+
+  #options({ url }: RepositoryPlace, work: Work): CommandOptions {
+    const address = parseRepositoryUrl(url);
+    const isGone = (): boolean => address.kind === 'folder' && !existsSync(join(address.path, 'config'));
+    return { url, ...work, isGone, retryMs: this.#patience.retryMs };
   }
 
   #render(place: RepositoryPlace, args: readonly string[]): Invocation {

@@ -1,0 +1,217 @@
+import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  closeSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { type TestContext, test } from 'node:test';
+import type { RepositoryPlace } from '../../src/backup/backup.ts';
+import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
+import { hasProgram } from '../../src/host/programs.ts';
+import { quietly, refused } from '../conformance/backups.ts';
+import { runCommand } from '../support/command.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
+
+const signal = new AbortController().signal;
+const MIB = 1024 * 1024;
+
+class Ground implements Disposable {
+  readonly scratch = scratchDirectory('backup-faults');
+  readonly source = join(this.scratch.path, 'source');
+  readonly place: RepositoryPlace;
+  readonly backend = new ResticBackend({
+    secretsDirectory: join(this.scratch.path, 'secrets'),
+    cacheDirectory: join(this.scratch.path, 'cache'),
+    patience: { lockMs: 3_000, retryMs: 3_000 },
+  });
+
+  constructor(repository = join(this.scratch.path, 'repository')) {
+    this.place = { id: 'aaaaaaaaaaaa', url: repository };
+    mkdirSync(this.source);
+    for (let file = 0; file < 4; file++) {
+      writeFileSync(join(this.source, `file${file}`), randomBytes(24 * MIB));
+    }
+  }
+
+  save(onProgress: () => void = () => undefined) {
+    return this.backend.save(this.place, { folder: this.source, labels: { a: '1' }, ...quietly, onProgress });
+  }
+
+  /** All is well: what is saved now comes back whole, and can be forgotten. */
+  async prove(): Promise<void> {
+    const { saved } = await this.save();
+    const target = join(this.scratch.path, `target-${saved.id.slice(0, 8)}`);
+    mkdirSync(target);
+    await this.backend.restore(this.place, saved.id, { target, signal });
+    const compared = await runCommand(['diff', '--recursive', this.source, target]);
+    assert.equal(compared.code, 0, compared.stdout);
+    await this.backend.forget(this.place, [saved.id], signal);
+    const checked = await this.restic(['check', '--read-data']);
+    assert.equal(checked.code, 0, checked.stderr);
+  }
+
+  restic(args: readonly string[]) {
+    return runCommand(['restic', '--repo', this.place.url, '--no-cache', ...args], {
+      env: { RESTIC_PASSWORD_FILE: join(this.scratch.path, 'secrets', this.place.id, 'key') },
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.scratch[Symbol.dispose]();
+  }
+}
+
+/** Every restic that works on the repository. */
+function resticsOf({ url }: RepositoryPlace): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((pid) => {
+      try {
+        const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+        return text.startsWith('restic\0') && text.includes(`\0${url}\0`);
+      } catch {
+        return false;
+      }
+    })
+    .map(Number);
+}
+
+const filesBelow = (folder: string): string[] =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((path) => statSync(path).isFile());
+
+function faultTest(name: string, body: (t: TestContext) => Promise<void>): void {
+  if (hasProgram('restic')) test(name, body);
+  else test(name, (t) => t.skip('the program restic is not installed'));
+}
+
+faultTest('a restic that is killed at any moment leaves a repository that works', async () => {
+  using ground = new Ground();
+  await ground.backend.add(ground.place, {}, signal);
+  let whole = 0;
+  for (const part of [0.1, 0.6, 0.95]) {
+    let killed = false;
+    const save = ground.backend.save(ground.place, {
+      folder: ground.source,
+      labels: { a: '1' },
+      signal,
+      onProgress: ({ done, total }) => {
+        if (killed || done < part * total) return;
+        killed = true;
+        for (const pid of resticsOf(ground.place)) process.kill(pid, 'SIGKILL');
+      },
+    });
+    const ended = await save.then(
+      () => 'saved',
+      () => 'failed',
+    );
+    if (ended === 'saved') whole += 1;
+    assert.ok(killed || ended === 'saved', 'it was killed at its work');
+  }
+  assert.ok(whole < 3, 'a kill ends a save');
+  await ground.prove();
+  assert.equal((await ground.backend.list(ground.place, signal)).length, whole);
+});
+
+faultTest('a lock of a dead program is taken away, and one of a living program is respected', async () => {
+  using ground = new Ground();
+  await ground.backend.add(ground.place, {}, signal);
+  const { saved } = await ground.save();
+  let other: ChildProcess | undefined;
+  try {
+    other = spawn('restic', ['--repo', ground.place.url, '--no-cache', 'backup', '--force', ground.source], {
+      stdio: 'ignore',
+      env: {
+        PATH: process.env.PATH,
+        RESTIC_PASSWORD_FILE: join(ground.scratch.path, 'secrets', ground.place.id, 'key'),
+      },
+    });
+    const locks = (): string[] =>
+      readdirSync(join(ground.place.url, 'locks')).filter((name) => /^[0-9a-f]{64}$/.test(name));
+    await eventually('it holds a lock', () => locks().length > 0, 30_000);
+    other.kill('SIGSTOP');
+    await assert.rejects(ground.backend.forget(ground.place, [saved.id], signal), refused('in_use'));
+    assert.equal((await ground.backend.list(ground.place, signal)).length, 1);
+    const gone = new Promise((resolve) => other?.once('exit', resolve));
+    other.kill('SIGKILL');
+    await gone;
+    assert.ok(locks().length > 0, 'its lock is still there');
+    await ground.backend.forget(ground.place, [saved.id], signal);
+    assert.deepEqual(await ground.backend.list(ground.place, signal), []);
+  } finally {
+    other?.kill('SIGKILL');
+  }
+});
+
+faultTest(
+  'a repository that is taken away in the middle is missed at once, and works when it is back',
+  async () => {
+    using ground = new Ground();
+    await ground.backend.add(ground.place, {}, signal);
+    const away = `${ground.place.url}-away`;
+    let moved = false;
+    const save = ground.save(() => {
+      if (moved) return;
+      moved = true;
+      renameSync(ground.place.url, away);
+    });
+    await assert.rejects(save, refused('repository_unreachable'));
+    await assert.rejects(ground.backend.list(ground.place, signal), refused('repository_unreachable'));
+    await runCommand(['rm', '-rf', ground.place.url]);
+    renameSync(away, ground.place.url);
+    await ground.prove();
+  },
+);
+
+faultTest('damaged and missing data is told apart from what can be restored', async () => {
+  using ground = new Ground();
+  await ground.backend.add(ground.place, {}, signal);
+  const { saved } = await ground.save();
+  const packs = filesBelow(join(ground.place.url, 'data')).filter((path) => statSync(path).size > MIB);
+  const [first = '', second = ''] = packs;
+  const restore = (name: string) => {
+    const target = join(ground.scratch.path, name);
+    mkdirSync(target);
+    return ground.backend.restore(ground.place, saved.id, { target, signal });
+  };
+  const good = readFileSync(first);
+  await runCommand(['chmod', 'u+w', first]);
+  const fd = openSync(first, 'r+');
+  for (let place = 0; place < good.length; place += 64 * 1024) writeSync(fd, 'damaged', place);
+  closeSync(fd);
+  await assert.rejects(restore('damaged'), refused('backup_damaged'));
+  writeFileSync(first, good);
+  renameSync(second, join(ground.scratch.path, 'lost'));
+  await assert.rejects(restore('missing'), refused('backup_damaged'));
+  renameSync(join(ground.scratch.path, 'lost'), second);
+  await restore('whole');
+});
+
+faultTest('a full repository disk is told, loses nothing, and goes on when there is room', async (t) => {
+  using scratch = scratchDirectory('backup-full');
+  const disk = join(scratch.path, 'disk');
+  mkdirSync(disk);
+  const mounted = await runCommand(['mount', '-t', 'tmpfs', '-o', 'size=60m', 'tmpfs', disk]);
+  if (mounted.code !== 0) return t.skip(`no small disk can be made: ${mounted.stderr.trim()}`);
+  try {
+    using ground = new Ground(join(disk, 'repository'));
+    await ground.backend.add(ground.place, {}, signal);
+    await assert.rejects(ground.save(), refused('insufficient_disk'));
+    assert.deepEqual(await ground.backend.list(ground.place, signal), []);
+    const grown = await runCommand(['mount', '-o', 'remount,size=500m', disk]);
+    assert.equal(grown.code, 0, grown.stderr);
+    await ground.prove();
+  } finally {
+    await runCommand(['umount', disk]);
+  }
+});
