@@ -88,7 +88,7 @@ async function observe(
   const sight = (after: VpsRecord, unsure = false): Sight => ({ before: record, after, unsure });
   if (driver === undefined) return sight({ ...record, observed: bare }, true);
   const { runtime } = record;
-  const network = deps.networked ? 'connected' : 'none';
+  const network = deps.networked && record.isolated !== true ? 'connected' : 'none';
   if (runtime !== null && runtime.bootId === context.bootId) {
     try {
       const condition = await conditionOf(context, driver, record, runtime.handle);

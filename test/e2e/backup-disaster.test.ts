@@ -1,0 +1,108 @@
+import assert from 'node:assert/strict';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { hasProgram } from '../../src/host/programs.ts';
+import { TestDaemon } from '../support/daemon.ts';
+import { installSqlite, readDatabase, WriteLoad } from '../support/guest-database.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
+
+const LONG = { timeoutMs: 600_000 };
+const VPS = [
+  { name: 'container', technique: 'os', more: ['--disk', '1G'] },
+  { name: 'machine', technique: 'full', more: ['--disk', '3G', '--memory', '384M'] },
+] as const;
+
+const missing = ['restic', 'sqlite3'].filter((program) => !hasProgram(program));
+
+if (!enterPrivateNetns(import.meta.url)) {
+  // The inner process has the tests.
+} else if (missing.length > 0) {
+  test('databases survive the loss of a host', (t) => t.skip(`not installed: ${missing.join(', ')}`));
+} else {
+  test('databases under load survive the loss of their host', async (t) => {
+    using scratch = scratchDirectory('disaster');
+    const repository = join(scratch.path, 'repository');
+    const keyFile = join(scratch.path, 'key');
+    const acknowledged = new Map<string, number>();
+    const ids = new Map<string, string>();
+
+    const answers = (daemon: TestDaemon, vps: string): Promise<void> =>
+      eventually(
+        `${vps} answers`,
+        async () => (await daemon.cli(['exec', vps, '--', 'true'], { timeoutMs: 60_000 })).code === 0,
+        300_000,
+      );
+
+    const loseHost = async (): Promise<void> => {
+      await using daemon = await TestDaemon.start('disaster');
+      await daemon.ensureImage();
+      await daemon.ok(['backup', 'repo', 'add', 'disk', repository]);
+      writeFileSync(keyFile, await daemon.ok(['backup', 'repo', 'key', 'disk']), { mode: 0o600 });
+
+      for (const { name, technique, more } of VPS) {
+        await daemon.check(t, `${technique}: it is backed up while its database is written to`, async () => {
+          await daemon.ok(['launch', 'debian/12', name, '--technique', technique, ...more], LONG);
+          await answers(daemon, name);
+          await installSqlite(daemon, name);
+          await daemon.inside(name, 'echo precious > /root/data');
+          await using load = await WriteLoad.start(daemon, name);
+          const before = load.acknowledged;
+          await daemon.ok(['backup', 'create', name], LONG);
+          acknowledged.set(name, before);
+          assert.ok(load.acknowledged > before, 'it went on while it was backed up');
+          const list: { id: string }[] = JSON.parse(await daemon.ok(['backup', 'list', name, '--json']));
+          ids.set(name, list.at(-1)?.id ?? '');
+        });
+      }
+
+      await daemon.check(t, 'full: an unchanged machine costs next to nothing the second time', async () => {
+        await daemon.ok(['stop', 'machine'], LONG);
+        const times: number[] = [];
+        for (let count = 0; count < 2; count++) {
+          const began = performance.now();
+          await daemon.ok(['backup', 'create', 'machine'], LONG);
+          times.push(Math.round(performance.now() - began));
+        }
+        t.diagnostic(`backup after a change and again without one: ${times.join(' and ')} ms`);
+      });
+
+      await daemon.check(t, 'full: one file comes back off its disk, through links', async () => {
+        const to = join(scratch.path, 'file');
+        const id = ids.get('machine') ?? '';
+        await daemon.ok(['backup', 'restore', id, '--file', '/root/data', '--to', to], LONG);
+        assert.equal(readFileSync(to, 'utf8'), 'precious\n');
+        await daemon.ok(['backup', 'restore', id, '--file', '/etc/os-release', '--to', to], LONG);
+        assert.match(readFileSync(to, 'utf8'), /ID=debian/);
+        assert.equal((await daemon.cli(['backup', 'restore', id, '--file', '/nothing', '--to', to])).code, 2);
+        const volumes = (await daemon.client.call('pools.info', { params: { name: 'default' } })).volumes;
+        assert.equal(volumes, VPS.length);
+      });
+
+      await daemon.check(t, 'full: the backup is verified by booting it', async () => {
+        await daemon.ok(['backup', 'verify', ids.get('machine') ?? ''], LONG);
+        assert.equal((await daemon.client.call('vps.list')).length, VPS.length);
+      });
+      // Killed, and then everything that it had is destroyed: pool, store, keys.
+      await daemon.kill9();
+    };
+    await loseHost();
+
+    await using fresh = await TestDaemon.start('disaster-fresh', { subnet: '10.99.0.0/24' });
+    await fresh.ok(['backup', 'repo', 'add', 'found', repository, '--key', keyFile]);
+    for (const { name, technique } of VPS) {
+      await fresh.check(t, `${technique}: no acknowledged commit is lost on a new host`, async () => {
+        await fresh.ok(['backup', 'restore', ids.get(name) ?? ''], LONG);
+        await answers(fresh, name);
+        const { integrity, count, last } = await readDatabase(fresh, name);
+        const promised = acknowledged.get(name) ?? Number.POSITIVE_INFINITY;
+        t.diagnostic(`${technique}: ${promised} commits acknowledged before the backup, ${last} restored`);
+        assert.equal(integrity, 'ok');
+        assert.ok(last >= promised, `${last} of ${promised}`);
+        assert.equal(count, last);
+        assert.equal(await fresh.inside(name, 'cat /root/data'), 'precious');
+      });
+    }
+  });
+}

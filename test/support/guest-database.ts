@@ -1,0 +1,70 @@
+import { type ChildProcess, execFileSync } from 'node:child_process';
+import { basename, join } from 'node:path';
+import type { TestDaemon } from './daemon.ts';
+import { eventually } from './scratch.ts';
+
+const FOLDER = '/opt/sqlite';
+const DATABASE = '/var/lib/data.db';
+
+/** SQLite of this machine with its own loader and libraries, so that any guest of the architecture runs it. */
+export async function installSqlite(daemon: TestDaemon, vps: string): Promise<void> {
+  const program = execFileSync('which', ['sqlite3'], { encoding: 'utf8' }).trim();
+  const files = execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g);
+  await daemon.inside(vps, `mkdir -p ${FOLDER}`);
+  for (const [, path = ''] of [['', program], ...files]) {
+    await daemon.ok(['file', 'push', vps, path, join(FOLDER, basename(path)), '--mode', '755']);
+  }
+  await daemon.inside(vps, `ln -s ${FOLDER}/ld-linux-*.so.* ${FOLDER}/loader`);
+}
+
+const SQLITE = `${FOLDER}/loader --library-path ${FOLDER} ${FOLDER}/sqlite3`;
+
+export const query = (daemon: TestDaemon, vps: string, statement: string): Promise<string> =>
+  daemon.inside(vps, `${SQLITE} -cmd '.timeout 60000' ${DATABASE} "${statement}"`);
+
+/** A database that is written to without pause. The log of its acknowledged commits is kept here, outside the guest. */
+export class WriteLoad implements AsyncDisposable {
+  /** Number of the last commit that was acknowledged. */
+  acknowledged = 0;
+  #child: ChildProcess | undefined;
+  #ended: Promise<unknown> = Promise.resolve();
+
+  static async start(daemon: TestDaemon, vps: string): Promise<WriteLoad> {
+    const load = new WriteLoad();
+    await query(daemon, vps, 'create table entry (number integer primary key, content blob)');
+    const loop = `i=0; while true; do i=$((i+1)); ${SQLITE} ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; done`;
+    let rest = '';
+    load.#ended = daemon.cli(['exec', vps, '--', 'sh', '-c', loop], {
+      timeoutMs: 900_000,
+      onStart: (child) => {
+        load.#child = child;
+        child.stdout?.on('data', (text: string) => {
+          const lines = (rest + text).split('\n');
+          rest = lines.pop() ?? '';
+          load.acknowledged = Number(lines.at(-1) ?? load.acknowledged);
+        });
+      },
+    });
+    await eventually('it writes', () => load.acknowledged >= 5, 120_000);
+    return load;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#child?.kill('SIGKILL');
+    await this.#ended;
+  }
+}
+
+export interface DatabaseState {
+  readonly integrity: string;
+  readonly count: number;
+  readonly last: number;
+}
+
+/** The database's own check of itself, and what it holds. */
+export async function readDatabase(daemon: TestDaemon, vps: string): Promise<DatabaseState> {
+  const [integrity = '', count, last] = (
+    await query(daemon, vps, 'pragma integrity_check; select count(*), max(number) from entry')
+  ).split(/[\n|]/);
+  return { integrity, count: Number(count), last: Number(last) };
+}
