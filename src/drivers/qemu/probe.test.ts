@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseCpuInfo, type VirtualizationFacts } from '../../host/virtualization.ts';
-import { judge } from './probe.ts';
+import { guestLimit, judge } from './probe.ts';
 
 const host: VirtualizationFacts = {
   cpuModel: 'Some CPU',
@@ -10,7 +10,8 @@ const host: VirtualizationFacts = {
   kvmModules: ['kvm', 'kvm_pvm'],
 };
 const version = 'QEMU emulator version 7.2';
-const ran = { outcome: 'ran', message: '' } as const;
+const limitMs = 3_400;
+const ran = { outcome: 'ran', limitMs, message: '' } as const;
 
 test('a guest that ran is the only proof', () => {
   assert.equal(judge('full', { version, host, trial: ran }).state, 'healthy');
@@ -19,11 +20,15 @@ test('a guest that ran is the only proof', () => {
 
 test('a device without a guest that runs is unhealthy, with evidence and remedy', () => {
   for (const outcome of ['silent', 'failed'] as const) {
-    const report = judge('hardware', { version, host, trial: { outcome, message: 'it broke' } });
+    const report = judge('hardware', { version, host, trial: { outcome, limitMs, message: 'it broke' } });
     assert.equal(report.state, 'unhealthy');
     assert.ok(report.remedy.length > 0);
     assert.ok(report.evidence.some((line) => line.includes('/dev/kvm is present (kvm, kvm_pvm)')));
-    assert.ok(report.evidence.some((line) => (outcome === 'silent' ? /nothing/ : /it broke/).test(line)));
+    assert.ok(
+      report.evidence.some((line) =>
+        (outcome === 'silent' ? /nothing within 4 seconds/ : /it broke/).test(line),
+      ),
+    );
   }
 });
 
@@ -45,4 +50,9 @@ test("the processor's extensions are read from /proc/cpuinfo", () => {
   const text =
     'processor\t: 0\nmodel name\t: AMD X\nflags\t\t: fpu svm lm\n\nprocessor\t: 1\nmodel name\t: AMD X\n';
   assert.deepEqual(parseCpuInfo(text), { cpuModel: 'AMD X', cpuExtensions: ['svm'] });
+});
+
+test('a slow host has longer than a quick one before its guest counts as hanging', () => {
+  assert.ok(guestLimit(100) < 4_000);
+  assert.ok(guestLimit(2_500) >= 10_000);
 });

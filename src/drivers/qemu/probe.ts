@@ -12,12 +12,16 @@ import { accelerator, PROGRAM, SANDBOX } from './command-line.ts';
 import { FEATURES } from './features.ts';
 import { PROBE_GUEST_EXIT_CODE, PROBE_GUEST_TEXT, probeGuestImage } from './probe-guest.ts';
 
-const TIME_LIMIT_MS = 3_000;
+/** For QEMU to start and end without a guest: a host may be slow, and that is no fault. */
+const START_LIMIT_MS = 60_000;
+const GUEST_LIMIT_MS = 3_000;
 const INSTALL = 'Install QEMU: apt-get install qemu-system-x86 (mullion quickstart does it)';
 
 /** How a guest of a few bytes fared. */
 export interface Trial {
   readonly outcome: 'ran' | 'silent' | 'failed';
+  /** How long the guest had, in milliseconds. */
+  readonly limitMs: number;
   /** QEMU's last words. */
   readonly message: string;
 }
@@ -28,6 +32,12 @@ export interface ProbeFacts {
   readonly host: VirtualizationFacts;
   readonly trial: Trial | undefined;
 }
+
+/**
+ * How long a guest of a few bytes may take on a host where QEMU alone takes `startMs`: one that hangs takes for ever on
+ * any host, and one that only is slow takes as long as the host is slow.
+ */
+export const guestLimit = (startMs: number): number => GUEST_LIMIT_MS + Math.ceil(startMs * 4);
 
 const CacheSchema = z.record(z.string(), TechniqueReportSchema);
 
@@ -90,7 +100,7 @@ export function judge(technique: Technique, { version, host, trial }: ProbeFacts
     case undefined: {
       const said =
         trial?.outcome === 'silent'
-          ? `a test guest said nothing within ${TIME_LIMIT_MS / 1000} seconds`
+          ? `a test guest said nothing within ${Math.ceil(trial.limitMs / 1000)} seconds`
           : `QEMU ended with: ${trial?.message || 'no message'}`;
       const reason =
         technique === 'hardware'
@@ -117,25 +127,51 @@ async function qemuVersion(): Promise<string | undefined> {
 /** Runs the firmware of a few bytes with the very accelerator and processor that a machine would get. */
 async function tryGuest(technique: Technique): Promise<Trial> {
   const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
+  let limitMs = guestLimit(0);
   try {
     const firmware = join(folder, 'guest.bin');
     await writeFile(firmware, probeGuestImage());
-    const { accel, cpu } = accelerator(technique);
-    const argv = [
-      PROGRAM,
-      ...['-nodefaults', '-no-user-config', '-display', 'none', '-sandbox', SANDBOX],
-      ...['-machine', 'q35', '-accel', accel, '-cpu', cpu, '-m', '16', '-bios', firmware],
+    const machine = machineArguments(technique, firmware);
+    const began = performance.now();
+    const idle = [...machine, '-S', '-monitor', 'stdio'];
+    const started = await attempt(idle, START_LIMIT_MS, 'quit\n');
+    limitMs = guestLimit(performance.now() - began);
+    if (started.outcome !== 'ended') return { outcome: 'failed', limitMs, message: started.message };
+    const guest = [
+      ...machine,
       ...['-chardev', 'stdio,id=text,signal=off', '-device', 'isa-debugcon,chardev=text,iobase=0xe9'],
       ...['-device', 'isa-debug-exit,iobase=0xf4,iosize=1'],
     ];
-    const { stdout } = await run(argv, { timeoutMs: TIME_LIMIT_MS, okCodes: [PROBE_GUEST_EXIT_CODE] });
-    return { outcome: stdout.includes(PROBE_GUEST_TEXT) ? 'ran' : 'silent', message: '' };
-  } catch (failure) {
-    if (!(failure instanceof MullionError)) throw failure;
-    if (failure.code === 'timeout') return { outcome: 'silent', message: '' };
-    return { outcome: 'failed', message: failure.message };
+    const ended = await attempt(guest, limitMs);
+    if (ended.outcome === 'failed') return { outcome: 'failed', limitMs, message: ended.message };
+    const ran = ended.outcome === 'ended' && ended.message.includes(PROBE_GUEST_TEXT);
+    return { outcome: ran ? 'ran' : 'silent', limitMs, message: '' };
   } finally {
     await rm(folder, { recursive: true, force: true });
+  }
+}
+
+function machineArguments(technique: Technique, firmware: string): string[] {
+  const { accel, cpu } = accelerator(technique);
+  return [
+    PROGRAM,
+    ...['-nodefaults', '-no-user-config', '-display', 'none', '-sandbox', SANDBOX],
+    ...['-machine', 'q35', '-accel', accel, '-cpu', cpu, '-m', '16', '-bios', firmware],
+  ];
+}
+
+/** Runs QEMU to its end; `message` is what it printed, or why it failed. */
+async function attempt(
+  argv: readonly string[],
+  timeoutMs: number,
+  stdin?: string,
+): Promise<{ outcome: 'ended' | 'late' | 'failed'; message: string }> {
+  try {
+    const { stdout } = await run(argv, { timeoutMs, stdin, okCodes: [0, PROBE_GUEST_EXIT_CODE] });
+    return { outcome: 'ended', message: stdout };
+  } catch (failure) {
+    if (!(failure instanceof MullionError)) throw failure;
+    return { outcome: failure.code === 'timeout' ? 'late' : 'failed', message: failure.message };
   }
 }
 

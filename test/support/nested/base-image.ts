@@ -8,15 +8,14 @@ import { renderSources } from '../../../src/images/apt-sources.ts';
 import { contained } from '../../../src/images/bootstrap.ts';
 import { readHostArchive } from '../../../src/images/host-sources.ts';
 import { writeInitramfs } from '../../../src/images/initramfs.ts';
-import { BOOT_MODULES, loadOrder, parseModulesDep } from '../../../src/images/kernel-modules.ts';
+import { loadOrder, parseModulesDep } from '../../../src/images/kernel-modules.ts';
 import { digestOf } from '../../../src/images/recipe.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
-import { CACHE } from '../test-image.ts';
 import { baseFiles, ENABLED, MASKED } from './base-files.ts';
+import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
 import type { NestedKind } from './kinds.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
-export const NESTED_CACHE = join(CACHE, 'nested');
 /** Raised when the same packages and files are put together otherwise. */
 const VERSION = 1;
 const SUITE = 'bookworm';
@@ -25,7 +24,7 @@ const DISK_SIZE = '24G';
 const BUILD_MS = 1_200_000;
 
 /** ext4 asks for crc32c by a name that no dependency tells (modules.softdep), and Debian's usual kernel has it apart. */
-const MODULES = ['crc32c_generic', ...BOOT_MODULES];
+const MODULES = ['crc32c_generic', 'virtio_pci', 'virtio_blk', 'ext4', 'virtio_net', 'virtio_console'];
 
 /** What every nested host has besides the packages of debian-packages.txt. */
 const PACKAGES = [
@@ -87,21 +86,15 @@ export async function ensureBase(kind: NestedKind): Promise<BaseImage> {
   const { signal } = new AbortController();
   using _lock = await waitForLock(join(NESTED_CACHE, `base-${kind.name}.lock`), signal);
   if (!existsSync(folder)) {
-    await forgetOthers(kind);
+    await forgetOld(`base-${kind.name}-`);
     const staging = `${folder}.new`;
+    await run(['rm', '-rf', '--one-file-system', staging], { timeoutMs: BUILD_MS });
     await mkdir(staging, { recursive: true, mode: 0o700 });
     await build(kind, packages, sources, staging, signal);
     await rename(staging, folder);
   }
+  await use(folder);
   return partsOf(kind, folder, key);
-}
-
-/** Former images of this kind, and what killed builds left. */
-async function forgetOthers(kind: NestedKind): Promise<void> {
-  for (const name of await readdir(NESTED_CACHE)) {
-    if (!name.startsWith(`base-${kind.name}-`)) continue;
-    await run(['rm', '-rf', '--one-file-system', join(NESTED_CACHE, name)], { timeoutMs: BUILD_MS });
-  }
 }
 
 async function build(

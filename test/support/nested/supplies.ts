@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readlinkSync } from 'node:fs';
-import { copyFile, link, mkdir, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { copyFile, link, mkdir, readFile, rename, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { bundledFiles } from '../../../scripts/bundle/content.ts';
 import { makeBundle } from '../../../scripts/bundle/make-bundle.ts';
@@ -8,7 +8,7 @@ import { run } from '../../../src/host/run.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
 import { runCommand } from '../command.ts';
 import { CACHE, PRIMED } from '../test-image.ts';
-import { NESTED_CACHE } from './base-image.ts';
+import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
 const CACHE_DISK_SIZE = '4G';
@@ -58,8 +58,6 @@ export async function cacheSupply(): Promise<Supply | undefined> {
   });
 }
 
-const KEPT_MS = 12 * 3_600_000;
-
 /** Made once for each key, under a lock; what nobody asked for during half a day is removed. */
 async function supply(name: string, key: string, make: (target: string) => Promise<void>): Promise<Supply> {
   const path = join(NESTED_CACHE, `${name}-${key}`);
@@ -69,18 +67,8 @@ async function supply(name: string, key: string, make: (target: string) => Promi
     await make(`${path}.new`);
     await rename(`${path}.new`, path);
   }
-  const now = new Date();
-  await utimes(path, now, now);
+  await use(path);
   return { key, path };
-}
-
-/** Removes files and folders of the cache whose names start so and that were not used for long. */
-export async function forgetOld(start: string): Promise<void> {
-  const old = `-mmin +${KEPT_MS / 60_000}`.split(' ');
-  const found = await run(['find', NESTED_CACHE, '-maxdepth', '1', '-name', `${start}*`, ...old, '-print']);
-  for (const path of found.stdout.split('\n').filter((line) => line !== '')) {
-    await rm(path, { recursive: true, force: true });
-  }
 }
 
 /** A second name for a supply, which stays when the first is removed; a copy on another file system. */

@@ -1,18 +1,19 @@
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rename, rm, utimes } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ping, runInGuest } from '../../../src/drivers/guest-agent/agent-commands.ts';
 import { run } from '../../../src/host/run.ts';
 import { digestOf } from '../../../src/images/recipe.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
 import { BUNDLE_DISK } from './base-files.ts';
-import { type BaseImage, cachedBase, NESTED_CACHE } from './base-image.ts';
+import { type BaseImage, cachedBase } from './base-image.ts';
+import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
 import { type BootOptions, CONSOLE_LOG, type HostFiles, renderNestedHost } from './command-line.ts';
 import { Emulator, freePort } from './emulator.ts';
 import type { NestedKind } from './kinds.ts';
-import { bundleSupply, cacheSupply, forgetOld, keep } from './supplies.ts';
+import { bundleSupply, cacheSupply, keep } from './supplies.ts';
 
 const BOOT_MS = 300_000;
 const INSTALL_MS = 180_000;
@@ -63,8 +64,7 @@ export async function ensureTemplate(kind: NestedKind): Promise<Template> {
     await make(kind, base, `${folder}.new`);
     await rename(`${folder}.new`, folder);
   }
-  const now = new Date();
-  await utimes(folder, now, now);
+  await Promise.all([use(folder), use(dirname(base.disk))]);
   return template;
 }
 
