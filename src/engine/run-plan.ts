@@ -38,8 +38,8 @@ export async function runErrand(context: Context, id: string, task: TaskRun): Pr
     task,
     task.signal,
   );
+  // Durable with what comes next: until then a killed daemon's successor does it again, which changes nothing.
   scope.update({ errand: null });
-  await saveProgress(context, id, task);
 }
 
 async function go(

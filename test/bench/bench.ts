@@ -8,6 +8,7 @@ import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { osRelease } from '../../src/host/facts.ts';
 import { ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
+import { COPY_AIMS, copySection } from './copies.ts';
 import { launches } from './launches.ts';
 import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
@@ -32,6 +33,7 @@ const AIMS: readonly Comparison[] = [
     atMost: 1.5,
   },
   { what: 'daemon resident with 1,000 VPSs', of: 'daemon, resident, 1,000 VPSs', atMost: 100 },
+  ...COPY_AIMS,
 ];
 
 async function launchSection(): Promise<Section> {
@@ -76,6 +78,7 @@ const machine = (): string[] => [
 const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['launches', launchSection],
   ['own-work', ownWorkSection],
+  ['copies', () => copySection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */
 process.env.MULLION_BENCH_SECTIONS ??= process.argv.slice(2).join(' ');

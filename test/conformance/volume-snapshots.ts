@@ -159,6 +159,35 @@ export function snapshotChecks(check: Check): void {
     }
   });
 
+  check('the pool measures who holds what, and what of it nobody else does', async ({ pool }) => {
+    await pool.createVolume('v1', 200 * MIB);
+    assert.equal(fill(join(pool.volumePath('v1'), 'data'), 20 * MIB).error, undefined);
+    await pool.cloneVolume({ volume: 'v1' }, 'v2', 200 * MIB);
+    assert.equal(fill(join(pool.volumePath('v2'), 'own'), 10 * MIB).error, undefined);
+    const { volumes, images } = await pool.measure();
+    assert.deepEqual(images, []);
+    const [one, two] = volumes;
+    assert.deepEqual([one?.id, two?.id], ['v1', 'v2']);
+    const about = (bytes: number | undefined, mib: number): boolean =>
+      bytes !== undefined && bytes >= mib * MIB && bytes < (mib + 2) * MIB;
+    assert.ok(about(one?.total, 20) && about(two?.total, 30), JSON.stringify(volumes));
+    const shared = pool.features.reflink ? 20 : 0;
+    assert.ok(
+      about(one?.exclusive, 20 - shared) && about(two?.exclusive, 30 - shared),
+      JSON.stringify(volumes),
+    );
+  });
+
+  check('the pool finds its data whole, or says that it cannot tell', async ({ pool }) => {
+    await pool.createVolume('v1', 64 * MIB);
+    write(pool, 'v1', 'file', 'x'.repeat(MIB));
+    const told: number[] = [];
+    const checking = pool.check((done) => told.push(done), new AbortController().signal);
+    if (!pool.features.snapshots) return assert.rejects(checking, { code: 'not_supported' });
+    await checking;
+    assert.ok((told.at(-1) ?? 0) >= MIB, String(told));
+  });
+
   check('snapshots and limits outlive closing and opening', async ({ pool, another }) => {
     if (!pool.features.snapshots) return;
     await pool.createVolume('v1', 64 * MIB);

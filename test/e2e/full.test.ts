@@ -71,6 +71,46 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.ok(later > uptime);
     });
 
+    await daemon.check(t, 'a snapshot finds its file systems at rest, and it goes on', async () => {
+      await daemon.inside('machine', 'echo good >/root/data; sync');
+      const made: unknown = JSON.parse(
+        await daemon.ok(['snapshot', 'create', 'machine', 'good', '--json'], { timeoutMs: 60_000 }),
+      );
+      assert.ok(typeof made === 'object' && made !== null && 'consistency' in made);
+      assert.equal(made.consistency, 'file-system');
+      await daemon.inside('machine', 'echo bad >/root/data; sync');
+      assert.equal(await daemon.inside('machine', 'cat /root/data'), 'bad');
+    });
+
+    await daemon.check(t, 'a copy of the snapshot is a machine of its own', async () => {
+      const own = (name: string): Promise<string> =>
+        daemon.inside(
+          name,
+          'cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; hostname; cat /root/data',
+          {
+            timeoutMs: 60_000,
+          },
+        );
+      await daemon.ok(['copy', 'machine/good', 'twin', '--start'], { timeoutMs: 300_000 });
+      await eventually(
+        'the copy has its keys',
+        async () =>
+          (
+            await daemon.cli(
+              ['exec', 'twin', '--', 'sh', '-c', 'ls /var/lib/mullion/host-keys-$(cat /etc/machine-id)'],
+              {
+                timeoutMs: 60_000,
+              },
+            )
+          ).code === 0,
+        300_000,
+      );
+      const [machine, twin] = [(await own('machine')).split('\n'), (await own('twin')).split('\n')];
+      assert.deepEqual([machine[3], twin[3]], ['bad', 'good']);
+      for (const index of [0, 1, 2]) assert.notEqual(machine[index], twin[index]);
+      await daemon.ok(['delete', 'twin', '--force'], { timeoutMs: 60_000 });
+    });
+
     await daemon.check(t, 'after deleting both, the host is as before', async () => {
       await daemon.ok(['delete', 'machine', 'beside', '--force'], { timeoutMs: 120_000 });
       const { processes: _processes, ...left } = leftBehind(before, await daemon.inventory());

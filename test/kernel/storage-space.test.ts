@@ -1,0 +1,64 @@
+import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { kernelKnows } from '../../src/host/file-systems.ts';
+import { MS, mount, unmount } from '../../src/host/mounts.ts';
+import { BtrfsPool } from '../../src/storage/btrfs/btrfs-pool.ts';
+import { LoopGround } from '../../src/storage/btrfs/loop-ground.ts';
+import { fill } from '../conformance/volumes.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+
+const MIB = 1024 ** 2;
+
+const missing = (await kernelKnows('btrfs'))
+  ? spawnSync('mkfs.btrfs', ['--version']).status === 0
+    ? undefined
+    : 'mkfs.btrfs is not installed'
+  : 'this kernel has no btrfs';
+
+test('a pool whose own file has no room to grow refuses what is new, and loses nothing that was on the disk', async (t) => {
+  if (missing !== undefined) return t.skip(missing);
+  using scratch = scratchDirectory('below');
+  const below = join(scratch.path, 'below');
+  mkdirSync(below);
+  mount('tmpfs', below, 'tmpfs', MS.nosuid, `size=${640 * MIB}`);
+  try {
+    const make = (): BtrfsPool =>
+      new BtrfsPool(
+        new LoopGround(join(below, 'pool.btrfs'), join(below, 'pool'), 512 * MIB),
+        'test',
+        join(scratch.path, 'lock'),
+      );
+    const pool = make();
+    await pool.open();
+    await pool.createVolume('v1', 400 * MIB);
+    const kept = Buffer.alloc(20 * MIB, 7);
+    writeFileSync(join(pool.volumePath('v1'), 'kept'), kept, { flush: true });
+    await pool.createSnapshot('v1', 's1');
+    // Somebody else takes the room that the pool was promised.
+    fill(join(below, 'other'), 1024 * MIB);
+    const full = { code: 'insufficient_disk' };
+    await assert.rejects(pool.createVolume('v2', 16 * MIB), full);
+    await assert.rejects(pool.createSnapshot('v1', 's2'), full);
+    await assert.rejects(pool.cloneVolume({ volume: 'v1' }, 'v2', 16 * MIB), full);
+    await assert.rejects(pool.stageImage('i1'), full);
+    assert.match((await pool.info()).warnings.join(), /may still take/);
+    const { error } = fill(join(pool.volumePath('v1'), 'more'), 300 * MIB);
+    assert.ok(error !== undefined, 'a writer is told');
+    await pool.close();
+    rmSync(join(below, 'other'));
+    const later = make();
+    await later.open();
+    assert.ok(readFileSync(join(later.volumePath('v1'), 'kept')).equals(kept));
+    assert.ok(readFileSync(join(later.snapshotPath('v1', 's1'), 'kept')).equals(kept));
+    await later.restoreSnapshot('v1', 's1');
+    await later.check(() => undefined, new AbortController().signal);
+    await later.createVolume('v2', 16 * MIB);
+    await later.close();
+  } finally {
+    unmount(join(below, 'pool'));
+    unmount(below);
+  }
+});
