@@ -45,7 +45,7 @@ export const ROOM_RULES: readonly RoomRule[] = [
     builtins: 'any',
   },
   { path: 'src/client', may: ['src/contract'], packages: ['ws', 'zod'], builtins: 'any' },
-  { path: 'src/cli', may: ['src/contract', 'src/client'], packages: ['zod'], builtins: 'any' },
+  { path: 'src/cli', may: ['src/contract', 'src/client'], packages: ['yaml', 'zod'], builtins: 'any' },
   // Setting a machine up comes before there is a daemon to ask: this part of the CLI works on the host itself.
   {
     path: 'src/cli/quickstart',

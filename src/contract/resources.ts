@@ -1,4 +1,5 @@
 import * as z from 'zod';
+import { ImageSetupSchema, PackageNameSchema, SuiteSchema } from './image-recipe.ts';
 import { ImageNameSchema, NetworkNameSchema, ProjectNameSchema } from './names.ts';
 import { BytesSchema, SizeSchema } from './sizes.ts';
 
@@ -44,15 +45,13 @@ export const ImageSchema = z.object({
 });
 export type Image = z.infer<typeof ImageSchema>;
 
-const PackageNameSchema = z.string().regex(/^[a-z0-9][a-z0-9+.-]{1,127}$/, 'must be a Debian package name');
-
 export const BuildImageRequestSchema = z.strictObject({
   name: ImageNameSchema,
-  suite: z
-    .enum(['bookworm', 'trixie'])
-    .optional()
-    .describe('Debian release; taken from the name debian/12 or debian/13 when absent'),
+  suite: SuiteSchema.optional().describe(
+    'Debian release; taken from the name debian/12 or debian/13 when absent',
+  ),
   include: z.array(PackageNameSchema).max(500).default([]).describe('packages to add'),
+  setup: ImageSetupSchema.optional().describe('what is done after the packages are installed'),
 });
 export type BuildImageRequest = z.infer<typeof BuildImageRequestSchema>;
 

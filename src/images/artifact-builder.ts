@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { MullionError } from '../contract/errors.ts';
 import { spaceOf } from '../host/file-systems.ts';
+import type { Jails } from '../host/jail/jails.ts';
 import { hasProgram } from '../host/programs.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
 import { renderSources } from './apt-sources.ts';
@@ -38,9 +39,11 @@ const PROGRAMS = [
 export class ArtifactBuilder {
   readonly #cache: ArtifactCache;
   readonly #cacheDirectory: string;
+  readonly #jails: Jails;
   readonly #aptFolder: string | undefined;
 
-  constructor(cache: ArtifactCache, cacheDirectory: string, aptFolder?: string) {
+  constructor(cache: ArtifactCache, cacheDirectory: string, jails: Jails, aptFolder?: string) {
+    this.#jails = jails;
     this.#cache = cache;
     this.#cacheDirectory = cacheDirectory;
     this.#aptFolder = aptFolder;
@@ -93,7 +96,7 @@ export class ArtifactBuilder {
     const staging = await this.#cache.stage(plan.key);
     try {
       await this.#download(plan, staging, onProgress, signal);
-      const artifact = await buildArtifact(plan, staging, onProgress, signal);
+      const artifact = await buildArtifact(plan, staging, this.#jails, onProgress, signal);
       await this.#cache.keep(artifact);
       return artifact;
     } catch (failure) {

@@ -1,5 +1,6 @@
 import { link, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Jails } from '../host/jail/jails.ts';
 import { run } from '../host/run.ts';
 import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
 import { bootstrap } from './bootstrap.ts';
@@ -13,6 +14,7 @@ import { installKernel } from './kernel.ts';
 import { bootFiles, type PackageArchive, type Resolution } from './package-archive.ts';
 import type { Recipe } from './recipe.ts';
 import { customize } from './rootfs.ts';
+import { applySetup } from './setup.ts';
 
 export interface BuildPlan {
   readonly key: string;
@@ -45,6 +47,7 @@ export async function takePackages(archive: PackageArchive, plan: BuildPlan, sta
 export async function buildArtifact(
   plan: BuildPlan,
   staging: string,
+  jails: Jails,
   onProgress: (progress: ImageProgress) => void,
   signal: AbortSignal,
 ): Promise<Artifact> {
@@ -66,6 +69,8 @@ export async function buildArtifact(
   try {
     onProgress({ step: 'kernel and initial file system' });
     await customize(root, plan.files, signal);
+    const { setup } = plan.recipe;
+    if (setup !== undefined) await applySetup(jails, root, join(staging, 'setup'), setup, onProgress, signal);
     const debs = join(staging, 'boot-debs');
     const { kernel: kernelDeb, busybox: busyboxDeb } = bootFiles(plan.resolution);
     const kernel = await installKernel(

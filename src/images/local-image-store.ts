@@ -73,7 +73,7 @@ export class LocalImageStore implements ImageStore {
     this.#jails = jails;
     this.#limits = { ...IMPORT_LIMITS, ...limits };
     this.#cache = new ArtifactCache(cacheDirectory);
-    this.#builder = new ArtifactBuilder(this.#cache, cacheDirectory, aptFolder);
+    this.#builder = new ArtifactBuilder(this.#cache, cacheDirectory, jails, aptFolder);
     this.#shelf = new ImageShelf(pool, logger);
     this.#derived = new DerivedParts(pool, jails, logger);
   }

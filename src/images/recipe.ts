@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { MullionError } from '../contract/errors.ts';
+import type { ImageSetup } from '../contract/image-recipe.ts';
 import type { BuildImageRequest } from '../contract/resources.ts';
 
 export type Suite = NonNullable<BuildImageRequest['suite']>;
@@ -10,6 +11,8 @@ export interface Recipe {
   readonly architecture: string;
   readonly packages: readonly string[];
   readonly kernelPackage: string;
+  /** Absent where nothing is to be done. */
+  readonly setup?: ImageSetup;
 }
 
 const SUITE_OF_NAME: Readonly<Record<string, Suite>> = { 'debian/12': 'bookworm', 'debian/13': 'trixie' };
@@ -53,7 +56,15 @@ export function recipeOf(request: BuildImageRequest, architecture: string): Reci
     );
   }
   const packages = [...new Set([...Object.keys(PACKAGES), ...request.include])].sort();
-  return { suite, architecture, packages, kernelPackage: `linux-image-cloud-${architecture}` };
+  const { setup } = request;
+  const idle = setup === undefined || Object.values(setup).every((list) => list.length === 0);
+  return {
+    suite,
+    architecture,
+    packages,
+    kernelPackage: `linux-image-cloud-${architecture}`,
+    ...(idle ? {} : { setup }),
+  };
 }
 
 /** A digest of anything that has one JSON form, as 64 hexadecimal digits. */

@@ -7,6 +7,8 @@ export interface JailMount {
   readonly access: 'read' | 'write';
   /** Ids on disk stay 0 and up while the jail's own are others; without it the jail meets files of nobody. */
   readonly mapped?: boolean | undefined;
+  /** True: programs in it may run. */
+  readonly runs?: boolean | undefined;
 }
 
 /** One program that reads hostile data. */
@@ -17,6 +19,8 @@ export interface JailSpec {
   readonly env?: Readonly<Record<string, string>> | undefined;
   /** Capabilities, which count for the jail's own ids alone; none when absent. */
   readonly capabilities?: readonly string[] | undefined;
+  /** A mounted root file system that is entered by chroot: it gets /proc and a few devices that hold nothing. */
+  readonly system?: string | undefined;
   /** True: the host's network. */
   readonly network?: boolean | undefined;
   /** Bytes of memory; page cache that can be dropped is no obstacle. */
@@ -122,15 +126,17 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
         destination: '/dev',
         options: ['nosuid', 'noexec', 'mode=755', 'size=64k'],
       },
-      ...spec.mounts.map(({ source, target, access, mapped }) =>
+      ...spec.mounts.map(({ source, target, access, mapped, runs }) =>
         bind(
           source,
           target,
           access === 'read' ? 'ro' : 'rw',
-          ...['nosuid', 'nodev', 'noexec'],
+          ...['nosuid', 'nodev'],
+          ...(runs === true ? [] : ['noexec']),
           ...(mapped === false ? [] : ['idmap']),
         ),
       ),
+      ...(spec.system === undefined ? [] : systemMounts(spec.system)),
     ],
     linux: {
       namespaces: [...namespaces, ...(spec.network === true ? [] : ['network' as const])].map((type) => ({
@@ -154,6 +160,14 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
     },
   };
 }
+
+const DEVICES = ['null', 'zero', 'full', 'random', 'urandom'];
+const systemMounts = (root: string): OciMount[] => [
+  { type: 'proc', source: 'proc', destination: `${root}/proc`, options: ['nosuid', 'noexec', 'nodev'] },
+  { type: 'tmpfs', source: 'tmpfs', destination: `${root}/dev`, options: ['nosuid', 'mode=755', 'size=64k'] },
+  ...DEVICES.map((name) => bind(`/dev/${name}`, `${root}/dev/${name}`, 'rw', 'nosuid', 'noexec')),
+  { type: 'tmpfs', source: 'tmpfs', destination: `${root}/run`, options: ['nosuid', 'nodev', 'mode=755'] },
+];
 
 const bind = (source: string, destination: string, ...options: string[]): OciMount => ({
   type: 'bind',
