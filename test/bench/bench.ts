@@ -8,6 +8,7 @@ import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { osRelease } from '../../src/host/facts.ts';
 import { ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
+import { BACKUP_AIMS, backupSection } from './backups.ts';
 import { COPY_AIMS, copySection } from './copies.ts';
 import { launches } from './launches.ts';
 import { measure, type Subject } from './measure.ts';
@@ -34,6 +35,7 @@ const AIMS: readonly Comparison[] = [
   },
   { what: 'daemon resident with 1,000 VPSs', of: 'daemon, resident, 1,000 VPSs', atMost: 100 },
   ...COPY_AIMS,
+  ...BACKUP_AIMS,
 ];
 
 async function launchSection(): Promise<Section> {
@@ -79,6 +81,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['launches', launchSection],
   ['own-work', ownWorkSection],
   ['copies', () => copySection(ROUNDS)],
+  ['backups', () => backupSection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */
 process.env.MULLION_BENCH_SECTIONS ??= process.argv.slice(2).join(' ');

@@ -26,15 +26,9 @@ import {
   streamRestic,
   writeSparse,
 } from './command.ts';
-import {
-  readProgress,
-  readSnapshots,
-  readSnapshotTree,
-  readTree,
-  type TreeNode,
-  viewNode,
-} from './documents.ts';
+import { readProgress, readSnapshots, type TreeNode, viewNode } from './documents.ts';
 import { type Invocation, renderInvocation, tagsOf } from './render.ts';
+import { TreeReader } from './tree-reader.ts';
 
 /** Times in milliseconds; absent: as `command.ts` has them. */
 export interface Patience {
@@ -54,8 +48,6 @@ export interface ResticOptions {
 
 /** Written by every snapshot, so that no host's name matters to restic's own grouping. */
 const HOST = 'mullion';
-/** Trees that are not asked for again: each question costs the time of deriving the key. */
-const REMEMBERED = 64;
 
 type Work = Pick<CommandOptions, 'verb' | 'cwd' | 'signal' | 'onLine'>;
 
@@ -65,9 +57,9 @@ export class ResticBackend implements BackupBackend {
   readonly #secrets: SecretFiles;
   readonly #cache: string;
   readonly #patience: Patience;
-  /** Named by what they hold, so they never change. */
-  readonly #trees = new Map<string, TreeNode[]>();
-  readonly #roots = new Map<string, string>();
+  readonly #trees = new TreeReader(
+    async (place, args, signal) => (await this.#reading(place, { verb: 'cat', signal }, args)).stdout,
+  );
 
   constructor({ secretsDirectory, cacheDirectory, patience = {} }: ResticOptions) {
     this.#secrets = new SecretFiles(secretsDirectory);
@@ -152,7 +144,7 @@ export class ResticBackend implements BackupBackend {
 
   async restore(place: RepositoryPlace, id: string, request: RestoreRequest): Promise<void> {
     const { target, except = [], verify = false, signal } = request;
-    const top = await this.#nodes(place, await this.#rootOf(place, id, signal), signal);
+    const top = await this.#trees.entries(place, id, '', signal);
     const wanted = top.filter(({ name }) => !except.includes(name));
     if (wanted.some(({ name }) => name.includes('/') || name === '..' || name === '.')) {
       throw new MullionError('backup_damaged', `The backup ${id.slice(0, 12)} holds names that cannot be.`);
@@ -180,13 +172,12 @@ export class ResticBackend implements BackupBackend {
     path: string,
     signal: AbortSignal,
   ): Promise<SavedNode | undefined> {
-    const node = await this.#walk(place, id, path, signal);
+    const node = await this.#trees.walk(place, id, path, signal);
     return node === undefined ? undefined : viewNode(node);
   }
 
   async entries(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<SavedNode[]> {
-    const { subtree } = (await this.#walk(place, id, path, signal)) ?? {};
-    return typeof subtree === 'string' ? (await this.#nodes(place, subtree, signal)).map(viewNode) : [];
+    return (await this.#trees.entries(place, id, path, signal)).map(viewNode);
   }
 
   async read(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<Readable> {
@@ -221,43 +212,6 @@ export class ResticBackend implements BackupBackend {
       'backup_damaged',
       `${name} of the backup has ${written} bytes instead of ${size}.`,
     );
-  }
-
-  /** The node at a path, one tree after another. */
-  async #walk(
-    place: RepositoryPlace,
-    id: string,
-    path: string,
-    signal: AbortSignal,
-  ): Promise<TreeNode | undefined> {
-    let node: TreeNode = { name: '', type: 'dir', subtree: await this.#rootOf(place, id, signal) };
-    for (const part of path.split('/').filter((name) => name !== '')) {
-      if (typeof node.subtree !== 'string') return undefined;
-      const next = (await this.#nodes(place, node.subtree, signal)).find(({ name }) => name === part);
-      if (next === undefined) return undefined;
-      node = next;
-    }
-    return node;
-  }
-
-  async #rootOf(place: RepositoryPlace, id: string, signal: AbortSignal): Promise<string> {
-    const key = `${place.id}/${id}`;
-    const known = this.#roots.get(key);
-    if (known !== undefined) return known;
-    const { stdout } = await this.#reading(place, { verb: 'cat', signal }, ['cat', 'snapshot', id]);
-    const tree = readSnapshotTree(stdout);
-    remember(this.#roots, key, tree);
-    return tree;
-  }
-
-  async #nodes(place: RepositoryPlace, tree: string, signal: AbortSignal): Promise<TreeNode[]> {
-    const key = `${place.id}/${tree}`;
-    const known = this.#trees.get(key);
-    if (known !== undefined) return known;
-    const { stdout } = await this.#reading(place, { verb: 'cat', signal }, ['cat', 'blob', tree]);
-    const nodes = readTree(stdout);
-    remember(this.#trees, key, nodes);
-    return nodes;
   }
 
   /** What only looks needs no lock of its own: a lock would have to be written. */
@@ -311,10 +265,3 @@ export class ResticBackend implements BackupBackend {
 
 /** For restic's patterns, which are those of Go's filepath.Match. */
 const escaped = (name: string): string => name.replace(/[\\*?[\]]/g, '\\$&');
-
-/** Keeps the newest few. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.set(key, value);
-  const [oldest] = map.keys();
-  if (map.size > REMEMBERED && oldest !== undefined) map.delete(oldest);
-}
