@@ -23,6 +23,9 @@ export const FeaturesSchema = z.object({
   fractionalCpus: z.boolean(),
   severalCpus: z.boolean().describe('the guest can have more than one processor'),
   ownKernel: z.boolean(),
+  resourcesApart: z
+    .boolean()
+    .describe("its memory and processors are a hypervisor's, of which this system sees only its own part"),
   environment: z.boolean().describe('--env reaches the first process'),
 });
 export type Features = z.infer<typeof FeaturesSchema>;

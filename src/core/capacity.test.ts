@@ -27,6 +27,7 @@ const FEATURES: Features = {
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: false,
+  resourcesApart: false,
   environment: true,
 };
 const HOST = { cpus: 2, memoryTotal: 8 * GIB, memoryAvailable: 4 * GIB };
@@ -54,6 +55,15 @@ describe('capacity', () => {
     refuses('not_supported', () => requireCpus(demand({ cpus: 0.5 }, { fractionalCpus: false }), HOST));
     refuses('not_supported', () => requireCpus(demand({ cpus: 2 }, { severalCpus: false }), HOST));
     requireCpus(demand({ cpus: 1 }, { severalCpus: false }), HOST);
+  });
+
+  test('what a hypervisor has is not bounded by what this system sees', () => {
+    const apart = demand({ cpus: 16, memory: 64 * GIB }, { ownKernel: true, resourcesApart: true });
+    requireCpus(apart, HOST);
+    requireMemory(apart, HOST, NONE);
+    refuses('not_supported', () =>
+      requireCpus(demand({ cpus: 0.5 }, { resourcesApart: true, fractionalCpus: false }), HOST),
+    );
   });
 
   test('with a shared kernel only the total bounds memory', () => {

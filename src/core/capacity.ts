@@ -36,10 +36,10 @@ const DISK_SLACK = 64 * MIB;
 export const volumeLimit = (disk: number, givesDisk: boolean): number =>
   givesDisk ? DISK_FACTOR * disk + DISK_SLACK : disk;
 
-/** @throws insufficient_cpus, not_supported */
+/** What a hypervisor has is its driver's to ask for. @throws insufficient_cpus, not_supported */
 export function requireCpus(demand: Demand, host: HostCapacity): void {
   const { cpus } = demand.limits;
-  if (cpus > host.cpus) {
+  if (cpus > host.cpus && !demand.features.resourcesApart) {
     throw new MullionError('insufficient_cpus', `${cpus} cpus were asked for; the host has ${host.cpus}.`, {
       remedy: `Ask for at most ${host.cpus} cpus`,
       details: { asked: cpus, available: host.cpus },
@@ -65,6 +65,7 @@ export function requireCpus(demand: Demand, host: HostCapacity): void {
  * @throws insufficient_memory
  */
 export function requireMemory(demand: Demand, host: HostCapacity, committed: Commitments): void {
+  if (demand.features.resourcesApart) return;
   const asked = demand.limits.memory;
   const refuse = (available: number, why: string): never => {
     const most = Math.max(0, available);

@@ -66,6 +66,7 @@ export type Link =
 
 /** What a driver needs to find its machine again after a daemon restart: small, JSON, persisted by the engine. */
 export interface Handle {
+  /** Of the machine's first process; where it has none, a number that tells it from the host's other machines. */
   readonly pid: number;
   /** Start time of `pid` in clock ticks since boot (proc(5), stat field 22): tells a reused pid. */
   readonly pidStart: number;

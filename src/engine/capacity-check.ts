@@ -36,7 +36,8 @@ export function commitments(context: Context, except: string | undefined): Commi
     if (record.id === except || !RUNS.has(record.state)) continue;
     if (record.state === 'creating' && record.goal !== 'running') continue;
     const driver = context.deps.drivers.get(record.technique);
-    if (driver?.features(record.technique).ownKernel !== true) continue;
+    const features = driver?.features(record.technique);
+    if (features?.ownKernel !== true || features.resourcesApart) continue;
     ownKernelMemory += record.limits.memory;
     if (record.health === 'starting' || record.state === 'starting' || record.state === 'creating') {
       startingMemory += record.limits.memory;

@@ -98,11 +98,13 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
   describe(`driver ${name}`, () => {
     let fixture: DriverFixture | undefined;
     let unfit: string | undefined;
+    let shared: (Prepared & { readonly machine: Machine }) | undefined;
     before(async () => {
       unfit = await factory.unfit();
       if (unfit === undefined) fixture = await factory.open();
     });
     after(async () => {
+      if (shared !== undefined) await fixture?.driver.remove(shared.machine, undefined);
       await fixture?.close();
     });
 
@@ -131,14 +133,41 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       const { handle, link }: Prepared = await on.driver.prepare(machine);
       return { machine, handle, link };
     };
-    const running = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
+    const started = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
       const made = await prepared(t, on, overrides);
       await on.driver.start(made.machine, made.handle);
+      return made;
+    };
+    const running = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
+      const made = await started(t, on, overrides);
       const health = on.driver.health;
       if (health !== undefined) {
         await until('the guest is ready', () => health.isReady(made.machine, made.handle), on.patience.ready);
       }
       return made;
+    };
+    /** A running machine for the steps that leave it as they found it: a start takes some guests long. */
+    const common = async (on: DriverFixture) => {
+      if (shared !== undefined) {
+        const { machine, handle } = shared;
+        const isWell = async (): Promise<boolean> =>
+          (await on.driver.recover(machine, handle)) === 'running' &&
+          ((await on.driver.health?.isReady(machine, handle)) ?? true);
+        if (await isWell()) return shared;
+        await on.driver.remove(machine, undefined);
+        shared = undefined;
+      }
+      const machine = await on.machine();
+      shared = { machine, handle: { pid: 0, pidStart: 0, data: {} }, link: { kind: 'none' } };
+      await on.driver.populate(machine);
+      shared = { machine, ...(await on.driver.prepare(machine)) };
+      const { handle } = shared;
+      await on.driver.start(machine, handle);
+      const health = on.driver.health;
+      if (health !== undefined) {
+        await until('the guest is ready', () => health.isReady(machine, handle), on.patience.ready);
+      }
+      return shared;
     };
     const execIn = async (
       on: DriverFixture,
@@ -213,7 +242,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('keeps its handle through JSON, and a new daemon finds the machine with it', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       const kept: Prepared['handle'] = JSON.parse(JSON.stringify(handle));
       const later = on.reopen();
       assert.equal(await later.recover(machine, kept), 'running');
@@ -223,7 +252,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('does not take another process for its machine when the pid was used again', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       await on.driver.remove(machine, handle);
       const reused = { ...handle, pid: process.pid };
       assert.equal(await on.driver.recover(machine, reused), 'gone');
@@ -247,13 +276,13 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('starts twice without harm', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       await on.driver.start(machine, handle);
       assert.equal(await on.driver.recover(machine, handle), 'running');
     });
 
     step('removes everything, and once more, with and without a handle', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       await on.driver.remove(machine, handle);
       await on.driver.remove(machine, handle);
       await on.driver.remove(machine, undefined);
@@ -284,7 +313,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('tells once when a machine has ended', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       let told = 0;
       const stop = on.driver.onExit(machine, handle, () => {
         told += 1;
@@ -339,7 +368,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     }
 
     step('does not tell a listener that has stopped listening', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       let told = 0;
       on.driver.onExit(machine, handle, () => {
         told += 1;
@@ -354,7 +383,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('tells at once of a machine that has ended before', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       await on.driver.remove(machine, handle);
       let told = 0;
       on.driver.onExit(machine, handle, () => {
@@ -371,28 +400,28 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
     });
 
-    step('reports what a guest uses', [], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+    step('reports what a guest uses', [], async (_t, on) => {
+      const { machine, handle } = await common(on);
       const usage = await on.driver.usage(machine, handle);
       assert.ok((usage.processes ?? 0) >= 1);
       assert.ok(usage.memory > 0);
       assert.ok(usage.cpuSeconds >= 0);
     });
 
-    step('runs a command and gives its exit code and both streams', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('runs a command and gives its exit code and both streams', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const result = await execIn(on, made, ['sh', '-c', 'echo out; echo err >&2; exit 7']);
       assert.deepEqual(result, { code: 7, stdout: 'out\n', stderr: 'err\n' });
       assert.equal((await execIn(on, made, ['echo', '$HOME;', "it's", ''])).stdout, "$HOME; it's \n");
     });
 
-    step('says 127 for a program that does not exist', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('says 127 for a program that does not exist', ['exec'], async (_t, on) => {
+      const made = await common(on);
       assert.equal((await execIn(on, made, ['no-such-program'])).code, 127);
     });
 
-    step('passes binary input and output of a megabyte unchanged', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('passes binary input and output of a megabyte unchanged', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
       const content = Buffer.alloc(1024 * 1024, Buffer.from([...Array(251).keys()]));
@@ -408,8 +437,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.ok(echoed.equals(content));
     });
 
-    step('gives a command its environment, folder and user', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('gives a command its environment, folder and user', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const environment = await execIn(on, made, ['env'], { env: { GREETING: 'hello world' } });
       assert.match(environment.stdout, /^GREETING=hello world$/m);
       assert.match(environment.stdout, /^PATH=/m);
@@ -418,8 +447,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal((await execIn(on, made, ['id', '-u'], { user: '1234' })).stdout, '1234\n');
     });
 
-    step('refuses a user that the guest does not know', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('refuses a user that the guest does not know', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
       await assert.rejects(
@@ -428,8 +457,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       );
     });
 
-    step('sends a signal to a command and reports it as 128 and its number', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('sends a signal to a command and reports it as 128 and its number', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
       const script = 'echo ready; exec sleep 60';
@@ -447,8 +476,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await Promise.allSettled([output, errors]);
     });
 
-    step('runs several commands at once', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('runs several commands at once', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const numbers = [1, 2, 3, 4, 5];
       const results = await Promise.all(numbers.map((n) => execIn(on, made, ['echo', String(n)])));
       assert.deepEqual(
@@ -457,8 +486,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       );
     });
 
-    step('closes a command without leaving it behind', ['exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('closes a command without leaving it behind', ['exec'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
       const session = await ability.exec(made.machine, made.handle, request(['sleep', '61']));
@@ -471,8 +500,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.deepEqual(after, { code: 0, stdout: 'well\n', stderr: '' });
     });
 
-    step('gives a command a terminal of the asked size', ['exec', 'tty'], async (t, on) => {
-      const made = await running(t, on);
+    step('gives a command a terminal of the asked size', ['exec', 'tty'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.exec;
       assert.ok(ability !== undefined);
       const rounds = 40;
@@ -533,8 +562,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.match((await readAll(still)).toString(), /shown-on-console/);
     });
 
-    step('attaches several consoles at once and detaches one alone', ['console', 'exec'], async (t, on) => {
-      const made = await running(t, on);
+    step('attaches several consoles at once and detaches one alone', ['console', 'exec'], async (_t, on) => {
+      const made = await common(on);
       const ability = on.driver.console;
       assert.ok(ability !== undefined);
       const shown = ['', ''];
@@ -587,8 +616,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       },
     );
 
-    step('pushes, lists and pulls a file of any bytes', ['files'], async (t, on) => {
-      const made = await running(t, on);
+    step('pushes, lists and pulls a file of any bytes', ['files'], async (_t, on) => {
+      const made = await common(on);
       const files = on.driver.files;
       assert.ok(files !== undefined);
       const content = Buffer.alloc(300_000, Buffer.from([0, 10, 13, 255, 39, 92, 128, 4]));
@@ -606,8 +635,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal((await readAll(await files.pull(made.machine, made.handle, '/root/a file'))).length, 0);
     });
 
-    step('names the missing file, and refuses a folder in the place of a file', ['files'], async (t, on) => {
-      const made = await running(t, on);
+    step('names the missing file, and refuses a folder in the place of a file', ['files'], async (_t, on) => {
+      const made = await common(on);
       const files = on.driver.files;
       assert.ok(files !== undefined);
       const { machine, handle } = made;
@@ -624,8 +653,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       );
     });
 
-    step('pauses and resumes, each twice', ['pause'], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+    step('pauses and resumes, each twice', ['pause'], async (_t, on) => {
+      const { machine, handle } = await common(on);
       const ability = on.driver.pause;
       assert.ok(ability !== undefined);
       await ability.pause(machine, handle);
@@ -637,14 +666,14 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     });
 
     step('removes a paused machine', ['pause'], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+      const { machine, handle } = await started(t, on);
       await on.driver.pause?.pause(machine, handle);
       await within(20_000, 'the removal', on.driver.remove(machine, handle));
       assert.equal(await on.driver.recover(machine, handle), 'gone');
     });
 
-    step('changes the limits of a running guest', ['liveMemory'], async (t, on) => {
-      const { machine, handle } = await running(t, on);
+    step('changes the limits of a running guest', ['liveMemory'], async (_t, on) => {
+      const { machine, handle } = await common(on);
       const { limits } = machine;
       await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: limits.memory * 2 });
       await on.driver.limits?.setLimits(machine, handle, limits);

@@ -5,7 +5,7 @@ import { openXenFixture } from '../support/xen-fixture.ts';
 
 driverConformance('xen', {
   unfit: async () => {
-    const probe = new XenDriver({ domainPrefix: '', runDirectories: '', probeCache: '', maximumCpus: 1 });
+    const probe = new XenDriver({ domainPrefix: '', runDirectories: '', probeCache: '' });
     const { state, reason, evidence } = await probe.probe('para');
     if (state !== 'healthy') return `${reason} (${evidence.join('; ')})`;
     return (await smallGuest()) === undefined ? NO_IMAGE : undefined;

@@ -17,7 +17,6 @@ export function openXenFixture(image: ImageFiles): DriverFixture {
       domainPrefix: PREFIX,
       runDirectories: join(scratch.path, 'run'),
       probeCache: join(scratch.path, 'probe.json'),
-      maximumCpus: 2,
     });
   const drivers = [make()];
   const driver = drivers[0] ?? make();

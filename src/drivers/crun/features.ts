@@ -15,5 +15,6 @@ export const FEATURES: Features = {
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: false,
+  resourcesApart: false,
   environment: true,
 };

@@ -186,6 +186,7 @@ function features(technique: Technique): Features {
     fractionalCpus: shared,
     severalCpus: true,
     ownKernel: !shared,
+    resourcesApart: false,
     environment: true,
   };
 }

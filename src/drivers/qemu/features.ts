@@ -17,5 +17,6 @@ export const FEATURES: Features = {
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: true,
+  resourcesApart: false,
   environment: false,
 };

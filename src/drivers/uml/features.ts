@@ -18,5 +18,6 @@ export const FEATURES: Features = {
   fractionalCpus: true,
   severalCpus: false,
   ownKernel: true,
+  resourcesApart: false,
   environment: false,
 };

@@ -70,11 +70,11 @@ export async function openChannel(
       }
       return openRing({ domain, reference, port });
     } catch (cause) {
-      if (performance.now() > deadline || reference === undefined) {
+      if (performance.now() > deadline) {
         if (cause instanceof MullionError) throw cause;
         throw new MullionError('guest_unresponsive', "The guest's channel cannot be opened.", { cause });
       }
-      await sleep(50);
+      await sleep(100);
     }
   }
 }

@@ -31,11 +31,15 @@ export class DomainRun {
 
   /** Takes the console, if it is not taken yet: from then on the log is written. */
   console(): Promise<ConsoleTerminal> {
-    this.#terminal ??= this.#openConsole().catch((failure: unknown) => {
-      this.#terminal = undefined;
-      throw failure;
-    });
-    return this.#terminal;
+    const forget = (): void => {
+      if (this.#terminal === opening) this.#terminal = undefined;
+    };
+    const opening = this.#terminal ?? this.#openConsole();
+    if (this.#terminal === undefined) {
+      this.#terminal = opening;
+      opening.then(({ ended }) => ended.then(forget), forget);
+    }
+    return opening;
   }
 
   /** Whether the guest's agent answers now. One question is under way at a time; an older one is not waited for. */

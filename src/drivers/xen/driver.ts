@@ -6,7 +6,6 @@ import type { ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
 import { cacheDirectory, DOMAIN_PREFIX, type Naming, vpsRunDirectory } from '../../core/naming.ts';
-import { hostFacts } from '../../host/facts.ts';
 import { isControlDomain, xenFacts } from '../../host/xen/facts.ts';
 import { readLog } from '../console/console-log.ts';
 import type {
@@ -59,7 +58,6 @@ export interface XenOptions {
   readonly runDirectories: string;
   /** File in which the probe's verdict is kept. */
   readonly probeCache: string;
-  readonly maximumCpus: number;
 }
 
 /** As the daemon makes it. */
@@ -68,7 +66,6 @@ export function createXenDriver({ naming }: { readonly naming: Naming }): XenDri
     domainPrefix: DOMAIN_PREFIX(naming),
     runDirectories: dirname(vpsRunDirectory(naming, 'any')),
     probeCache: join(cacheDirectory(naming), 'xen-probe.json'),
-    maximumCpus: hostFacts().cpus,
   });
 }
 
@@ -106,12 +103,7 @@ export class XenDriver implements Driver {
     await this.remove(machine, undefined);
     try {
       const store = await this.#store.use();
-      const { uuid, domain } = await makeDomain(
-        machine,
-        this.#nameOf(machine),
-        store,
-        this.#options.maximumCpus,
-      );
+      const { uuid, domain } = await makeDomain(machine, this.#nameOf(machine), store);
       const run = this.#attach(machine, uuid, domain);
       await run.console();
       const nic = machine.nics[0];
@@ -251,9 +243,11 @@ export class XenDriver implements Driver {
     setLimits: async (machine, handle, limits) => {
       const domain = await this.#require(handle);
       const { agent } = this.#attach(machine, domain.uuid, domain.id);
-      const most = await (await this.#store.use()).read(`/local/domain/${domain.id}/memory/static-max`);
+      const store = await this.#store.use();
+      const mostMemory = Number(await store.read(`/local/domain/${domain.id}/memory/static-max`)) * KIB;
+      const mostCpus = (await store.list(`/local/domain/${domain.id}/cpu`)).length;
       const find = (): Promise<Domain | undefined> => this.#find(handle);
-      await setLimits({ machine, domain, agent, limits, mostMemory: Number(most) * KIB, find });
+      await setLimits({ machine, domain, agent, limits, mostMemory, mostCpus, find });
     },
   };
 

@@ -26,16 +26,24 @@ export interface Change {
   readonly limits: Limits;
   /** Memory that it may have while it runs, in bytes. */
   readonly mostMemory: number;
+  /** Processors that it may have while it runs. */
+  readonly mostCpus: number;
   readonly find: () => Promise<Domain | undefined>;
 }
 
 /** @throws MullionError when the guest or the host does not give what was asked; earlier parts stay changed */
 export async function setLimits(change: Change): Promise<void> {
-  const { machine, domain, agent, limits } = change;
+  const { machine, domain, agent, limits, mostCpus } = change;
   const { scheduler, freeMemoryMib } = await hypervisorInfo();
   await setMemory(change, freeMemoryMib);
   const wanted = processors(limits.cpus);
   if (wanted !== domain.cpus) {
+    if (wanted > mostCpus) {
+      throw new MullionError('insufficient_cpus', `The VPS can have ${mostCpus} processors while it runs.`, {
+        remedy: 'Stop it, set cpus, and start it again',
+        details: { asked: wanted, available: mostCpus },
+      });
+    }
     await setDomainProcessors(domain.name, wanted);
     if (wanted > domain.cpus) await bringProcessorsOnline(agent, limits.cpus);
   }

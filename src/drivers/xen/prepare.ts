@@ -31,14 +31,9 @@ export interface MadeDomain {
 
 /**
  * Makes the domain of a machine, paused before its first instruction.
- * @throws MullionError `image_unfit` without a kernel, `insufficient_memory`, `start_failed` with xl's last words
+ * @throws MullionError `image_unfit` without a kernel, `insufficient_cpus`, `insufficient_memory`, `start_failed` with xl's last words
  */
-export async function makeDomain(
-  machine: Machine,
-  name: string,
-  store: XenStore,
-  maximumCpus: number,
-): Promise<MadeDomain> {
+export async function makeDomain(machine: Machine, name: string, store: XenStore): Promise<MadeDomain> {
   const { kernel } = machine.image;
   if (kernel === undefined) {
     throw new MullionError(
@@ -47,6 +42,7 @@ export async function makeDomain(
     );
   }
   const info = await hypervisorInfo();
+  requireCpus(machine.limits.cpus, info.cpus);
   requireMemory(mebibytes(machine.limits.memory) + OVERHEAD_MIB, info.freeMemoryMib);
   const paths = machinePaths(machine);
   await mkdir(paths.folder, { recursive: true, mode: 0o700 });
@@ -66,7 +62,7 @@ export async function makeDomain(
       vmlinuz: kernel.vmlinuz,
       initramfs: paths.initramfs,
       disk: loop.device,
-      maximumCpus,
+      hostCpus: info.cpus,
     };
     await writeFile(paths.configuration, renderConfiguration(machine, parts), { mode: 0o600 });
     await createDomain(paths.configuration, name);
@@ -85,6 +81,14 @@ export async function makeDomain(
 export async function letRun(machine: Machine, name: string): Promise<void> {
   await writeFile(machinePaths(machine).started, '', { mode: 0o600 });
   await unpauseDomain(name);
+}
+
+function requireCpus(asked: number, present: number): void {
+  if (asked <= present) return;
+  throw new MullionError('insufficient_cpus', `${asked} cpus were asked for; the host has ${present}.`, {
+    remedy: `Ask for at most ${present} cpus`,
+    details: { asked, available: present },
+  });
 }
 
 /** Memory of a Xen host is given to domains for good: domain 0's own figures tell nothing of it. */

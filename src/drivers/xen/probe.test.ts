@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { judge, type ProbeFacts } from './probe.ts';
 
-const info = { version: '4.17.5', scheduler: 'credit2', virtCaps: ['pv'], freeMemoryMib: 800 };
+const info = { version: '4.17.5', cpus: 2, scheduler: 'credit2', virtCaps: ['pv'], freeMemoryMib: 800 };
 const domain0 = { hypervisor: 'xen', capabilities: 'control_d' };
 const cases: [why: string, facts: ProbeFacts, state: string, remedy: RegExp][] = [
   [

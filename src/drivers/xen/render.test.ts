@@ -39,7 +39,7 @@ const parts = {
   vmlinuz: '/images/i/vmlinuz',
   initramfs: '/pool/v1/initramfs',
   disk: '/dev/loop7',
-  maximumCpus: 4,
+  hostCpus: 3,
 } as const;
 
 test('a machine becomes the configuration of a domain', () => {
@@ -54,7 +54,7 @@ cmdline = "console=hvc0 root=/dev/xvda rw quiet panic=10 net.ifnames=0 sysctl.ke
 memory = 512
 maxmem = 2048
 vcpus = 2
-maxvcpus = 4
+maxvcpus = 3
 cap = 150
 on_poweroff = "preserve"
 on_reboot = "preserve"
@@ -78,6 +78,7 @@ test('what xl says of the hypervisor decides how guests run', () => {
   );
   assert.deepEqual(info, {
     version: '4.17.5',
+    cpus: 2,
     scheduler: 'credit2',
     virtCaps: ['pv', 'hvm', 'hvm_directio', 'hap'],
     freeMemoryMib: 813,

@@ -9,6 +9,8 @@ export type GuestType = 'pv' | 'pvh';
 export const GUEST_DISK = '/dev/xvda';
 /** How far memory may grow while a guest runs; it pays for the room with a little memory of its own. */
 const MEMORY_GROWTH = 4;
+/** The same for processors: a guest starts them all, and then lays those aside that it does not have yet. */
+const CPU_GROWTH = 2;
 
 export interface ConfigurationParts {
   readonly type: GuestType;
@@ -18,7 +20,8 @@ export interface ConfigurationParts {
   readonly initramfs: string;
   /** The loop device of the disk. */
   readonly disk: string;
-  readonly maximumCpus: number;
+  /** Processors of the hypervisor. */
+  readonly hostCpus: number;
 }
 
 /** Parameters of the guest's kernel (Linux, Documentation/admin-guide/kernel-parameters). */
@@ -56,7 +59,7 @@ export function renderConfiguration(machine: Machine, parts: ConfigurationParts)
     `memory = ${mebibytes(limits.memory)}`,
     `maxmem = ${mebibytes(limits.memory * MEMORY_GROWTH)}`,
     `vcpus = ${cpus}`,
-    `maxvcpus = ${Math.max(cpus, parts.maximumCpus)}`,
+    `maxvcpus = ${Math.max(cpus, Math.min(parts.hostCpus, cpus * CPU_GROWTH))}`,
     `cap = ${cpuCap(limits.cpus)}`,
     ...['on_poweroff', 'on_reboot', 'on_crash', 'on_watchdog'].map((event) => `${event} = "preserve"`),
     `disk = [ ${text(`format=raw,vdev=xvda,access=rw,backendtype=phy,target=${parts.disk}`)} ]`,

@@ -4,6 +4,7 @@ import { run } from '../../host/run.ts';
 /** What `xl info` says. */
 export interface HypervisorInfo {
   readonly version: string;
+  readonly cpus: number;
   readonly scheduler: string;
   readonly virtCaps: readonly string[];
   readonly freeMemoryMib: number;
@@ -14,6 +15,7 @@ export function parseInfo(text: string): HypervisorInfo {
     new RegExp(`^${name}\\s*: *(.*)$`, 'm').exec(text)?.[1]?.trim() ?? '';
   return {
     version: field('xen_version'),
+    cpus: Number(field('nr_cpus')) || 1,
     scheduler: field('xen_scheduler'),
     virtCaps: field('virt_caps').split(/\s+/).filter(Boolean),
     freeMemoryMib: Number(field('free_memory')) || 0,
