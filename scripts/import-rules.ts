@@ -17,6 +17,7 @@ const SEAMS = [
   'src/network/network.ts',
   'src/store/store.ts',
   'src/images/image-store.ts',
+  'src/images/converter.ts',
   'src/backup/backup.ts',
 ] as const;
 const BASE = ['src/contract', 'src/core', 'src/host'] as const;

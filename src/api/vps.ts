@@ -11,6 +11,8 @@ export const vpsHandlers: PlainHandlers<PlainRoutesOf<'vps'>> = {
     waitFor(engine, await engine.vps.set(query.project, params.name, body), query.wait),
   'vps.delete': async (engine, { query, params }) =>
     waitFor(engine, await engine.vps.delete(query.project, params.name, { force: query.force }), query.wait),
+  'vps.convert': async (engine, { query, params, body }) =>
+    waitFor(engine, await engine.vps.convert(query.project, params.name, body), query.wait),
   'vps.copy': async (engine, { query, params, body }) =>
     waitFor(engine, await engine.vps.copy(query.project, params.name, body), query.wait),
   'vps.rename': async (engine, { query, params, body }) =>

@@ -20,6 +20,7 @@ export const COMMANDS = {
   logs: async () => (await import('./commands/logs.ts')).command,
   top: async () => (await import('./commands/top.ts')).command,
   rename: async () => (await import('./commands/rename.ts')).command,
+  convert: async () => (await import('./commands/convert.ts')).command,
   copy: async () => (await import('./commands/copy.ts')).command,
   'snapshot create': async () => (await import('./commands/snapshot-create.ts')).command,
   'snapshot list': async () => (await import('./commands/snapshot-list.ts')).command,
@@ -95,7 +96,7 @@ export const groupVerbs = (group: string): string[] => [
 export const CHAPTERS = [
   { title: 'Begin', members: ['quickstart', 'launch', 'list', 'info'] },
   { title: 'Change', members: ['start', 'stop', 'restart', 'pause', 'resume', 'set', 'rename', 'delete'] },
-  { title: 'Keep', members: ['snapshot', 'copy'] },
+  { title: 'Keep', members: ['snapshot', 'copy', 'convert'] },
   { title: 'Use', members: ['exec', 'console', 'logs', 'top', 'file', 'forward'] },
   { title: 'Resources', members: ['image', 'backup', 'network', 'project', 'pool'] },
   { title: 'Observe', members: ['task', 'events', 'techniques', 'doctor'] },

@@ -12,6 +12,7 @@ export const ENDPOINTS = {
   'vps.info': { method: 'GET', path: '/v1/vps/:name', transfer: 'json' },
   'vps.set': { method: 'PATCH', path: '/v1/vps/:name', transfer: 'json' },
   'vps.delete': { method: 'DELETE', path: '/v1/vps/:name', transfer: 'json' },
+  'vps.convert': { method: 'POST', path: '/v1/vps/:name/convert', transfer: 'json' },
   'vps.copy': { method: 'POST', path: '/v1/vps/:name/copy', transfer: 'json' },
   'vps.rename': { method: 'POST', path: '/v1/vps/:name/rename', transfer: 'json' },
   'vps.start': { method: 'POST', path: '/v1/vps/:name/start', transfer: 'json' },

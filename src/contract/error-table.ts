@@ -79,6 +79,11 @@ export const ERRORS = {
     'The image is damaged, not what it claims to be, or dangerous.',
     'Use an image from a source that you trust.',
   ),
+  conversion_refused: user(
+    409,
+    'The data has no equal in the form that the technique needs.',
+    'Choose another technique, or change what the message names.',
+  ),
   unauthenticated: refused(401, 'The request carries no valid credentials.', 'Send a valid bearer token.'),
   forbidden: refused(
     403,

@@ -167,6 +167,9 @@ export const VpsInfoSchema = VpsSchema.extend({
 });
 export type VpsInfo = z.infer<typeof VpsInfoSchema>;
 
+export const ConvertRequestSchema = z.strictObject({ technique: TechniqueSchema });
+export type ConvertRequest = z.infer<typeof ConvertRequestSchema>;
+
 export const StopRequestSchema = z.strictObject({
   timeout: z.number().min(0).max(3600).default(30).describe('seconds to wait before the VPS is killed'),
   force: z.boolean().default(false).describe('kill at once'),

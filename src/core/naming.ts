@@ -39,6 +39,7 @@ export const ociStateDirectory = (naming: Naming): string => `${naming.runDirect
 /** Programs that read hostile data; beside the folders of VPSs, so that no driver takes them for its own. */
 export const jailRunDirectory = (naming: Naming): string => `${naming.runDirectory}/jails`;
 export const jailCgroupRoot = (naming: Naming): string => `mullion-${naming.instance}-jails`;
+export const conversionRunDirectory = (naming: Naming): string => `${naming.runDirectory}/conversion`;
 export const networkRunDirectory = (naming: Naming): string => `${naming.runDirectory}/network`;
 /** What the host's settings of forwarding were before. Void once the host has restarted, as this folder is. */
 export const forwardingRecordFile = (naming: Naming): string => `${naming.runDirectory}/forwarding.json`;

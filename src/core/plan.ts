@@ -1,3 +1,4 @@
+import type { Technique } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
 
 /** What lies of a VPS's data: nothing, something unfinished, or its file system. */
@@ -58,6 +59,9 @@ export type Step =
   | { readonly type: 'createSnapshot'; readonly snapshot: string; readonly running: boolean }
   | { readonly type: 'restoreSnapshot'; readonly snapshot: string }
   | { readonly type: 'deleteSnapshot'; readonly snapshot: string }
+  /** Keeps the data as it is, as a snapshot; or takes it back to that when it is there. */
+  | { readonly type: 'keepData'; readonly kept: string }
+  | { readonly type: 'convertData'; readonly technique: Technique }
   | { readonly type: 'admit' }
   | { readonly type: 'prepare'; readonly limits: Limits }
   | { readonly type: 'connect' }
@@ -194,6 +198,10 @@ export function applyStep(observed: Observed, step: Step): Observed {
     case 'restoreSnapshot':
     case 'deleteSnapshot':
       return observed;
+    case 'keepData':
+      return observed;
+    case 'convertData':
+      return { ...observed, volumeLimit: undefined };
     case 'admit':
       return { ...observed, network: 'admitted' };
     case 'prepare':
@@ -231,6 +239,8 @@ export function beginStep(observed: Observed, step: Step): Observed {
       return { ...observed, machine: 'remains' };
     case 'admit':
       return { ...observed, network: 'admitted' };
+    case 'keepData':
+    case 'convertData':
     case 'setVolumeLimit':
     case 'populate':
     case 'individualize':
@@ -270,6 +280,8 @@ export function reverseOf(step: Step, before: Observed): Step | undefined {
       return { type: 'pause' };
     case 'setLimits':
       return before.limits === undefined ? undefined : { type: 'setLimits', limits: before.limits };
+    case 'keepData':
+    case 'convertData':
     case 'populate':
     case 'individualize':
     case 'createSnapshot':

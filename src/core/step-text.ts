@@ -20,6 +20,10 @@ export function describeStep(step: Step): string {
       return `go back to the snapshot ${step.snapshot}`;
     case 'deleteSnapshot':
       return `delete the snapshot ${step.snapshot}`;
+    case 'keepData':
+      return 'keep the data as it is';
+    case 'convertData':
+      return `convert the data for the technique ${step.technique}`;
     case 'admit':
       return 'reserve the name and addresses on the network';
     case 'prepare':

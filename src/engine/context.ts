@@ -6,6 +6,7 @@ import type { HostCapacity } from '../core/capacity.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Naming } from '../core/naming.ts';
 import type { Driver } from '../drivers/driver.ts';
+import type { DataConverter } from '../images/converter.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { NetworkBackend } from '../network/network.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
@@ -47,6 +48,7 @@ export interface EngineDeps {
   /** Opened already, as `images` is. */
   readonly pool: VolumeBackend;
   readonly images: ImageStore;
+  readonly converter: DataConverter;
   readonly network: NetworkBackend;
   readonly backups: BackupBackend;
   readonly disks: DiskInspector;

@@ -33,7 +33,15 @@ import type { CopyRequest, CreateSnapshotRequest, Snapshot } from '../contract/s
 import type { ExecRequest, Window } from '../contract/streams.ts';
 import type { Event, Task } from '../contract/tasks.ts';
 import type { TechniqueReport } from '../contract/techniques.ts';
-import type { Forward, LaunchRequest, SetRequest, StopRequest, Vps, VpsInfo } from '../contract/vps.ts';
+import type {
+  ConvertRequest,
+  Forward,
+  LaunchRequest,
+  SetRequest,
+  StopRequest,
+  Vps,
+  VpsInfo,
+} from '../contract/vps.ts';
 import type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
 
 export type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
@@ -56,6 +64,8 @@ export interface VpsVerbs {
   copy(project: string, name: string, request: CopyRequest): Promise<Task>;
   /** @throws already_exists, not_found */
   rename(project: string, name: string, next: string): Promise<Task>;
+  /** @throws technique_unavailable, image_unfit, conversion_refused */
+  convert(project: string, name: string, request: ConvertRequest): Promise<Task>;
   start(project: string, name: string): Promise<Task>;
   stop(project: string, name: string, request: StopRequest): Promise<Task>;
   restart(project: string, name: string, request: StopRequest): Promise<Task>;

@@ -1,5 +1,7 @@
+import type { Technique } from '../contract/techniques.ts';
 import { volumeLimit } from '../core/capacity.ts';
 import { type Desired, type Goal, type LiveLimits, waitingForRestart } from '../core/plan.ts';
+import type { DataForm } from '../images/converter.ts';
 import type { Context } from './context.ts';
 import type { VpsRecord } from './records.ts';
 
@@ -33,6 +35,10 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
 /** The technique gives the VPS a disk of its own size, made from the image's disk. */
 export const givesDisk = (context: Context, record: Pick<VpsRecord, 'technique'>): boolean =>
   context.deps.drivers.get(record.technique)?.needs(record.technique).includes('disk') ?? false;
+
+/** How a technique keeps data. */
+export const dataForm = (context: Context, technique: Technique): DataForm =>
+  givesDisk(context, { technique }) ? 'disk' : 'root';
 
 /** Properties that take effect at the next start. */
 export const pendingRestart = (context: Context, record: VpsRecord): string[] => [

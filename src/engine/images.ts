@@ -61,6 +61,16 @@ export function imageVerbs(context: Context): ImageVerbs {
   };
 }
 
+/** What can be had of the parts of an image that a VPS has. */
+export function requireImageParts(
+  context: Context,
+  id: string,
+): Pick<ImageRecord, 'name' | 'parts' | 'minimumDisk'> {
+  const image = context.deps.images.list().find((one) => one.id === id);
+  if (image === undefined) throw new MullionError('not_found', `There is no image with the id ${id}.`);
+  return { ...image, parts: [...image.parts, ...image.onDemand] };
+}
+
 /** Of images of one name the one that was made last, which replaced the others. */
 function newest(images: readonly ImageRecord[]): ImageRecord[] {
   return [...new Map(images.map((image) => [image.name, image])).values()];

@@ -4,6 +4,7 @@ import type { VpsState } from '../contract/vps.ts';
 import { type LifecycleEvent, requireMove } from '../core/lifecycle.ts';
 import type { Goal } from '../core/plan.ts';
 import type { Context } from './context.ts';
+import { runConversion } from './conversion.ts';
 import { pendingRestart } from './desired.ts';
 import { follow } from './exit-watch.ts';
 import { collectReplaced } from './images.ts';
@@ -27,6 +28,7 @@ export type Operation =
   | 'vps.snapshot'
   | 'vps.restore'
   | 'vps.unsnapshot'
+  | 'vps.convert'
   | 'vps.ended';
 
 export interface OperationRequest {
@@ -128,7 +130,10 @@ export async function pursue(
       await reach(context, id, 'stopped', run);
       enter(context, id, 'starting', { bounce: false });
     }
-    if (record()?.goal !== 'absent') await runErrand(context, id, run);
+    if (record()?.goal !== 'absent') {
+      if (record()?.errand?.kind === 'convert') await runConversion(context, id, run);
+      else await runErrand(context, id, run);
+    }
     await reach(context, id, record()?.goal ?? 'absent', run);
     await conclude(context, id, run);
   } catch (failure) {
@@ -185,7 +190,7 @@ async function concludeFailure(
   const cancelled = failure.code === 'cancelled';
   const clean = machine === 'none' && record.observed.network === 'none';
   // A VPS that is as it was, because the attempt was undone, is not in error.
-  const intact = cancelled || run.subject.kind === 'vps.restore';
+  const intact = cancelled || UNDONE.has(run.subject.kind);
   const healthy = alive ? run.subject.kind !== 'vps.stop' || cancelled : intact && clean;
   const state: VpsState = healthy ? restingState(record) : 'error';
   enter(context, id, record.goal === 'absent' ? 'error' : state, {
@@ -294,6 +299,8 @@ const STARTING: ReadonlySet<string> = new Set<Operation>([
 const BIRTHS: ReadonlySet<string> = new Set<Operation>(['vps.launch', 'vps.copy']);
 /** What makes a VPS whose goal is to be absent until it is whole. */
 const MAKING: ReadonlySet<string> = new Set(['backup.restore', 'backup.verify']);
+/** What takes its own failure back. */
+const UNDONE: ReadonlySet<string> = new Set<Operation>(['vps.restore', 'vps.convert']);
 /** What leaves a VPS in the state in which it is, whether it fails or not. */
 const KEEPING: ReadonlySet<string> = new Set<Operation>(['vps.set', 'vps.snapshot', 'vps.unsnapshot']);
 

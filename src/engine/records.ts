@@ -34,10 +34,23 @@ const RuntimeSchema = z.strictObject({
 });
 export type Runtime = z.infer<typeof RuntimeSchema>;
 
-const ErrandSchema = z.strictObject({
-  kind: z.enum(['createSnapshot', 'restoreSnapshot', 'deleteSnapshot']),
-  snapshot: z.string(),
+const ConvertErrandSchema = z.strictObject({
+  kind: z.literal('convert'),
+  technique: TechniqueSchema,
+  reason: z.string(),
+  /** What it was, and is again when anything fails. */
+  former: z.strictObject({ technique: TechniqueSchema, reason: z.string() }),
+  /** Snapshot that keeps the data as it was. */
+  kept: z.string(),
 });
+export type ConvertErrand = z.infer<typeof ConvertErrandSchema>;
+const ErrandSchema = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.enum(['createSnapshot', 'restoreSnapshot', 'deleteSnapshot']),
+    snapshot: z.string(),
+  }),
+  ConvertErrandSchema,
+]);
 
 /** One VPS: what is wanted of it and what was last seen. */
 export const VpsRecordSchema = z.strictObject({

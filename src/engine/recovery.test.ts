@@ -156,6 +156,18 @@ const SCENARIOS: readonly Scenario[] = [
     allowed: ['running'],
   },
   {
+    verb: 'conversion',
+    prepare: running,
+    act: (e) => e.vps.convert(PROJECT, 'web', { technique: 'full' }),
+    allowed: ['running'],
+  },
+  {
+    verb: 'conversion of a stopped VPS',
+    prepare: stopped,
+    act: (e) => e.vps.convert(PROJECT, 'web', { technique: 'full' }),
+    allowed: ['stopped'],
+  },
+  {
     verb: 'copy',
     prepare: running,
     act: (e) => e.vps.copy(PROJECT, 'web', { name: 'twin', start: true }),

@@ -1,4 +1,4 @@
-import { planErrand } from '../core/errand.ts';
+import { type Errand, planErrand } from '../core/errand.ts';
 import { applyStep, beginStep, type Goal, plan, reverseOf, type Stage, type Step } from '../core/plan.ts';
 import { describeStep } from '../core/step-text.ts';
 import { UndoStack } from '../core/undo.ts';
@@ -25,20 +25,19 @@ export async function reach(
   await go(context, id, stages, goal === 'running' || goal === 'paused', task, signal);
 }
 
+/** Goes the way of one errand, whatever becomes of it. */
+export async function goThrough(context: Context, id: string, errand: Errand, task: TaskRun): Promise<void> {
+  const { record } = new Scope(context, id, task.signal);
+  const stages = planErrand(errand, desiredOf(context, record), record.observed);
+  await go(context, id, stages, false, task, task.signal);
+}
+
 /** Does what is to be done once, and forgets it. What fails on the way is not undone: an errand ends as a whole or changes nothing. */
 export async function runErrand(context: Context, id: string, task: TaskRun): Promise<void> {
   const scope = new Scope(context, id, task.signal);
-  const { errand, observed } = scope.record;
+  const { errand } = scope.record;
   if (errand === null) return;
-  await go(
-    context,
-    id,
-    planErrand(errand, desiredOf(context, scope.record), observed),
-    false,
-    task,
-    task.signal,
-  );
-  // Durable with what comes next: until then a killed daemon's successor does it again, which changes nothing.
+  await goThrough(context, id, errand, task);
   scope.update({ errand: null });
 }
 

@@ -5,6 +5,7 @@ import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { VpsVerbs } from './contract.ts';
+import { convert } from './convert.ts';
 import { copy } from './copy.ts';
 import { launch, planLaunch } from './launch.ts';
 import { operate } from './operate.ts';
@@ -30,6 +31,7 @@ export function vpsVerbs(context: Context, techniques: Techniques): VpsVerbs {
     },
     launch: (project, request) => launch(context, techniques, project, request),
     plan: (project, request) => planLaunch(context, techniques, project, request),
+    convert: (project, name, request) => convert(context, techniques, project, name, request),
     copy: (project, name, request) => copy(context, project, name, request),
     rename: (project, name, next) => rename(context, project, name, next),
     async start(project, name) {

@@ -1,9 +1,11 @@
 import {
+  chmodSync,
   closeSync,
   constants,
   fchmodSync,
   fchownSync,
   fstatSync,
+  lchownSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -16,6 +18,7 @@ import {
   unlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { makeNode, S_IFBLK, S_IFCHR } from './nodes.ts';
 import { hasCode } from './system-error.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW } = constants;
@@ -27,7 +30,18 @@ interface TreeFile {
   readonly mode: number;
   readonly content: Uint8Array;
 }
-type TreeLeaf = TreeFile | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
+interface TreeDevice {
+  readonly kind: 'device';
+  readonly path: string;
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+  readonly device: { readonly type: 'block' | 'character'; readonly major: number; readonly minor: number };
+}
+type TreeLeaf =
+  | TreeFile
+  | TreeDevice
+  | { readonly kind: 'symlink'; readonly path: string; readonly target: string };
 export type TreeEntry =
   | { readonly kind: 'directory'; readonly path: string; readonly mode: number }
   | TreeLeaf;
@@ -175,6 +189,14 @@ function lay(parent: number, name: string, entry: TreeLeaf): void {
       if (present?.isSymbolicLink() === true && readlinkSync(below(parent, name)) === entry.target) return;
       removeIfThere(below(parent, TEMPORARY));
       symlinkSync(entry.target, below(parent, TEMPORARY));
+      break;
+    }
+    case 'device': {
+      removeIfThere(below(parent, TEMPORARY));
+      const { type, major, minor } = entry.device;
+      makeNode(below(parent, TEMPORARY), type === 'block' ? S_IFBLK : S_IFCHR, major, minor);
+      lchownSync(below(parent, TEMPORARY), entry.uid, entry.gid);
+      chmodSync(below(parent, TEMPORARY), entry.mode);
       break;
     }
     case 'file': {

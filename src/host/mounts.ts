@@ -82,16 +82,22 @@ export function mountOverlay(target: string, layers: OverlayLayers): void {
   }
 }
 
+/** An overlay that shows its layers, the uppermost first, and cannot be written. @throws SystemError */
+export function mountReadOnlyOverlay(target: string, lower: readonly string[]): void {
+  mount('overlay', target, 'overlay', MS.rdonly, `lowerdir=${lower.map(escapeListed).join(':')},userxattr`);
+}
+
 export function renderOverlayOptions(layers: OverlayLayers): string {
   const plain = (path: string): string => path.replaceAll(/[\\,]/g, '\\$&');
-  const listed = (path: string): string => path.replaceAll(/[\\,:]/g, '\\$&');
   return [
-    `lowerdir=${layers.lower.map(listed).join(':')}`,
+    `lowerdir=${layers.lower.map(escapeListed).join(':')}`,
     `upperdir=${plain(layers.upper)}`,
     `workdir=${plain(layers.work)}`,
     'userxattr',
   ].join(',');
 }
+
+const escapeListed = (path: string): string => path.replaceAll(/[\\,:]/g, '\\$&');
 
 /** mount(2). @throws SystemError */
 export function mount(

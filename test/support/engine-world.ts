@@ -12,6 +12,7 @@ import { createNaming, type Naming } from '../../src/core/naming.ts';
 import type { Driver } from '../../src/drivers/driver.ts';
 import { createFakeDriver } from '../../src/drivers/fake/driver.ts';
 import { createEngine, type Engine, type EngineDeps } from '../../src/engine/engine.ts';
+import type { Conversion, DataConverter } from '../../src/images/converter.ts';
 import type { ImageExport, ImageRecord, ImageStore, TakenImage } from '../../src/images/image-store.ts';
 import type { NetworkBackend } from '../../src/network/network.ts';
 import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
@@ -245,6 +246,20 @@ export class NotedImages implements ImageStore {
   }
 }
 
+/** Converts nothing, as data of the fake driver has one form; fails when it is told to. */
+export class NotedConverter implements DataConverter {
+  readonly conversions: Conversion[] = [];
+  failure: Error | undefined;
+  /** Done to the data before the failure. */
+  damage: () => void = () => undefined;
+
+  async convert(conversion: Conversion): Promise<void> {
+    this.conversions.push(conversion);
+    this.damage();
+    if (this.failure !== undefined) throw this.failure;
+  }
+}
+
 /** Everything below an engine, that outlives it: a host in a temporary directory. */
 export class World implements Disposable {
   readonly scratch = scratchDirectory('engine');
@@ -252,6 +267,7 @@ export class World implements Disposable {
   readonly pool = new NotedPool(join(this.scratch.path, 'pool'));
   readonly network = new NotedNetwork();
   readonly images = new NotedImages();
+  readonly converter = new NotedConverter();
   readonly backups = new FolderBackups(join(this.scratch.path, 'backups'));
   readonly disks = new NotedDisks();
   readonly store: Store = createMemoryStore();
@@ -270,6 +286,7 @@ export class World implements Disposable {
       store: this.store,
       pool: this.pool,
       images: this.images,
+      converter: this.converter,
       network: this.network,
       backups: this.backups,
       disks: this.disks,

@@ -2,6 +2,7 @@ import * as z from 'zod';
 import { LaunchPlanSchema } from '../resources.ts';
 import { CopyRequestSchema, RenameRequestSchema } from '../snapshots.ts';
 import {
+  ConvertRequestSchema,
   LaunchRequestSchema,
   SetRequestSchema,
   StopRequestSchema,
@@ -61,6 +62,15 @@ export const vpsRoutes = {
     summary: 'Delete a VPS and its data',
     params: named,
     query: z.strictObject({ project, wait, force: flag }),
+    ...task,
+  }),
+  'vps.convert': route({
+    method: 'POST',
+    path: '/v1/vps/:name/convert',
+    summary: 'Give a VPS another technique; its data and address stay',
+    params: named,
+    query: taskQuery,
+    body: ConvertRequestSchema,
     ...task,
   }),
   'vps.copy': route({

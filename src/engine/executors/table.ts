@@ -1,4 +1,5 @@
 import type { Step, StepOf, StepType } from '../../core/plan.ts';
+import { conversionExecutors } from './conversion.ts';
 import { dataExecutors } from './data.ts';
 import { machineExecutors } from './machine.ts';
 import { networkExecutors } from './network.ts';
@@ -10,6 +11,7 @@ const EXECUTORS: Executors = {
   ...networkExecutors,
   ...machineExecutors,
   ...snapshotExecutors,
+  ...conversionExecutors,
 };
 
 const perform = <T extends StepType>(scope: Scope, type: T, step: StepOf<T>): Promise<void> =>

@@ -23,6 +23,8 @@ export interface JailSpec {
   readonly system?: string | undefined;
   /** True: the host's network. */
   readonly network?: boolean | undefined;
+  /** True: it may mount file systems that programs of its own make (fuse(4)), on the folder /mnt, and nothing else. */
+  readonly fuse?: boolean | undefined;
   /** Bytes of memory; page cache that can be dropped is no obstacle. */
   readonly memory?: number | undefined;
   /** The largest file that it may write, in bytes. */
@@ -53,6 +55,7 @@ export const JAIL_FOLDERS = [
   'proc',
   'dev',
   'tmp',
+  'mnt',
   'in',
   'out',
   'root',
@@ -75,16 +78,30 @@ const DENIED_CALLS = [
   ...['process_vm_writev', 'ptrace', 'quotactl', 'reboot', 'request_key', 'setns', 'settimeofday', 'swapoff'],
   ...['swapon', 'umount2', 'unshare', 'userfaultfd'],
 ];
+/** fusermount(1) is not there: the program mounts for itself. */
+const FUSE_CALLS: ReadonlySet<string> = new Set(['mount', 'umount2']);
 const SECCOMP: Partial<Record<NodeJS.Architecture, string>> = {
   x64: 'SCMP_ARCH_X86_64',
   arm64: 'SCMP_ARCH_AARCH64',
 };
 
+/** null(4)'s neighbour for file systems of programs (devices.txt, misc 229). */
+const FUSE_DEVICE = {
+  path: '/dev/fuse',
+  type: 'c',
+  major: 10,
+  minor: 229,
+  fileMode: 0o666,
+  uid: 0,
+  gid: 0,
+} as const;
+
 /** The OCI configuration of a jail: an empty root, ids of its own, no way to the host (OCI runtime specification). */
 export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
   const { base, count } = place.ids;
   const mapping = [{ containerID: 0, hostID: base, size: count }];
-  const held = spec.capabilities ?? [];
+  const held = [...(spec.capabilities ?? []), ...(spec.fuse === true ? ['CAP_SYS_ADMIN'] : [])];
+  const denied = spec.fuse === true ? DENIED_CALLS.filter((name) => !FUSE_CALLS.has(name)) : DENIED_CALLS;
   const memory = spec.memory ?? MEMORY;
   const seconds = Math.ceil((spec.timeoutMs ?? JAIL_TIMEOUT_MS) / 1000);
   const limit = (type: string, most: number) => ({ type, soft: most, hard: most });
@@ -145,6 +162,7 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
       uidMappings: mapping,
       gidMappings: mapping,
       cgroupsPath: `/${place.cgroup}`,
+      ...(spec.fuse === true ? { devices: [FUSE_DEVICE] } : {}),
       resources: {
         memory: { limit: memory, swap: memory },
         cpu: { quota: 200_000, period: 100_000 },
@@ -153,7 +171,7 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
       seccomp: {
         defaultAction: 'SCMP_ACT_ALLOW',
         architectures: [SECCOMP[place.architecture] ?? 'SCMP_ARCH_X86_64'],
-        syscalls: [{ names: DENIED_CALLS, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+        syscalls: [{ names: denied, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
       },
       maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/sysrq-trigger', '/proc/timer_list'],
       readonlyPaths: ['/proc/sys', '/proc/irq', '/proc/bus'],

@@ -47,6 +47,8 @@ interface Libc {
   setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
   setns(fd: number, kind: number): number;
   shutdown(fd: number, how: number): number;
+  mknod(path: string, mode: number, device: bigint): number;
+  lsetxattr(path: string, name: string, value: Memory, size: number, flags: number): number;
   posix_openpt(flags: number): number;
   grantpt(fd: number): number;
   unlockpt(fd: number): number;
@@ -110,6 +112,10 @@ function load(): Libc {
     ),
     setns: library.func('int setns(int fd, int kind)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
+    mknod: library.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
+    lsetxattr: library.func(
+      'int lsetxattr(const char *path, const char *name, const void *value, size_t size, int flags)',
+    ),
     posix_openpt: library.func('int posix_openpt(int flags)'),
     grantpt: library.func('int grantpt(int fd)'),
     unlockpt: library.func('int unlockpt(int fd)'),

@@ -14,6 +14,8 @@ export interface TarEntry {
   /** Bytes of the file, holes included. */
   readonly size: number;
   readonly attributes: readonly string[];
+  /** What a device node stands for. */
+  readonly device: { readonly type: 'block' | 'character'; readonly major: number; readonly minor: number };
 }
 
 /** What becomes of a member. Refusing is by throwing. */
@@ -126,6 +128,7 @@ function entryOf(
     gid: number('gid') ?? header.gid,
     stored,
     size: number('GNU.sparse.realsize') ?? number('GNU.sparse.size') ?? header.realSize ?? stored,
+    device: { type: header.type === '4' ? 'block' : 'character', ...header.device },
     attributes: [...pax.keys()].filter((key) => key.startsWith(XATTR)).map((key) => key.slice(XATTR.length)),
   };
 }

@@ -14,6 +14,8 @@ export interface TarHeader {
   /** Blocks of GNU's old sparse format that follow. */
   readonly extended: boolean;
   readonly realSize: number | undefined;
+  /** Of a device node; a field that is no number is 0, as some archives leave it empty. */
+  readonly device: { readonly major: number; readonly minor: number };
 }
 
 export const isZero = (block: Buffer): boolean => block.every((byte) => byte === 0);
@@ -38,8 +40,15 @@ export function parseHeader(block: Buffer): TarHeader {
     type: type === '\0' ? '0' : type,
     extended: type === 'S' && block[482] === 1,
     realSize: type === 'S' ? number(block, 483, 12) : undefined,
+    device:
+      isUstar || block.toString('latin1', 257, 262) === 'ustar'
+        ? { major: octal(block, 329), minor: octal(block, 337) }
+        : { major: 0, minor: 0 },
   };
 }
+
+const octal = (block: Buffer, at: number): number =>
+  Number.parseInt(block.toString('latin1', at, at + 7), 8) || 0;
 
 function text(block: Buffer, at: number, length: number): Buffer {
   const field = block.subarray(at, at + length);

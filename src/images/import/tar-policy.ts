@@ -32,6 +32,15 @@ export function partsOf(name: Buffer, what = 'a path'): readonly string[] {
   return parts;
 }
 
+export interface TarPolicyOptions {
+  /** What it links to may lie in a layer before. */
+  readonly layered?: boolean | undefined;
+  /** Go over all layers. */
+  readonly counts?: TarCounts | undefined;
+  /** Takes each device node, which the archive then may have anywhere; the unpacker itself can make none. */
+  readonly onDevice?: ((entry: TarEntry, path: string) => void) | undefined;
+}
+
 /**
  * Judges the members of an archive that is to become a root file system. Links may point anywhere, as they do in every
  * system, but no member is written through one.
@@ -39,19 +48,20 @@ export function partsOf(name: Buffer, what = 'a path'): readonly string[] {
 export class TarPolicy {
   readonly #limits: ImportLimits;
   readonly #layered: boolean;
+  readonly #onDevice: TarPolicyOptions['onDevice'];
   readonly #counts: TarCounts;
   /** What each path is so far. */
   readonly #seen = new Map<string, TarEntry['kind']>();
   /** Device nodes below /dev, which every technique makes anew. */
   droppedDevices = 0;
 
-  /** `layered`: what it links to may lie in a layer before. `counts` go over all layers. */
   constructor(
     limits: ImportLimits,
-    { layered = false, counts = { bytes: 0, files: 0 } }: { layered?: boolean; counts?: TarCounts } = {},
+    { layered = false, counts = { bytes: 0, files: 0 }, onDevice }: TarPolicyOptions = {},
   ) {
     this.#limits = limits;
     this.#layered = layered;
+    this.#onDevice = onDevice;
     this.#counts = counts;
   }
 
@@ -134,6 +144,10 @@ export class TarPolicy {
         );
       }
       case 'device':
+        if (this.#onDevice !== undefined) {
+          this.#onDevice(entry, parts.join('/'));
+          return 'drop';
+        }
         if (parts[0] === 'dev') {
           this.droppedDevices += 1;
           return 'drop';

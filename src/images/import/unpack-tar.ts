@@ -3,7 +3,7 @@ import { lastLine } from './decompress.ts';
 import type { ImportLimits } from './limits.ts';
 import { refused } from './refused.ts';
 import { filterTar } from './tar-filter.ts';
-import { TarPolicy } from './tar-policy.ts';
+import { TarPolicy, type TarPolicyOptions } from './tar-policy.ts';
 
 /** Of the jail's own ids alone: files of every owner and mode, and file capabilities. */
 export const FILE_OWNER = ['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'SETFCAP'].map(
@@ -32,8 +32,9 @@ export async function unpackTar(
   limits: ImportLimits,
   onFiles: (done: number) => void,
   signal: AbortSignal,
+  options: TarPolicyOptions = {},
 ): Promise<Unpacked> {
-  const policy = new TarPolicy(limits);
+  const policy = new TarPolicy(limits, options);
   const jail = await jails.start(
     {
       argv: TAR,

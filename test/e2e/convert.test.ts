@@ -1,0 +1,112 @@
+import assert from 'node:assert/strict';
+import { release } from 'node:os';
+import { test } from 'node:test';
+import * as z from 'zod';
+import { TestDaemon } from '../support/daemon.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { infoOf } from './verbs.ts';
+
+/** Makes files of every kind that a container may make, attributes and access lists by setxattr(2) itself. */
+const MAKE = String.raw`set -e
+mkdir -p /srv/data/deep/er; cd /srv/data
+head -c 300000 /dev/urandom > plain; chown 1000:1001 plain; chmod 640 plain
+cp /bin/true setuid; chmod 4755 setuid
+ln plain hard; ln -s ../nowhere/at/all dangling; mkfifo pipe; chmod 1777 deep
+truncate -s 50M sparse; printf end >> sparse
+touch 'a name with spaces' "$(printf 'caf\303\251')"
+touch -d '2001-02-03 04:05:06.789' old; chown 65534:65534 deep/er
+perl -e '($f, $n, $v) = ("plain", "user.note", "kept"); syscall(188, $f, $n, $v, 4, 0) == 0 or die $!'
+perl -e '($f, $n) = ("deep", "system.posix_acl_access");
+  $v = pack("V" . "vvV" x 5, 2, 1,6,~0, 2,4,1000, 4,4,~0, 16,4,~0, 32,0,~0);
+  syscall(188, $f, $n, $v, length $v, 0) == 0 or die $!'
+cp --preserve=all /usr/bin/ping capable
+`;
+/** One line for each file with all of its metadata, its content, and the attributes in question. */
+const MANIFEST = String.raw`cd /srv/data
+find . ! -type d -printf '%p|%y|%m|%U|%G|%s|%l|%n|%T@\n' | LC_ALL=C sort
+find . -type d -printf '%p|%m|%U|%G|%T@\n' | LC_ALL=C sort
+find . -type f -print0 | LC_ALL=C sort -z | xargs -0 sha256sum
+perl -e 'for my $f (@f = ("plain", "hard", "deep", "capable")) { for my $n (@n = ("user.note", "system.posix_acl_access", "security.capability")) {
+  $b = "\0" x 256; $r = syscall(191, $f, $n, $b, 256); print "$f $n ", $r > 0 ? unpack("H*", substr($b, 0, $r)) : "none", "\n" } }'
+cat /etc/hostname; cut -d: -f1-3 /etc/passwd; cat /etc/marker
+`;
+
+/** Which technique this host cannot run, and why; nothing when it can. */
+async function unlessHealthy(
+  daemon: TestDaemon,
+  technique: string,
+): Promise<{ readonly id?: string; readonly reason?: string }> {
+  const reports = z
+    .array(z.object({ id: z.string(), state: z.string(), reason: z.string() }))
+    .parse(JSON.parse(await daemon.ok(['techniques', '--json'], { timeoutMs: 120_000 })));
+  return reports.find(({ id, state }) => id === technique && state !== 'healthy') ?? {};
+}
+
+if (enterPrivateNetns(import.meta.url)) {
+  test('a VPS changes its technique and keeps its data and its address', async (t) => {
+    await using daemon = await TestDaemon.start('convert');
+    await daemon.ensureImage();
+    const launch = ['launch', 'debian/12', 'box', '--technique', 'os', '--memory', '384M', '--disk', '2G'];
+    await daemon.ok([...launch, '--pids', '300']);
+    await daemon.inside('box', `${MAKE}\necho mine > /etc/marker; rm /etc/motd; rm -r /usr/share/doc`);
+    await daemon.ok(['forward', 'add', 'box', '8088:80']);
+    const before = await daemon.inside('box', MANIFEST);
+    const was = await infoOf(daemon, 'box');
+    const convert = (technique: string) =>
+      daemon.ok(['convert', 'box', '--technique', technique], { timeoutMs: 400_000 });
+    const same = async (technique: string): Promise<void> => {
+      const is = await infoOf(daemon, 'box');
+      assert.deepEqual(
+        [is.technique, is.state, is.addresses, is.mac, is.memory, is.disk, is.forwards],
+        [technique, 'running', was.addresses, was.mac, was.memory, was.disk, was.forwards],
+      );
+      assert.equal(await daemon.inside('box', MANIFEST), before);
+      assert.equal(
+        await daemon.inside('box', 'ls -d /etc/motd /usr/share/doc 2>/dev/null | wc -l'),
+        '0',
+        'what was deleted of the image stays deleted',
+      );
+    };
+
+    await daemon.check(t, 'a container becomes a machine', async () => {
+      await convert('full');
+      await same('full');
+      assert.notEqual(await daemon.inside('box', 'uname -r'), release());
+    });
+
+    await daemon.check(
+      t,
+      'a machine becomes one of another kind, where this host can run it',
+      async (inner) => {
+        const { id, reason } = await unlessHealthy(daemon, 'kernel');
+        if (id !== undefined) return inner.skip(`${id}: ${reason}`);
+        await convert('kernel');
+        await same('kernel');
+      },
+    );
+
+    await daemon.check(t, 'a machine becomes a container, with the device nodes it made', async () => {
+      await daemon.inside(
+        'box',
+        'mknod /srv/null c 1 3 && chown 7:8 /srv/null && chmod 604 /srv/null && sync',
+      );
+      await convert('os');
+      await same('os');
+      const node = await daemon.inside('box', "stat -c '%F %t %T %u %g %a' /srv/null");
+      assert.equal(node, 'character special file 1 3 7 8 604');
+    });
+
+    await daemon.check(t, 'what cannot be converted is refused, and stays what it is', async () => {
+      await daemon.ok(['snapshot', 'create', 'box', 'now']);
+      const withSnapshot = await daemon.cli(['convert', 'box', '--technique', 'full']);
+      assert.equal(withSnapshot.code, 2, withSnapshot.stderr);
+      assert.match(withSnapshot.stderr, /has snapshots/);
+      await daemon.ok(['snapshot', 'delete', 'box', 'now']);
+      const lacking = await daemon.cli(['convert', 'box', '--technique', 'hardware']);
+      assert.equal(lacking.code, 3, lacking.stderr);
+      const itself = await daemon.cli(['convert', 'box', '--technique', 'os']);
+      assert.equal(itself.code, 2, itself.stderr);
+      await same('os');
+    });
+  });
+}
