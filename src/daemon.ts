@@ -33,7 +33,7 @@ import { createLogger } from './host/logger.ts';
 import { peerCredentials, peerGroups } from './host/peers.ts';
 import { run } from './host/run.ts';
 import { UserNamespaces } from './host/user-namespaces.ts';
-import { LocalConverter } from './images/convert/local-converter.ts';
+import { openConverter } from './images/convert/local-converter.ts';
 import { openImageStore } from './images/local-image-store.ts';
 import { createLinuxNetwork } from './network/linux-network.ts';
 import { nullNetwork } from './network/null-network.ts';
@@ -79,7 +79,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       cacheDirectory: backupCacheDirectory(naming),
     }),
     disks: new ExtInspector(),
-    converter: new LocalConverter({
+    converter: openConverter({
       jails,
       userNamespaces,
       runDirectory: conversionRunDirectory(naming),

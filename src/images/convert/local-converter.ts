@@ -1,11 +1,11 @@
-import { mkdirSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Jails } from '../../host/jail/jails.ts';
-import { unmount } from '../../host/mounts.ts';
+import { mountsUnder, unmount } from '../../host/mounts.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Conversion, ConversionProgress, DataConverter } from '../converter.ts';
-import { diskFromRoot } from './disk-from-root.ts';
+import { diskFromRoot, type RootPlaces } from './disk-from-root.ts';
 import { rootFromDisk } from './root-from-disk.ts';
 
 export interface ConverterDeps {
@@ -15,8 +15,14 @@ export interface ConverterDeps {
   readonly runDirectory: string;
 }
 
+/** The converter of this host, after what a killed daemon left mounted is gone. */
+export function openConverter(deps: ConverterDeps): DataConverter {
+  clear(deps.runDirectory);
+  return new LocalConverter(deps);
+}
+
 /** Converts on this host, with every hostile byte read in a jail. */
-export class LocalConverter implements DataConverter {
+class LocalConverter implements DataConverter {
   readonly #deps: ConverterDeps;
 
   constructor(deps: ConverterDeps) {
@@ -32,22 +38,32 @@ export class LocalConverter implements DataConverter {
     for (const name of await readdir(conversion.target)) {
       await rm(join(conversion.target, name), { recursive: true, force: true });
     }
-    const places = { lower: this.#place('lower'), upper: this.#place('upper'), root: this.#place('root') };
+    if (conversion.to === 'root') return rootFromDisk(this.#deps, conversion, onProgress, signal);
+    const folder = this.#folder();
     try {
-      if (conversion.to === 'disk') {
-        await diskFromRoot(this.#deps, conversion, places, onProgress, signal);
-      } else {
-        await rootFromDisk(this.#deps, conversion, onProgress, signal);
-      }
+      await diskFromRoot(this.#deps, conversion, placesIn(folder), onProgress, signal);
     } finally {
-      for (const place of [places.root, places.upper, places.lower]) unmount(place);
-      rmSync(join(this.#deps.runDirectory), { recursive: true, force: true });
+      clear(folder);
     }
   }
 
-  #place(name: string): string {
-    const path = join(this.#deps.runDirectory, name);
-    mkdirSync(path, { recursive: true, mode: 0o711 });
-    return path;
+  #folder(): string {
+    mkdirSync(this.#deps.runDirectory, { recursive: true, mode: 0o711 });
+    return mkdtempSync(join(this.#deps.runDirectory, 'root-'));
   }
+}
+
+function placesIn(folder: string): RootPlaces {
+  const place = (name: string): string => {
+    const path = join(folder, name);
+    mkdirSync(path, { mode: 0o711 });
+    return path;
+  };
+  return { lower: place('lower'), upper: place('upper'), root: place('root') };
+}
+
+/** What is mounted below goes first: nothing of it is ever deleted. */
+function clear(folder: string): void {
+  for (const { target } of mountsUnder(folder).reverse()) unmount(target);
+  rmSync(folder, { recursive: true, force: true });
 }
