@@ -30,6 +30,9 @@ export interface Template {
 export const INSTALLED = '/opt/mullion';
 const INSTALL = `
 set -e
+# On a busy machine, its disk may have come too late for fstab.
+mountpoint -q /var/cache/mullion || mount /dev/disk/by-label/mullion-cache /var/cache/mullion
+ls /var/cache/mullion/images/*/artifact.json
 mkdir -p ${INSTALLED}
 tar xzf ${BUNDLE_DISK} --strip-components=1 -C ${INSTALLED}
 ${INSTALLED}/mullion --version
