@@ -54,7 +54,7 @@ export async function probeTechnique(technique: Technique, cacheFile: string): P
   const runnable = version !== undefined && (technique === 'full' || host.kvmDevice === 'present');
   const trial = runnable ? await tryGuest(technique) : undefined;
   const report = judge(technique, { version, host, trial });
-  if (trial !== undefined) await writeCache(cacheFile, { ...cache, [key]: report });
+  if (trial !== undefined) await remember(cacheFile, key, report);
   return report;
 }
 
@@ -181,6 +181,14 @@ async function readCache(path: string): Promise<z.infer<typeof CacheSchema>> {
   } catch {
     return {};
   }
+}
+
+let lastWrite: Promise<void> = Promise.resolve();
+
+/** Adds a verdict to those that are kept. Techniques are probed at once: their verdicts are written one after another. */
+export function remember(path: string, key: string, report: TechniqueReport): Promise<void> {
+  lastWrite = lastWrite.then(async () => writeCache(path, { ...(await readCache(path)), [key]: report }));
+  return lastWrite;
 }
 
 /** A verdict that cannot be kept is found again. */
