@@ -152,14 +152,16 @@ describe('a container against its host', () => {
   });
 
   it('keeps the host’s mount points, whatever the guest puts in their place', async (t) => {
+    let own = '';
     const guest = await start(t, ({ volume }) => {
+      own = volume;
       rmSync(join(volume, 'upper/proc'), { recursive: true, force: true });
       symlinkSync('/tmp', join(volume, 'upper/proc'));
     }).catch((failure: unknown) => failure);
     if (guest === undefined) return;
     // crun refuses to mount through a link, or mounts inside the guest's own tree: either way the host stays as it is.
     assert.match(readFileSync('/proc/self/mountinfo', 'utf8'), / \/proc /);
-    assert.equal(mountsUnder('/tmp/mullion-tests').length, 0);
+    assert.deepEqual(mountsUnder(own), []);
   });
 
   it('loses only its own process when its memory is full', async (t) => {

@@ -10,7 +10,8 @@ import { commandEnvironment, spawnCommand } from '../../host/run.ts';
 import { changed, found, type Setup, type Step } from './step.ts';
 
 const UNIT = '/etc/systemd/system/mullion.service';
-const READY_MS = 60_000;
+/** An emulated host takes more than a minute. */
+const READY_MS = 180_000;
 type ServiceSetup = Pick<Setup, 'root' | 'environment' | 'naming' | 'client' | 'run'>;
 
 /** Has the daemon run: as a systemd unit where systemd runs, else as a detached process with a pid file. */

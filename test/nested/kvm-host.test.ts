@@ -1,0 +1,103 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { NestedHost } from '../support/nested/nested-host.ts';
+import { unfitForNested } from '../support/nested/template.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { eventually } from '../support/scratch.ts';
+
+const kind = NESTED_KINDS.kvm;
+const MINUTES = 60_000;
+
+if (enterPrivateNetns(import.meta.url)) {
+  test('a fresh server with systemd, cgroup v2 and AMD-V is set up and keeps its VPSs', async (t) => {
+    const unfit = await unfitForNested(kind);
+    if (unfit !== undefined) return t.skip(unfit);
+    await using host = await NestedHost.clone(kind);
+    const state = async (name: string): Promise<string> =>
+      (await host.client.call('vps.info', { params: { name } })).state;
+    const inside = async (name: string, ...argv: readonly string[]): Promise<string> => {
+      const result = await host.cli(['exec', name, '--', ...argv]);
+      assert.equal(result.code, 0, result.stdout + result.stderr);
+      return result.stdout.trim();
+    };
+
+    await host.check(t, 'quickstart sets it up without a network, from what the server has', async () => {
+      // apt's lists count as fresh for an hour.
+      await host.ok('touch /var/cache/mullion/apt/*/updated');
+      const quickstart = `${host.installed}/mullion quickstart --json`;
+      const result = await host.exec(['/bin/sh', '-c', quickstart], { timeoutMs: 10 * MINUTES });
+      assert.equal(result.code, 0, result.stdout + result.stderr);
+      assert.equal(await state('first'), 'running');
+    });
+
+    await host.check(
+      t,
+      'the daemon is a unit that is enabled, and no guest is in its control group',
+      async () => {
+        assert.equal(
+          await host.ok('systemctl is-enabled mullion; systemctl is-active mullion'),
+          'enabled\nactive',
+        );
+        const { usage } = await host.client.call('vps.info', { params: { name: 'first' } });
+        assert.ok((usage.processes ?? 0) > 3, `${usage.processes}`);
+        const tree = await host.ok('ps -eo cgroup,args | grep mullion.service | grep -v grep');
+        assert.doesNotMatch(tree, /crun|conmon|networkd|journald|qemu/, tree);
+      },
+    );
+
+    await host.check(t, 'techniques tells the truth: three that run, each with its evidence', async () => {
+      const techniques = await host.client.call('techniques.list');
+      const healthy = techniques.filter((each) => each.state === 'healthy').map(({ id }) => id);
+      for (const id of ['os', 'full', 'hardware'] as const)
+        assert.ok(healthy.includes(id), JSON.stringify(techniques.find((each) => each.id === id)));
+      const hardware = techniques.find(({ id }) => id === 'hardware');
+      assert.match(hardware?.evidence.join('\n') ?? '', /svm[\s\S]*kvm_amd[\s\S]*64-bit guest ran/);
+      assert.ok(!healthy.includes('para'), 'it is no domain 0');
+    });
+
+    await host.check(t, 'a Linux guest of technique hardware boots, obeys and ends', async () => {
+      const launch = ['launch', 'debian/12', 'hard', '--technique', 'hardware', '--memory', '256M'];
+      const launched = await host.cli(launch, { timeoutMs: 10 * MINUTES });
+      assert.equal(launched.code, 0, launched.stdout + launched.stderr);
+      await eventually(
+        'the guest of technique hardware answers',
+        async () => (await host.cli(['exec', 'hard', '--', 'true'])).code === 0,
+        10 * MINUTES,
+      );
+      assert.match(await inside('hard', 'cat', '/sys/class/dmi/id/product_name'), /Q35|Standard PC/);
+      assert.notEqual(await inside('hard', 'uname', '-v'), await host.ok('uname -v'));
+      const answer = await host.ok('tr "\\0" " " </proc/$(pidof -s qemu-system-x86_64)/cmdline');
+      assert.match(answer, /-accel kvm -cpu host/);
+      for (const [verb, expected] of [
+        ['pause', 'paused'],
+        ['resume', 'running'],
+      ] as const) {
+        assert.equal((await host.cli([verb, 'hard'])).code, 0);
+        assert.equal(await state('hard'), expected);
+      }
+    });
+
+    await host.check(t, 'a daemon that systemd kills or restarts leaves its guests alone', async () => {
+      const identity = ['cat', '/proc/sys/kernel/random/boot_id', '/proc/1/stat'];
+      const started = async (name: string): Promise<string> =>
+        (await inside(name, 'sh', '-c', `${identity.join(' ')} | cut -d' ' -f1-2,22`)).trim();
+      const before = [await started('first'), await started('hard')];
+      for (const way of ['kill --signal=KILL', 'restart']) {
+        await host.ok(`systemctl ${way} mullion`);
+        await host.whenAnswering();
+        assert.deepEqual([await started('first'), await started('hard')], before, way);
+      }
+    });
+
+    await host.check(t, 'after a reboot, what ran runs again, and what was stopped stays so', async () => {
+      await inside('first', 'sh', '-c', 'echo kept > /root/kept');
+      assert.equal((await host.cli(['stop', 'hard', '--force'])).code, 0);
+      await host.reboot();
+      await host.whenAnswering(5 * MINUTES);
+      await eventually('first runs', async () => (await state('first')) === 'running', 5 * MINUTES);
+      assert.equal(await inside('first', 'cat', '/root/kept'), 'kept');
+      assert.equal(await state('hard'), 'stopped');
+    });
+  });
+}
