@@ -329,18 +329,30 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         const { machine, handle } = await running(t, on);
         const ends: MachineEnd[] = [];
         on.driver.onExit(machine, handle, (end) => ends.push(end));
+        const bootId = async (): Promise<string | undefined> => {
+          try {
+            const request = { argv: ['cat', '/proc/sys/kernel/random/boot_id'], env: {}, tty: false };
+            const session = await on.driver.exec?.exec(machine, handle, request);
+            const read = session === undefined ? undefined : await finish(session);
+            return read?.code === 0 ? read.stdout : undefined;
+          } catch {
+            return undefined;
+          }
+        };
+        const first = kind === 'reboot' ? await bootId() : undefined;
         await on.end(machine, handle, kind);
-        const health = on.driver.health;
-        const awayAndBack = async (): Promise<boolean> => {
-          if (kind !== 'reboot' || health === undefined) return false;
+        // Its end, or another boot of the same machine.
+        const isBootedAnew = async (): Promise<boolean> => {
+          if (first === undefined) return false;
+          const isOther = (boot: string | undefined): boolean => boot !== undefined && boot !== first;
           await until(
-            'it is away',
-            async () => ends.length > 0 || !(await health.isReady(machine, handle)),
-            60_000,
+            'it ended or booted anew',
+            async () => ends.length > 0 || isOther(await bootId()),
+            on.patience.ready,
           );
           return ends.length === 0;
         };
-        if (!(await awayAndBack())) {
+        if (!(await isBootedAnew())) {
           await until('the end was told', () => ends.length > 0, on.patience.stop);
           assert.deepEqual(
             ends.map((end) => end.kind),
@@ -362,7 +374,11 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           return;
         }
         // Virtual hardware starts anew within the same processes.
-        await until('it is ready again', () => health?.isReady(machine, handle) ?? true, on.patience.ready);
+        await until(
+          'it is ready again',
+          () => on.driver.health?.isReady(machine, handle) ?? true,
+          on.patience.ready,
+        );
         assert.equal(await on.driver.recover(machine, handle), 'running');
       });
     }

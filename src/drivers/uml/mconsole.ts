@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { DatagramSocket } from '../../host/datagram-socket.ts';
 import { hasCode } from '../../host/system-error.ts';
@@ -12,6 +13,7 @@ const DATA_SIZE = 512;
 const ANSWER_HEADER = 12;
 const ANSWER_LIMIT = 64 * 1024;
 const TIMEOUT_MS = 3_000;
+const RETRY_MS = 20;
 
 export function encodeCommand(command: string): Buffer {
   const message = Buffer.alloc(12 + DATA_SIZE);
@@ -47,27 +49,38 @@ let lastQuestion = 0;
  * @throws MullionError `command_failed` when it refuses, `guest_unresponsive` when nobody answers
  */
 export async function askKernel(machine: Machine, command: string, timeoutMs = TIMEOUT_MS): Promise<string> {
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    try {
+      return await ask(machine, command, deadline);
+    } catch (cause) {
+      if (cause instanceof MullionError && cause.code !== 'timeout') throw cause;
+      // A kernel that has just been started makes its socket within the first second.
+      const early = hasCode(cause, 'ENOENT', 'ECONNREFUSED') && performance.now() < deadline;
+      if (!early) {
+        if (cause instanceof MullionError || hasCode(cause, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ENOTSOCK'))
+          throw unanswered(command, cause);
+        throw cause;
+      }
+      await setTimeout(RETRY_MS);
+    }
+  }
+}
+
+async function ask(machine: Machine, command: string, deadline: number): Promise<string> {
   const paths = machinePaths(machine);
   lastQuestion += 1;
   const own = join(paths.sockets, `${process.pid}-${lastQuestion}`);
-  const deadline = performance.now() + timeoutMs;
-  try {
-    using socket = new DatagramSocket(own, machine.ids.base, paths.management);
-    socket.send(encodeCommand(command));
-    let text = '';
-    for (;;) {
-      const answer = decodeAnswer(await socket.receive(Math.max(1, deadline - performance.now())));
-      if (answer === undefined || text.length > ANSWER_LIMIT) throw unanswered(command);
-      text += answer.text;
-      if (answer.refused)
-        throw new MullionError('command_failed', `The guest's kernel refused ${command}: ${text.trim()}`);
-      if (!answer.more) return text;
-    }
-  } catch (cause) {
-    if (cause instanceof MullionError && cause.code !== 'timeout') throw cause;
-    if (cause instanceof MullionError || hasCode(cause, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ENOTSOCK'))
-      throw unanswered(command, cause);
-    throw cause;
+  using socket = new DatagramSocket(own, machine.ids.base, paths.management);
+  socket.send(encodeCommand(command));
+  let text = '';
+  for (;;) {
+    const answer = decodeAnswer(await socket.receive(Math.max(1, deadline - performance.now())));
+    if (answer === undefined || text.length > ANSWER_LIMIT) throw unanswered(command);
+    text += answer.text;
+    if (answer.refused)
+      throw new MullionError('command_failed', `The guest's kernel refused ${command}: ${text.trim()}`);
+    if (!answer.more) return text;
   }
 }
 
