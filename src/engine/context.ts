@@ -5,7 +5,7 @@ import { TECHNIQUE_FACTS, type Technique } from '../contract/techniques.ts';
 import type { HostCapacity } from '../core/capacity.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Naming } from '../core/naming.ts';
-import type { Driver } from '../drivers/driver.ts';
+import type { Driver, MachineEnd } from '../drivers/driver.ts';
 import type { DataConverter } from '../images/converter.ts';
 import type { ImageStore } from '../images/image-store.ts';
 import type { NetworkBackend } from '../network/network.ts';
@@ -13,6 +13,7 @@ import type { VolumeBackend } from '../storage/volume.ts';
 import type { Store } from '../store/store.ts';
 import type { EventHub } from './event-hub.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
+import type { VpsRecord } from './records.ts';
 import type { State } from './state.ts';
 import type { Tasks } from './tasks.ts';
 
@@ -82,6 +83,12 @@ export interface Context {
   readonly queue: KeyedQueue;
   /** Ends the watch of a running machine, by the VPS's id. */
   readonly watches: Map<string, () => void>;
+  /** Queues what follows when a machine ended by itself; it may itself lead to another watch. */
+  readonly concludeEnd: (
+    record: VpsRecord,
+    end: MachineEnd,
+    stillWanted: (record: VpsRecord) => boolean,
+  ) => Promise<void>;
   /** Calls off the next start of a VPS that ended by itself, by its id. */
   readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */

@@ -13,6 +13,7 @@ import { networkVerbs } from './networks.ts';
 import { poolVerbs } from './pools.ts';
 import { ensureDefaults, projectVerbs } from './projects.ts';
 import { recover } from './recovery.ts';
+import { concludeEnd } from './revival.ts';
 import { fileVerbs } from './sessions.ts';
 import { snapshotVerbs } from './snapshots.ts';
 import { State } from './state.ts';
@@ -39,6 +40,7 @@ export function createEngine(deps: EngineDeps): Engine {
     tasks: new Tasks(state, events, clock, deps.logger),
     queue: new KeyedQueue(),
     watches: new Map(),
+    concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),
     imagesLeaving: new Set(),
     scratchVolumes: new Set(),

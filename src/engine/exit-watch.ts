@@ -2,12 +2,10 @@ import type { Handle, MachineEnd } from '../drivers/driver.ts';
 import type { Context } from './context.ts';
 import { followHealth } from './health.ts';
 import { machineOf } from './machine.ts';
+import type { VpsRecord } from './records.ts';
 
-/**
- * Listens for the end of a VPS's machine and asks for its health, unless that is done already.
- * `onEnd` hears of an end that nobody here brought about.
- */
-export function follow(context: Context, id: string, onEnd: (handle: Handle, end: MachineEnd) => void): void {
+/** Listens for the end of a VPS's machine and asks for its health from now on, unless that is done already. */
+export function watch(context: Context, id: string): void {
   const record = context.state.vps.get(id);
   const driver = record === undefined ? undefined : context.deps.drivers.get(record.technique);
   if (record === undefined || driver === undefined || record.runtime === null) return;
@@ -25,7 +23,19 @@ export function follow(context: Context, id: string, onEnd: (handle: Handle, end
     if (controller.signal.aborted) return;
     context.watches.delete(id);
     controller.abort();
-    onEnd(handle, end);
+    clearUp(context, id, handle, end);
   });
   if (record.health === 'starting') void followHealth(context, id, machine, handle, controller.signal);
+}
+
+/** Sees to an end that nobody here brought about. */
+function clearUp(context: Context, id: string, handle: Handle, end: MachineEnd): void {
+  const record = context.state.vps.get(id);
+  // An operation that ends the machine sees to the rest itself.
+  if (record === undefined || record.state === 'stopping' || record.state === 'deleting') return;
+  const isSame = ({ runtime }: VpsRecord): boolean =>
+    runtime !== null && runtime.handle.pid === handle.pid && runtime.handle.pidStart === handle.pidStart;
+  context
+    .concludeEnd(record, end, isSame)
+    .catch((failure: unknown) => context.deps.logger.error('cannot clear up', { vps: id, failure }));
 }

@@ -6,11 +6,10 @@ import type { Goal } from '../core/plan.ts';
 import type { Context } from './context.ts';
 import { runConversion } from './conversion.ts';
 import { pendingRestart } from './desired.ts';
-import { follow } from './exit-watch.ts';
+import { watch } from './exit-watch.ts';
 import { collectReplaced } from './images.ts';
 import { lastLines } from './last-lines.ts';
 import type { VpsRecord } from './records.ts';
-import { concludeEnd } from './revival.ts';
 import { reach, runErrand } from './run-plan.ts';
 import { claimsOf } from './state.ts';
 import { Interrupted, type TaskRun } from './task-run.ts';
@@ -240,20 +239,6 @@ async function endWith(context: Context, id: string, run: TaskRun, failure: unkn
   const record = context.state.vps.get(id);
   await context.tasks.end(run, failure, record === undefined ? [] : [context.state.vps.put(record)]);
   watch(context, id);
-}
-
-/** Hears of the machine's end from now on. */
-export function watch(context: Context, id: string): void {
-  follow(context, id, (handle, end) => {
-    const record = context.state.vps.get(id);
-    // An operation that ends the machine sees to the rest itself.
-    if (record === undefined || record.state === 'stopping' || record.state === 'deleting') return;
-    const isSame = ({ runtime }: VpsRecord): boolean =>
-      runtime !== null && runtime.handle.pid === handle.pid && runtime.handle.pidStart === handle.pidStart;
-    concludeEnd(context, record, end, isSame).catch((failure: unknown) =>
-      context.deps.logger.error('cannot clear up', { vps: id, failure }),
-    );
-  });
 }
 
 /** The state of a VPS at rest, from what was seen. */

@@ -2,9 +2,10 @@ import { asMullionError, MullionError } from '../contract/errors.ts';
 import type { Condition, Driver, Handle, MachineEnd } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 import { type Context, now } from './context.ts';
+import { watch } from './exit-watch.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { attachmentOf, machineOf } from './machine.ts';
-import { operate, pursue, watch } from './operate.ts';
+import { operate, pursue } from './operate.ts';
 import type { TaskRecord, VpsRecord } from './records.ts';
 import { awaitRevival, concludeEnd } from './revival.ts';
 
