@@ -82,7 +82,7 @@ const CASES: readonly Case[] = [
     code: 2,
     names: /colour[\s\S]*memory/,
   },
-  { why: 'a smaller disk', args: ['set', 'here', 'disk=20M'], code: 2, names: /disk|small/i },
+  { why: 'a disk below the least', args: ['set', 'here', 'disk=8M'], code: 2, names: /disk[\s\S]*16M/i },
   {
     why: 'a technique that this host cannot run',
     args: ['launch', 'debian/12', 'a', '--technique', 'para'],
