@@ -44,9 +44,11 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const [address = '?'] = (await infoOf(daemon, 'machine')).addresses;
-      assert.match(
-        await daemon.inside('machine', 'ip -4 -o address show eth0 scope global'),
-        new RegExp(address),
+      await eventually(
+        'its network service has given it its address',
+        async () =>
+          (await daemon.inside('machine', 'ip -4 -o address show eth0 scope global')).includes(address),
+        60_000,
       );
       assert.match(await daemon.inside('beside', 'getent ahostsv4 machine'), new RegExp(address));
       assert.match(await daemon.inside('machine', 'getent ahostsv4 beside'), /\d+\.\d+\.\d+\.\d+/);
