@@ -1,9 +1,9 @@
 import { MullionError } from '../contract/errors.ts';
 import { bounded, pause } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
+import { Scope } from './executors/scope.ts';
 import { lastLines } from './last-lines.ts';
-import { machineOf } from './machine.ts';
-import type { ConvertErrand, VpsRecord } from './records.ts';
+import type { ConvertErrand } from './records.ts';
 import { goThrough, reach, saveProgress } from './run-plan.ts';
 import { Interrupted, type TaskRun } from './task-run.ts';
 
@@ -17,54 +17,51 @@ const LOOK_MS = 500;
  * Safe to begin anew after the daemon was killed at any point.
  */
 export async function runConversion(context: Context, id: string, run: TaskRun): Promise<void> {
-  const errand = errandOf(context, id);
-  if (errand === undefined) return;
+  const scope = new Scope(context, id, run.signal);
+  const { errand } = scope.record;
+  if (errand?.kind !== 'convert') return;
   try {
-    if (recordOf(context, id).technique !== errand.technique) {
+    if (scope.record.technique !== errand.technique) {
       await goThrough(context, id, errand, run);
       await saveProgress(context, id, run);
     }
     await reach(context, id, 'running', run);
-    await run.part('wait until it has booted', () => awaitBoot(context, id, run.signal));
+    await run.part('wait until it has booted', () => awaitBoot(scope));
   } catch (failure) {
     if (failure instanceof Interrupted) throw failure;
-    await takeBack(context, id, errand, run);
+    await takeBack(scope, errand, run);
     throw failure;
   }
   await context.deps.pool.deleteSnapshot(id, errand.kept);
-  update(context, id, { errand: null });
+  scope.update({ errand: null });
   await saveProgress(context, id, run);
 }
 
 /** The VPS as it was, with its former technique and data, where it was wanted. */
-async function takeBack(context: Context, id: string, errand: ConvertErrand, run: TaskRun): Promise<void> {
+async function takeBack(scope: Scope, errand: ConvertErrand, run: TaskRun): Promise<void> {
+  const { context, id } = scope;
   const { pool } = context.deps;
   const whatever = new AbortController().signal;
-  update(context, id, { shutdownMs: 0 });
+  scope.update({ shutdownMs: 0 });
   await reach(context, id, 'stopped', run, whatever);
   if ((await pool.listSnapshots(id)).includes(errand.kept)) await pool.restoreSnapshot(id, errand.kept);
   const { technique, reason } = errand.former;
-  const { observed } = recordOf(context, id);
-  update(context, id, {
+  scope.update({
     technique,
     reason,
     driver: requireDriver(context, technique).name,
     errand: null,
-    observed: { ...observed, volumeLimit: undefined },
+    observed: { ...scope.record.observed, volumeLimit: undefined },
   });
   await saveProgress(context, id, run);
   await pool.deleteSnapshot(id, errand.kept);
-  await reach(context, id, recordOf(context, id).goal, run, whatever);
+  await reach(context, id, scope.record.goal, run, whatever);
 }
 
 /** Until the guest's own system answers. @throws start_failed when it ends before, timeout */
-async function awaitBoot(context: Context, id: string, signal: AbortSignal): Promise<void> {
-  const record = recordOf(context, id);
-  const driver = requireDriver(context, record.technique);
-  const { runtime } = record;
-  if (runtime === null || driver.health === undefined) return;
-  const machine = machineOf(context, record);
-  const { handle } = runtime;
+async function awaitBoot({ context, record, driver, machine, signal }: Scope): Promise<void> {
+  if (record.runtime === null || driver.health === undefined) return;
+  const { handle } = record.runtime;
   const until = performance.now() + context.timings.health;
   for (;;) {
     signal.throwIfAborted();
@@ -90,17 +87,3 @@ async function awaitBoot(context: Context, id: string, signal: AbortSignal): Pro
     await pause(LOOK_MS, signal);
   }
 }
-
-function errandOf(context: Context, id: string): ConvertErrand | undefined {
-  const { errand } = recordOf(context, id);
-  return errand?.kind === 'convert' ? errand : undefined;
-}
-
-function recordOf(context: Context, id: string): VpsRecord {
-  const record = context.state.vps.get(id);
-  if (record === undefined) throw new MullionError('not_found', 'The VPS is gone.');
-  return record;
-}
-
-const update = (context: Context, id: string, patch: Partial<VpsRecord>): void =>
-  context.state.vps.set({ ...recordOf(context, id), ...patch });
