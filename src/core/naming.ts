@@ -61,8 +61,6 @@ export const daemonLog = (naming: Naming): string => `${naming.stateDirectory}/d
 export const UID_FIRST = 0x7000_0000;
 export const UID_COUNT = 65_536;
 export const SLOTS = 4_093;
-/** Of programs that read what guests wrote; above the range of every slot. */
-export const INSPECTOR_UID = UID_FIRST + SLOTS * UID_COUNT;
 export const uidBase = (slot: number): number => UID_FIRST + slot * UID_COUNT;
 /** Ids of programs that read hostile data, above those of every VPS. */
 export const JAIL_UID_BASE = uidBase(SLOTS);

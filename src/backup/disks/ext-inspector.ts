@@ -3,7 +3,7 @@ import { chown, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PassThrough, type Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
-import { INSPECTOR_UID } from '../../core/naming.ts';
+import { JAIL_UID_BASE } from '../../core/naming.ts';
 import { commandEnvironment, run, spawnCommand } from '../../host/run.ts';
 import type { DiskInspector } from '../backup.ts';
 import { MOST_LINKS, parseStat, quoted, targetOf } from './debugfs-text.ts';
@@ -24,8 +24,8 @@ const CONFINED = [
   '--net',
   '--ipc',
   'setpriv',
-  `--reuid=${INSPECTOR_UID}`,
-  `--regid=${INSPECTOR_UID}`,
+  `--reuid=${JAIL_UID_BASE}`,
+  `--regid=${JAIL_UID_BASE}`,
   '--clear-groups',
   '--no-new-privs',
   '--bounding-set=-all',
@@ -123,7 +123,7 @@ async function confined(
 }
 
 async function openFor(disk: string): Promise<number> {
-  await chown(disk, INSPECTOR_UID, INSPECTOR_UID);
+  await chown(disk, JAIL_UID_BASE, JAIL_UID_BASE);
   return openSync(disk, constants.O_RDONLY | constants.O_NOFOLLOW);
 }
 

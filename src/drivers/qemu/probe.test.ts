@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseCpuInfo, type VirtualizationFacts } from '../../host/virtualization.ts';
-import { guestLimit, judge, remember } from './probe.ts';
+import { remember } from '../verdicts/verdicts.ts';
+import { guestLimit, judge } from './probe.ts';
 
 const host: VirtualizationFacts = {
   cpuModel: 'Some CPU',

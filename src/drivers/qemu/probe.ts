@@ -1,13 +1,12 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { Technique, TechniqueReport } from '../../contract/techniques.ts';
-import { TechniqueReportSchema } from '../../contract/techniques.ts';
 import { run } from '../../host/run.ts';
 import { type VirtualizationFacts, virtualizationFacts } from '../../host/virtualization.ts';
+import { readVerdicts, remember } from '../verdicts/verdicts.ts';
 import { accelerator, PROGRAM, SANDBOX } from './command-line.ts';
 import { FEATURES } from './features.ts';
 import { PROBE_GUEST_EXIT_CODE, PROBE_GUEST_TEXT, probeGuestImage } from './probe-guest.ts';
@@ -39,8 +38,6 @@ export interface ProbeFacts {
  */
 export const guestLimit = (startMs: number): number => GUEST_LIMIT_MS + Math.ceil(startMs * 4);
 
-const CacheSchema = z.record(z.string(), TechniqueReportSchema);
-
 /** Probes by running a guest, and remembers the verdict for as long as kernel, processor and QEMU stay the same. */
 export async function probeTechnique(technique: Technique, cacheFile: string): Promise<TechniqueReport> {
   const version = await qemuVersion();
@@ -48,7 +45,7 @@ export async function probeTechnique(technique: Technique, cacheFile: string): P
   const key = [technique, release(), host.cpuModel, host.kvmDevice, host.kvmModules.join('+'), version].join(
     '|',
   );
-  const cache = await readCache(cacheFile);
+  const cache = await readVerdicts(cacheFile);
   const known = cache[key];
   if (known !== undefined) return known;
   const runnable = version !== undefined && (technique === 'full' || host.kvmDevice === 'present');
@@ -172,32 +169,5 @@ async function attempt(
   } catch (failure) {
     if (!(failure instanceof MullionError)) throw failure;
     return { outcome: failure.code === 'timeout' ? 'late' : 'failed', message: failure.message };
-  }
-}
-
-async function readCache(path: string): Promise<z.infer<typeof CacheSchema>> {
-  try {
-    return CacheSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return {};
-  }
-}
-
-let lastWrite: Promise<void> = Promise.resolve();
-
-/** Adds a verdict to those that are kept. Techniques are probed at once: their verdicts are written one after another. */
-export function remember(path: string, key: string, report: TechniqueReport): Promise<void> {
-  lastWrite = lastWrite.then(async () => writeCache(path, { ...(await readCache(path)), [key]: report }));
-  return lastWrite;
-}
-
-/** A verdict that cannot be kept is found again. */
-async function writeCache(path: string, cache: z.infer<typeof CacheSchema>): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.new`, JSON.stringify(cache), { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  } catch {
-    return;
   }
 }

@@ -1,12 +1,12 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
-import { type TechniqueReport, TechniqueReportSchema } from '../../contract/techniques.ts';
+import type { TechniqueReport } from '../../contract/techniques.ts';
 import { run } from '../../host/run.ts';
 import { virtualizationFacts } from '../../host/virtualization.ts';
+import { readVerdicts, remember } from '../verdicts/verdicts.ts';
 import { PROGRAM } from './command-line.ts';
 import { FEATURES } from './features.ts';
 import { preload } from './preload.ts';
@@ -31,19 +31,17 @@ export interface ProbeFacts {
   readonly trial: Trial | undefined;
 }
 
-const CacheSchema = z.record(z.string(), TechniqueReportSchema);
-
 /** Probes by running a guest, and remembers a good verdict for as long as kernel, processor and program stay the same. */
 export async function probeUml(cacheFile: string): Promise<TechniqueReport> {
   const version = await umlVersion();
   const { cpuModel } = virtualizationFacts();
   const key = [release(), cpuModel, version].join('|');
-  const known = await readCache(cacheFile);
+  const known = await readVerdicts(cacheFile);
   const kept = known[key];
   if (kept !== undefined) return kept;
   const trial = version === undefined ? undefined : await tryGuest();
   const report = judge({ version, cpuModel, trial });
-  if (report.state === 'healthy') await writeCache(cacheFile, { ...known, [key]: report });
+  if (report.state === 'healthy') await remember(cacheFile, key, report);
   return report;
 }
 
@@ -142,23 +140,4 @@ function lastWords(output: string): string {
   const lines = output.split('\n').map((line) => line.replace(/^<\d>/, '').trim());
   const telling = lines.find((line) => /failed|panic|not permitted/i.test(line));
   return (telling ?? lines.filter(Boolean).at(-1) ?? '').slice(0, 200);
-}
-
-async function readCache(path: string): Promise<z.infer<typeof CacheSchema>> {
-  try {
-    return CacheSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return {};
-  }
-}
-
-/** A verdict that cannot be kept is found again. */
-async function writeCache(path: string, cache: z.infer<typeof CacheSchema>): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.new`, JSON.stringify(cache), { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  } catch {
-    return;
-  }
 }

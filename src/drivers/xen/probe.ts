@@ -1,12 +1,11 @@
-import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
-import * as z from 'zod';
+import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { TechniqueReport } from '../../contract/techniques.ts';
-import { TechniqueReportSchema } from '../../contract/techniques.ts';
 import { isControlDomain, type XenFacts, xenFacts } from '../../host/xen/facts.ts';
+import { readVerdicts, remember } from '../verdicts/verdicts.ts';
 import { FEATURES } from './features.ts';
 import { guestType } from './guest-type.ts';
 import { PROBE_GUEST_TEXT } from './probe-guest.ts';
@@ -24,8 +23,6 @@ export interface ProbeFacts {
   readonly trial: Trial | undefined;
 }
 
-const CacheSchema = z.record(z.string(), TechniqueReportSchema);
-
 /** Probes by running a guest, and remembers a good verdict for as long as kernel and hypervisor stay the same. */
 export async function probePara(cacheFile: string): Promise<TechniqueReport> {
   const host = xenFacts();
@@ -33,13 +30,13 @@ export async function probePara(cacheFile: string): Promise<TechniqueReport> {
   const info = await findInfo();
   if (typeof info === 'string') return judge({ host, info, trial: undefined });
   const key = [release(), info.version, info.virtCaps.join('+')].join('|');
-  const cache = await readCache(cacheFile);
+  const cache = await readVerdicts(cacheFile);
   const known = cache[key];
   if (known !== undefined) return known;
   const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
   try {
     const report = judge({ host, info, trial: await tryGuest(folder) });
-    if (report.state === 'healthy') await writeCache(cacheFile, { ...cache, [key]: report });
+    if (report.state === 'healthy') await remember(cacheFile, key, report);
     return report;
   } finally {
     await rm(folder, { recursive: true, force: true });
@@ -124,24 +121,5 @@ async function findInfo(): Promise<InfoFinding> {
   } catch (failure) {
     if (!(failure instanceof MullionError)) throw failure;
     return failure.code === 'host_unfit' ? 'missing' : failure.message;
-  }
-}
-
-async function readCache(path: string): Promise<z.infer<typeof CacheSchema>> {
-  try {
-    return CacheSchema.parse(JSON.parse(await readFile(path, 'utf8')));
-  } catch {
-    return {};
-  }
-}
-
-/** A verdict that cannot be kept is found again. */
-async function writeCache(path: string, cache: z.infer<typeof CacheSchema>): Promise<void> {
-  try {
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    await writeFile(`${path}.new`, JSON.stringify(cache), { mode: 0o600 });
-    await rename(`${path}.new`, path);
-  } catch {
-    return;
   }
 }
