@@ -72,6 +72,8 @@ export class Techniques {
     try {
       return await bounded(`probe ${name}`, PROBE_MS, driver.probe(id));
     } catch (failure) {
+      // That a probe failed says nothing of the technique: the next question tries again.
+      this.#reports.delete(id);
       return {
         id,
         name,

@@ -1,4 +1,4 @@
-import { closeSync, readFileSync } from 'node:fs';
+import { closeSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { pidfdOpen, pidfdSendSignal, readable } from './syscalls/libc.ts';
@@ -121,4 +121,25 @@ export async function waitForExit(pid: number, start: number, timeoutMs: number)
     await sleep(Math.min(pause, left));
   }
   return true;
+}
+
+/** Processes of this host that have `argument` among their arguments (proc(5), /proc/pid/cmdline). */
+export function processesWithArgument(argument: string): { readonly pid: number; readonly start: number }[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number)
+    .filter((pid) => readArguments(pid).includes(argument))
+    .flatMap((pid) => {
+      const start = processStart(pid);
+      return start === undefined ? [] : [{ pid, start }];
+    });
+}
+
+function readArguments(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch (failure) {
+    if (hasCode(failure, 'ENOENT', 'ESRCH')) return [];
+    throw failure;
+  }
 }

@@ -7,7 +7,7 @@ import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
-import { processStart, signalProcess, waitForExit } from '../../host/processes.ts';
+import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
@@ -142,12 +142,13 @@ export class Containers {
   async remove(machine: Machine, handle: Handle | undefined): Promise<void> {
     const paths = containerPaths(machine);
     const state = readState(paths);
+    // What a killed daemon left in the middle of its work would make the container after its removal.
+    if (state === undefined) await endMakers(paths.bundle);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;
       await waitForExit(known.pid, known.pidStart, KILLED_MS);
     }
-    // A monitor that a killed daemon left in the middle of its work would make the container after its removal.
     const monitor = state?.monitor ?? readMonitor(paths);
     if (monitor !== undefined && !(await waitForExit(monitor.pid, monitor.start, MONITOR_MS))) {
       signalProcess(monitor.pid, monitor.start, 'SIGKILL');
@@ -168,6 +169,19 @@ export class Containers {
       .list(cgroupRoot(this.#naming))
       .filter((id) => !folders.includes(id) && !id.startsWith('probe-'));
     return [...new Set([...recorded, ...bundled, ...orphans])].sort();
+  }
+}
+
+/** Ends whoever is making a container of this bundle: each of them names it, and so does what it forks. */
+async function endMakers(bundle: string): Promise<void> {
+  for (;;) {
+    const makers = processesWithArgument(bundle);
+    if (makers.length === 0) return;
+    for (const { pid, start } of makers) signalProcess(pid, start, 'SIGKILL');
+    for (const { pid, start } of makers) {
+      if (await waitForExit(pid, start, KILLED_MS)) continue;
+      throw new MullionError('timeout', `The process ${pid}, which makes a container, cannot be killed.`);
+    }
   }
 }
 

@@ -26,7 +26,7 @@ export interface ProbeDependencies {
 }
 
 const PROGRAMS = ['crun', 'conmon', 'socat', 'unshare', 'setsid', 'choom'];
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 /** The last slot: given to a VPS only when all others are taken. */
 const IDS = { base: uidBase(SLOTS - 1), count: UID_COUNT };
 

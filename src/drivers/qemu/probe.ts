@@ -114,7 +114,7 @@ export function judge(technique: Technique, { version, host, trial }: ProbeFacts
 
 async function qemuVersion(): Promise<string | undefined> {
   try {
-    return (await run([PROGRAM, '--version'], { timeoutMs: 10_000 })).stdout.split('\n')[0] ?? '';
+    return (await run([PROGRAM, '--version'], { timeoutMs: START_LIMIT_MS })).stdout.split('\n')[0] ?? '';
   } catch (failure) {
     if (failure instanceof MullionError && failure.code === 'host_unfit') return undefined;
     throw failure;
@@ -151,7 +151,8 @@ async function tryGuest(technique: Technique): Promise<Trial> {
 function machineArguments(technique: Technique, firmware: string): string[] {
   const { accel, cpu } = accelerator(technique);
   return [
-    PROGRAM,
+    // A daemon that is killed while it probes takes the guest along.
+    ...['setpriv', '--pdeathsig', 'KILL', '--', PROGRAM],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-sandbox', SANDBOX],
     ...['-machine', 'q35', '-accel', accel, '-cpu', cpu, '-m', '16', '-bios', firmware],
   ];

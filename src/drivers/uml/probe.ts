@@ -12,7 +12,7 @@ import { FEATURES } from './features.ts';
 import { preload } from './preload.ts';
 import { PROBE_TEXT, probeInitramfs } from './probe-init.ts';
 
-const TIME_LIMIT_MS = 8_000;
+const TIME_LIMIT_MS = 60_000;
 const INSTALL = 'Install User-Mode Linux: apt-get install user-mode-linux (mullion quickstart does it)';
 /** An id that owns nothing. */
 const NOBODY = '65534';
@@ -99,7 +99,7 @@ function remedyFor(said: string): string {
 
 async function umlVersion(): Promise<string | undefined> {
   try {
-    return (await run([PROGRAM, '--version'], { timeoutMs: 10_000 })).stdout.trim();
+    return (await run([PROGRAM, '--version'], { timeoutMs: TIME_LIMIT_MS })).stdout.trim();
   } catch (failure) {
     if (failure instanceof MullionError && failure.code === 'host_unfit') return undefined;
     throw failure;
