@@ -49,10 +49,16 @@ export const ConfigSchema = z.strictObject({
       port: z.number().int().min(1).max(65_535),
       certificate: z.string().startsWith('/'),
       key: z.string().startsWith('/'),
-      tokenFile: z.string().startsWith('/').describe('file of mode 0600 with the bearer token'),
+      tokenFile: z
+        .string()
+        .startsWith('/')
+        .optional()
+        .describe(
+          "file of mode 0600 with one more administrator's token; better: mullion token create, which keeps its hash only",
+        ),
     })
     .optional()
-    .describe('HTTPS with a bearer token; off when absent'),
+    .describe('HTTPS with bearer tokens; off when absent'),
   drivers: z
     .partialRecord(TechniqueSchema, DriverNameSchema)
     .default({})

@@ -9,6 +9,7 @@ import { type Config, loadConfig } from './config.ts';
 import { asMullionError, MullionError } from './contract/errors.ts';
 import type { Logger } from './core/logger.ts';
 import {
+  auditLog,
   backupCacheDirectory,
   backupSecretsDirectory,
   cgroupRoot,
@@ -24,6 +25,7 @@ import { checkCgroups, checkMemory, checkPool, checkPrograms, checkStore } from 
 import { checkFirewall } from './doctor/forwarding.ts';
 import { createDrivers } from './drivers/registry.ts';
 import { createEngine } from './engine/engine.ts';
+import { BoundedLog } from './host/bounded-log.ts';
 import { Cgroups } from './host/cgroups.ts';
 import { hostFacts } from './host/facts.ts';
 import { groupId } from './host/groups.ts';
@@ -43,6 +45,8 @@ import { VERSION } from './version.ts';
 
 /** Members of this group may use the API's socket. */
 const GROUP = 'mullion';
+const AUDIT_FILE_BYTES = 16 * 1024 * 1024;
+const AUDIT_FILES = 8;
 
 /** A daemon that answers. */
 export interface Daemon {
@@ -69,8 +73,12 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
   const userNamespaces = new UserNamespaces();
   closers.defer(() => userNamespaces.close());
 
+  const audit = new BoundedLog({ path: auditLog(naming), fileBytes: AUDIT_FILE_BYTES, files: AUDIT_FILES });
+  closers.defer(() => audit.close());
+
   const engine = createEngine({
     store,
+    audit,
     pool,
     images,
     network,

@@ -2,7 +2,7 @@ import type { Readable } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import * as z from 'zod';
-import { type ErrorCode, MullionError } from '../contract/errors.ts';
+import { asMullionError, type ErrorCode, MullionError } from '../contract/errors.ts';
 import { ROUTES, type Route, type RouteName } from '../contract/routes.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Engine } from '../engine/contract.ts';
@@ -11,8 +11,12 @@ import { replyError } from './error-reply.ts';
 import { streamEvents } from './events.ts';
 import type { Call, PlainRoute, StreamRoute } from './handler.ts';
 import { PLAIN_HANDLERS, STREAM_HANDLERS } from './handlers.ts';
+import { API_LIMITS, type ApiLimits, limitAddresses, OpenEnds, requestLimiter } from './limits.ts';
 import { openApiDocument } from './openapi.ts';
 import { routesOfPath } from './route-match.ts';
+import { type Asked, Session } from './session.ts';
+import { endSlowBodies } from './slow-bodies.ts';
+import { type Certificate, tlsOptions } from './tls.ts';
 import { validate } from './validate.ts';
 
 const NO_QUERY = z.strictObject({});
@@ -20,7 +24,10 @@ const BODY_LIMIT = 1024 * 1024;
 const HEADERS_MS = 15_000;
 /** A whole request, a large file included, arrives within this time. */
 const REQUEST_MS = 60 * 60_000;
-const CONNECTIONS = 4096;
+const YEAR_S = 31_536_000;
+/** How often the times of headers and requests are looked at. */
+const CHECK_MS = 5_000;
+const KEEP_ALIVE_MS = 15_000;
 /** How long a body that is too large is read before it is refused. */
 const DISCARD_MS = 5_000;
 
@@ -29,34 +36,52 @@ export interface AppOptions {
   readonly version: string;
   readonly logger: Logger;
   readonly authenticate: Authenticate;
-  readonly tls?: { readonly key: Buffer; readonly cert: Buffer } | undefined;
-  /** True on the Unix socket, whose clients are users of this host. */
-  readonly local: boolean;
+  readonly tls?: Certificate | undefined;
+  readonly limits?: Partial<ApiLimits> | undefined;
 }
 
-/** The HTTP routes, all made from the route table; not yet listening. */
-export function createApp(options: AppOptions): FastifyInstance {
+/** The routes and what they share with WebSocket upgrades; not yet listening. */
+export interface App {
+  readonly http: FastifyInstance;
+  readonly openEnds: OpenEnds;
+}
+
+/** The HTTP routes, all made from the route table. */
+export function createApp(options: AppOptions): App {
+  const limits = { ...API_LIMITS, ...options.limits };
+  const limitRequests = requestLimiter(limits);
+  const openEnds = new OpenEnds(limits.openEnds);
+  const sessions = new WeakMap<FastifyRequest, Session>();
   const shared = {
     bodyLimit: BODY_LIMIT,
     exposeHeadRoutes: false,
     requestTimeout: REQUEST_MS,
     routerOptions: { maxParamLength: 512, ignoreTrailingSlash: false },
     forceCloseConnections: true,
+    keepAliveTimeout: KEEP_ALIVE_MS,
     frameworkErrors: (error: unknown, _request: FastifyRequest, reply: FastifyReply) => {
       sendError(reply, replyError(error));
     },
   } as const;
   const app: FastifyInstance =
     options.tls === undefined
-      ? Fastify({ ...shared })
+      ? Fastify({ ...shared, http: { connectionsCheckingInterval: CHECK_MS } })
       : (Fastify({
           ...shared,
-          https: { ...options.tls, minVersion: 'TLSv1.2' },
+          https: { ...tlsOptions(options.tls), connectionsCheckingInterval: CHECK_MS },
         }) as unknown as FastifyInstance);
   app.server.headersTimeout = HEADERS_MS;
-  app.server.maxConnections = CONNECTIONS;
+  app.server.maxConnections = limits.connections;
+  limitAddresses(app.server, limits.connectionsOfAddress);
 
-  app.addHook('onRequest', async ({ raw }) => options.authenticate(raw));
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-content-type-options', 'nosniff').header('cache-control', 'no-store');
+    if (options.tls !== undefined) reply.header('strict-transport-security', `max-age=${YEAR_S}`);
+    const session = new Session(options.engine, options.authenticate, request.raw);
+    limitRequests(session.identity);
+    sessions.set(request, session);
+  });
+  endSlowBodies(app, (method, url) => files.has(`${method} ${url}`), limits);
   app.setErrorHandler(async (error, request, reply) => {
     const known = replyError(error);
     if (known.code === 'body_too_large') await discardBody(request.raw);
@@ -75,56 +100,85 @@ export function createApp(options: AppOptions): FastifyInstance {
 
   const document = openApiDocument(options.version);
   app.get('/v1/openapi.json', async () => document);
+  const serve = {
+    engine: options.engine,
+    openEnds,
+    sessionOf: (request: FastifyRequest) => sessions.get(request),
+  };
+  const files = new Set<string>();
   const bytesRoutes: [RouteName, Route][] = [];
   for (const [name, route] of Object.entries(ROUTES) as [RouteName, Route][]) {
-    if (route.body === 'bytes') bytesRoutes.push([name, route]);
-    else addRoute(app, options, name, route);
+    if (route.body === 'bytes') {
+      bytesRoutes.push([name, route]);
+      files.add(`${route.method} ${route.path}`);
+    } else addRoute(app, serve, name, route);
   }
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
-    for (const [name, route] of bytesRoutes) addRoute(scope, options, name, route);
+    for (const [name, route] of bytesRoutes) addRoute(scope, serve, name, route);
   });
-  return app;
+  return { http: app, openEnds };
 }
 
-function addRoute(app: FastifyInstance, { engine, local }: AppOptions, name: RouteName, route: Route): void {
+interface Serving {
+  readonly engine: Engine;
+  readonly openEnds: OpenEnds;
+  readonly sessionOf: (request: FastifyRequest) => Session | undefined;
+}
+
+function addRoute(app: FastifyInstance, serving: Serving, name: RouteName, route: Route): void {
   app.route({
     method: route.method,
     url: route.path,
     handler: async (request, reply) => {
-      if (route.access === 'local' && !local) throw onlyLocal();
-      const call = readCall(route, request, reply);
-      reply.code(route.status);
-      switch (route.transfer) {
-        case 'json':
-          return reply.send(await callPlain(engine, name as PlainRoute, call));
-        case 'none':
-          await callPlain(engine, name as PlainRoute, call);
-          return reply.send();
-        case 'text':
-        case 'bytes':
-          reply.type(route.transfer === 'text' ? 'text/plain; charset=utf-8' : 'application/octet-stream');
-          return reply.send(await callStream(engine, name as StreamRoute, call));
-        case 'events':
-          reply.hijack();
-          await streamEvents(
-            reply.raw,
-            engine.events.subscribe(call.query as Call<'events.stream'>['query'], call.signal),
-            call.signal,
-          );
-          return reply;
-        case 'socket':
-          throw new MullionError('invalid_request', 'This route wants a WebSocket upgrade (RFC 6455).');
+      const session = serving.sessionOf(request);
+      if (session === undefined) throw new MullionError('unauthenticated', "The request is nobody's.");
+      const call = readCall(route, session, request, reply);
+      const asked: Asked = { name, route, ...call };
+      try {
+        await session.requireAccess(asked);
+        const answer = await answerCall(serving, name, route, call, reply, session);
+        session.record(asked, { answer });
+        return answer;
+      } catch (thrown) {
+        session.record(asked, { failure: asMullionError(thrown) });
+        throw thrown;
       }
     },
   });
 }
 
-const onlyLocal = (): MullionError =>
-  new MullionError('forbidden', 'This is only for users of the host itself, over its Unix socket.', {
-    remedy: 'Run it on the host, or fetch the file yourself and import that',
-  });
+async function answerCall(
+  { engine, openEnds }: Serving,
+  name: RouteName,
+  route: Route,
+  call: AnyCall,
+  reply: FastifyReply,
+  session: Session,
+): Promise<unknown> {
+  reply.code(route.status);
+  switch (route.transfer) {
+    case 'json':
+      return callPlain(engine, name as PlainRoute, call);
+    case 'none':
+      await callPlain(engine, name as PlainRoute, call);
+      return undefined;
+    case 'text':
+    case 'bytes':
+      reply.type(route.transfer === 'text' ? 'text/plain; charset=utf-8' : 'application/octet-stream');
+      return callStream(engine, name as StreamRoute, call);
+    case 'events': {
+      using _open = openEnds.enter();
+      reply.hijack();
+      const events = engine.events.subscribe(call.query as Call<'events.stream'>['query'], call.signal);
+      await streamEvents(reply.raw, events, call.signal, () => session.isStillValid());
+      return reply;
+    }
+    case 'socket':
+      throw new MullionError('invalid_request', 'This route wants a WebSocket upgrade (RFC 6455).');
+  }
+}
 
 type AnyCall = Call<RouteName>;
 /** The table's types hold handler and call of one route together; the name that joins them is known at run time. */
@@ -133,15 +187,16 @@ const callPlain = (engine: Engine, name: PlainRoute, call: AnyCall): Promise<unk
 const callStream = (engine: Engine, name: StreamRoute, call: AnyCall): Promise<Readable> =>
   (STREAM_HANDLERS[name] as (engine: Engine, call: AnyCall) => Promise<Readable>)(engine, call);
 
-function readCall(route: Route, request: FastifyRequest, reply: FastifyReply): AnyCall {
+function readCall(route: Route, session: Session, request: FastifyRequest, reply: FastifyReply): AnyCall {
   const gone = new AbortController();
   reply.raw.on('close', () => gone.abort());
   const body = route.body === undefined || route.body === 'bytes' ? undefined : route.body;
   return {
     params: route.params === undefined ? undefined : validate(route.params, request.params, ''),
-    query: validate(route.query ?? NO_QUERY, request.query, ''),
+    query: validate(route.query ?? NO_QUERY, session.withProject(route, request.query), ''),
     body: body === undefined ? undefined : validate(body, request.body ?? {}, ''),
     content: request.raw,
+    identity: session.identity,
     signal: gone.signal,
   } as AnyCall;
 }
@@ -165,6 +220,7 @@ function missing({ url, method }: FastifyRequest): MullionError {
 
 function sendError(reply: FastifyReply, error: MullionError): void {
   const code: ErrorCode = error.code;
+  if (code === 'too_many_requests') reply.header('retry-after', '1');
   if (code === 'unauthenticated') reply.header('www-authenticate', 'Bearer');
   reply.code(error.entry.httpStatus).type('application/json; charset=utf-8').send({ error: error.toBody() });
 }

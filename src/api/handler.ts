@@ -7,6 +7,7 @@ import type {
   RouteResponse,
   Routes,
 } from '../contract/routes.ts';
+import type { Identity } from '../core/access.ts';
 import type { Engine } from '../engine/contract.ts';
 
 type NamesOf<T extends string> = { [N in RouteName]: Routes[N]['transfer'] extends T ? N : never }[RouteName];
@@ -23,6 +24,7 @@ export interface Call<N extends RouteName> {
   readonly body: RouteBody<N>;
   /** The raw body of a route that takes bytes. */
   readonly content: Readable;
+  readonly identity: Identity;
   /** Aborted when the client has gone. */
   readonly signal: AbortSignal;
 }

@@ -9,6 +9,7 @@ import { poolHandlers } from './pools.ts';
 import { projectHandlers } from './projects.ts';
 import { snapshotHandlers } from './snapshots.ts';
 import { taskHandlers } from './tasks.ts';
+import { tokenHandlers } from './tokens.ts';
 import { vpsHandlers } from './vps.ts';
 
 /** One handler a route: a route without one does not compile. */
@@ -24,6 +25,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
   ...backupHandlers,
   ...taskHandlers,
   ...hostHandlers,
+  ...tokenHandlers,
 };
 
 export const STREAM_HANDLERS: StreamHandlers = {

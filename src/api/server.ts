@@ -4,16 +4,27 @@ import { MullionError } from '../contract/errors.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Engine } from '../engine/contract.ts';
 import { createApp } from './app.ts';
-import { type Authenticate, authenticatePeer, authenticateToken, type Peer } from './authentication.ts';
+import {
+  type Authenticate,
+  authenticatePeer,
+  authenticateToken,
+  fixedToken,
+  type Peer,
+} from './authentication.ts';
+import type { ApiLimits } from './limits.ts';
+import type { Certificate } from './tls.ts';
 import { acceptUpgrades } from './upgrade.ts';
 
-/** HTTPS with a bearer token; paths of PEM files and of a file that holds the token alone. */
+/** Connections that wait to be accepted; over a Unix socket one more is an error at once (unix(7), EAGAIN). */
+const BACKLOG = 4096;
+
+/** HTTPS with bearer tokens; paths of PEM files, and of a file that holds one more token of an administrator. */
 export interface ListenOptions {
   readonly address: string;
   readonly port: number;
   readonly certificate: string;
   readonly key: string;
-  readonly tokenFile: string;
+  readonly tokenFile?: string | undefined;
 }
 
 export interface ServerOptions {
@@ -25,6 +36,7 @@ export interface ServerOptions {
   readonly group?: number | undefined;
   readonly identify: (socket: Socket) => Peer;
   readonly listen?: ListenOptions | undefined;
+  readonly limits?: Partial<ApiLimits> | undefined;
 }
 
 export interface ApiServer {
@@ -34,28 +46,32 @@ export interface ApiServer {
 
 /** Serves the API on the Unix socket, and over TLS when asked for. @throws MullionError `host_unfit` */
 export async function startServer(options: ServerOptions): Promise<ApiServer> {
-  const { engine, version, logger, socketPath, group, listen } = options;
+  const { engine, version, logger, socketPath, group, listen, limits } = options;
   const closers: (() => Promise<void>)[] = [];
   const close = async (): Promise<void> => {
     await Promise.all(closers.splice(0).map((closeOne) => closeOne()));
     rmSync(socketPath, { force: true });
   };
-  const add = (authenticate: Authenticate, tls?: { key: Buffer; cert: Buffer }) => {
-    const app = createApp({ engine, version, logger, authenticate, tls, local: tls === undefined });
-    const endSockets = acceptUpgrades(app.server, engine, authenticate);
+  const add = (authenticate: Authenticate, tls?: Certificate) => {
+    const { http, openEnds } = createApp({ engine, version, logger, authenticate, tls, limits });
+    const endSockets = acceptUpgrades(http.server, { engine, authenticate, openEnds });
     closers.push(async () => {
       endSockets();
-      await app.close();
+      await http.close();
     });
-    return app;
+    return http;
   };
   try {
     rmSync(socketPath, { force: true });
     await listenPrivately(add(authenticatePeer(options.identify, group)), socketPath, group);
     if (listen !== undefined) {
       const tls = { key: readFileSync(listen.key), cert: readFileSync(listen.certificate) };
-      const app = add(authenticateToken(readToken(listen.tokenFile)), tls);
-      await app.listen({ host: listen.address, port: listen.port });
+      const fixed = listen.tokenFile === undefined ? undefined : fixedToken(readToken(listen.tokenFile));
+      const app = add(
+        authenticateToken((token) => fixed?.(token) ?? engine.tokens.verify(token)),
+        tls,
+      );
+      await app.listen({ host: listen.address, port: listen.port, backlog: BACKLOG });
     }
   } catch (failure) {
     await close();
@@ -66,13 +82,13 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
 
 /** The socket is never open to more than it is meant for, not even for a moment. */
 async function listenPrivately(
-  app: ReturnType<typeof createApp>,
+  app: ReturnType<typeof createApp>['http'],
   path: string,
   group: number | undefined,
 ): Promise<void> {
   const former = process.umask(0o177);
   try {
-    await app.listen({ path });
+    await app.listen({ path, backlog: BACKLOG });
   } finally {
     process.umask(former);
   }

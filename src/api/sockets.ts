@@ -18,8 +18,9 @@ const HELLO_MS = 10_000;
 export async function serveExec(
   socket: WebSocket,
   start: (request: ExecRequest) => Promise<ExecSession>,
+  isStillValid: () => boolean = () => true,
 ): Promise<void> {
-  const stopPinging = keepAlive(socket);
+  const stopPinging = keepAlive(socket, isStillValid);
   const inbox = collect(socket);
   let session: ExecSession | undefined;
   try {
@@ -90,8 +91,12 @@ function collect(socket: WebSocket): {
 }
 
 /** Joins the client of this socket to a console. */
-export async function serveConsole(socket: WebSocket, open: () => Promise<ConsoleStream>): Promise<void> {
-  const stopPinging = keepAlive(socket);
+export async function serveConsole(
+  socket: WebSocket,
+  open: () => Promise<ConsoleStream>,
+  isStillValid: () => boolean = () => true,
+): Promise<void> {
+  const stopPinging = keepAlive(socket, isStillValid);
   let terminal: ConsoleStream | undefined;
   try {
     socket.pause();
@@ -213,15 +218,15 @@ function refuse(socket: WebSocket, thrown: unknown): void {
   socket.close(1011);
 }
 
-/** Ends the connection of a client that has silently gone. */
-function keepAlive(socket: WebSocket): () => void {
+/** Ends the connection of a client that has silently gone, or that may no longer be here. */
+function keepAlive(socket: WebSocket, isStillValid: () => boolean): () => void {
   let answered = true;
   socket.on('pong', () => {
     answered = true;
   });
   socket.on('error', () => socket.terminate());
   const timer = setInterval(() => {
-    if (!answered) socket.terminate();
+    if (!answered || !isStillValid()) socket.terminate();
     answered = false;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_MS);

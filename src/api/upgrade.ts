@@ -1,19 +1,27 @@
 import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
-import { WebSocketServer } from 'ws';
-import { MullionError } from '../contract/errors.ts';
+import { type WebSocket, WebSocketServer } from 'ws';
+import { asMullionError, MullionError } from '../contract/errors.ts';
 import { ROUTES } from '../contract/routes.ts';
 import type { Engine } from '../engine/contract.ts';
 import type { Authenticate } from './authentication.ts';
 import { replyError } from './error-reply.ts';
+import type { OpenEnds } from './limits.ts';
 import { pathParameters, routesOfPath } from './route-match.ts';
+import { Session } from './session.ts';
 import { serveConsole, serveExec } from './sockets.ts';
 import { validate } from './validate.ts';
 
 const MESSAGE_LIMIT = 2 * 1024 * 1024;
 
+export interface UpgradeOptions {
+  readonly engine: Engine;
+  readonly authenticate: Authenticate;
+  readonly openEnds: OpenEnds;
+}
+
 /** Answers WebSocket upgrades of the routes of transfer `socket`. Returns the way to end every open socket. */
-export function acceptUpgrades(server: Server, engine: Engine, authenticate: Authenticate): () => void {
+export function acceptUpgrades(server: Server, options: UpgradeOptions): () => void {
   const sockets = new WebSocketServer({
     noServer: true,
     maxPayload: MESSAGE_LIMIT,
@@ -21,24 +29,50 @@ export function acceptUpgrades(server: Server, engine: Engine, authenticate: Aut
   });
   server.on('upgrade', (request: IncomingMessage, connection: Duplex, head: Buffer) => {
     connection.on('error', () => connection.destroy());
-    try {
-      authenticate(request);
-      const target = readTarget(request);
-      sockets.handleUpgrade(request, connection, head, (socket) => {
-        const { project, name } = target;
-        if (target.route === 'vps.exec') {
-          void serveExec(socket, (exec) => engine.vps.exec(project, name, exec));
-        } else {
-          void serveConsole(socket, () => engine.vps.console(project, name));
-        }
-      });
-    } catch (thrown) {
-      refuseUpgrade(connection, replyError(thrown));
-    }
+    admit(options, request).then(
+      (serve) => sockets.handleUpgrade(request, connection, head, serve),
+      (thrown: unknown) => refuseUpgrade(connection, replyError(thrown)),
+    );
   });
   return () => {
     for (const socket of sockets.clients) socket.close(1001, 'the daemon stops');
     sockets.close();
+  };
+}
+
+/** What serves the socket, once it is known that its client may have it. */
+async function admit(
+  { engine, authenticate, openEnds }: UpgradeOptions,
+  request: IncomingMessage,
+): Promise<(socket: WebSocket) => void> {
+  const session = new Session(engine, authenticate, request);
+  const target = readTarget(request, session);
+  const asked = {
+    name: target.route,
+    route: ROUTES[target.route],
+    params: { name: target.name },
+    query: { project: target.project },
+    body: undefined,
+  };
+  let place: Disposable;
+  try {
+    await session.requireAccess(asked);
+    place = openEnds.enter();
+  } catch (thrown) {
+    session.record(asked, { failure: asMullionError(thrown) });
+    throw thrown;
+  }
+  session.record(asked, { answer: undefined });
+  request.socket.once('close', () => place[Symbol.dispose]());
+  if (request.socket.destroyed) place[Symbol.dispose]();
+  const isStillValid = (): boolean => session.isStillValid();
+  return (socket) => {
+    const { project, name } = target;
+    if (target.route === 'vps.exec') {
+      void serveExec(socket, (exec) => engine.vps.exec(project, name, exec), isStillValid);
+    } else {
+      void serveConsole(socket, () => engine.vps.console(project, name), isStillValid);
+    }
   };
 }
 
@@ -48,7 +82,7 @@ interface Target {
   readonly name: string;
 }
 
-function readTarget(request: IncomingMessage): Target {
+function readTarget(request: IncomingMessage, session: Session): Target {
   const [path = '', search = ''] = (request.url ?? '').split('?');
   const match = routesOfPath(path).find(
     ({ route }) => route.transfer === 'socket' && route.method === request.method,
@@ -58,7 +92,8 @@ function readTarget(request: IncomingMessage): Target {
   }
   const route = ROUTES[match.name];
   const { name } = validate(route.params, pathParameters(route, path) ?? {}, '');
-  const { project } = validate(route.query, Object.fromEntries(new URLSearchParams(search)), '');
+  const query = session.withProject(route, Object.fromEntries(new URLSearchParams(search)));
+  const { project } = validate(route.query, query, '');
   return { route: match.name, project, name };
 }
 

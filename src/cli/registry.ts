@@ -73,6 +73,10 @@ export const COMMANDS = {
   'daemon stop': async () => (await import('./daemon/daemon-stop.ts')).command,
   'daemon status': async () => (await import('./daemon/daemon-status.ts')).command,
   'daemon run': async () => (await import('./daemon/daemon-run.ts')).command,
+  'token create': async () => (await import('./commands/token-create.ts')).command,
+  'token list': async () => (await import('./commands/token-list.ts')).command,
+  'token delete': async () => (await import('./commands/token-delete.ts')).command,
+  audit: async () => (await import('./commands/audit.ts')).command,
   completion: async () => (await import('./commands/completion.ts')).command,
   version: async () => (await import('./commands/version.ts')).command,
   help: async () => (await import('./commands/help.ts')).command,
@@ -100,5 +104,5 @@ export const CHAPTERS = [
   { title: 'Use', members: ['exec', 'console', 'logs', 'top', 'file', 'forward'] },
   { title: 'Resources', members: ['image', 'backup', 'network', 'project', 'pool'] },
   { title: 'Observe', members: ['task', 'events', 'techniques', 'doctor'] },
-  { title: 'Administer', members: ['daemon', 'completion', 'version', 'help'] },
+  { title: 'Administer', members: ['daemon', 'token', 'audit', 'completion', 'version', 'help'] },
 ] as const;

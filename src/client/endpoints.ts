@@ -81,4 +81,8 @@ export const ENDPOINTS = {
   'tasks.info': { method: 'GET', path: '/v1/tasks/:id', transfer: 'json' },
   'tasks.cancel': { method: 'DELETE', path: '/v1/tasks/:id', transfer: 'json' },
   'events.stream': { method: 'GET', path: '/v1/events', transfer: 'events' },
+  'tokens.list': { method: 'GET', path: '/v1/tokens', transfer: 'json' },
+  'tokens.create': { method: 'POST', path: '/v1/tokens', transfer: 'json' },
+  'tokens.delete': { method: 'DELETE', path: '/v1/tokens/:name', transfer: 'none' },
+  'audit.list': { method: 'GET', path: '/v1/audit', transfer: 'json' },
 } as const satisfies { [N in RouteName]: Pick<Routes[N], 'method' | 'path' | 'transfer'> };

@@ -90,6 +90,11 @@ export const ERRORS = {
     'You are not allowed to do this.',
     'Join the group mullion, or ask an administrator.',
   ),
+  too_many_requests: refused(
+    429,
+    'More was asked for at one time than the API serves one client.',
+    'Wait a moment and try again; ask less often.',
+  ),
   quota_exceeded: refused(
     403,
     "The project's quota does not allow it.",

@@ -1,4 +1,5 @@
 import type * as z from 'zod';
+import { auditRoutes } from './routes/audit.ts';
 import { backupsRoutes } from './routes/backups.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { filesRoutes } from './routes/files.ts';
@@ -11,6 +12,7 @@ import { projectsRoutes } from './routes/projects.ts';
 import type { Route } from './routes/route.ts';
 import { snapshotsRoutes } from './routes/snapshots.ts';
 import { tasksRoutes } from './routes/tasks.ts';
+import { tokensRoutes } from './routes/tokens.ts';
 import { vpsRoutes } from './routes/vps.ts';
 
 export type { Route, Transfer } from './routes/route.ts';
@@ -29,6 +31,8 @@ export const ROUTES = {
   ...backupsRoutes,
   ...tasksRoutes,
   ...eventsRoutes,
+  ...tokensRoutes,
+  ...auditRoutes,
 } as const satisfies Record<string, Route>;
 
 export type Routes = typeof ROUTES;

@@ -52,6 +52,7 @@ export const backupCacheDirectory = (naming: Naming): string => `${naming.stateD
 export const socketPath = (naming: Naming): string => `${naming.runDirectory}/${SOCKET_NAME}`;
 export const lockFile = (naming: Naming): string => `${naming.stateDirectory}/daemon.lock`;
 export const pidFile = (naming: Naming): string => `${naming.runDirectory}/${PID_FILE_NAME}`;
+export const auditLog = (naming: Naming): string => `${naming.stateDirectory}/audit.log`;
 export const daemonLog = (naming: Naming): string => `${naming.stateDirectory}/daemon.log`;
 
 /**

@@ -2,6 +2,7 @@ import type { BackupBackend, DiskInspector } from '../backup/backup.ts';
 import { MullionError } from '../contract/errors.ts';
 import type { Check } from '../contract/resources.ts';
 import { TECHNIQUE_FACTS, type Technique } from '../contract/techniques.ts';
+import type { AuditTrail } from '../core/audit-trail.ts';
 import type { HostCapacity } from '../core/capacity.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Naming } from '../core/naming.ts';
@@ -46,6 +47,7 @@ export const TIMINGS: Timings = {
 
 export interface EngineDeps {
   readonly store: Store;
+  readonly audit: AuditTrail;
   /** Opened already, as `images` is. */
   readonly pool: VolumeBackend;
   readonly images: ImageStore;

@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream';
+import type { AuditEntry } from '../contract/audit.ts';
 import type {
   AddRepositoryRequest,
   Backup,
@@ -33,6 +34,7 @@ import type { CopyRequest, CreateSnapshotRequest, Snapshot } from '../contract/s
 import type { ExecRequest, Window } from '../contract/streams.ts';
 import type { Event, Task } from '../contract/tasks.ts';
 import type { TechniqueReport } from '../contract/techniques.ts';
+import type { CreateTokenRequest, NewToken, Token } from '../contract/tokens.ts';
 import type {
   ConvertRequest,
   Forward,
@@ -42,6 +44,7 @@ import type {
   Vps,
   VpsInfo,
 } from '../contract/vps.ts';
+import type { Identity } from '../core/access.ts';
 import type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
 
 export type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
@@ -183,6 +186,22 @@ export interface TaskVerbs {
   cancel(id: string): Promise<Task>;
 }
 
+export interface TokenVerbs {
+  list(): Promise<Token[]>;
+  /** `createdBy`: for the list. @throws already_exists, not_found when there is no such project */
+  create(request: CreateTokenRequest, createdBy: string): Promise<NewToken>;
+  /** @throws not_found */
+  delete(name: string): Promise<void>;
+  /** Whose token it is, now; undefined when it is nobody's or has expired. In constant time. */
+  verify(token: string): Identity | undefined;
+}
+
+export interface AuditVerbs {
+  record(entry: Omit<AuditEntry, 'time'>): void;
+  /** The last ones, oldest first. */
+  list(lines: number): Promise<AuditEntry[]>;
+}
+
 export interface EventFilter {
   readonly project?: string | undefined;
   /** Only events of this task. */
@@ -203,6 +222,8 @@ export interface Engine {
   readonly pools: PoolVerbs;
   readonly backups: BackupVerbs;
   readonly tasks: TaskVerbs;
+  readonly tokens: TokenVerbs;
+  readonly audit: AuditVerbs;
   readonly events: {
     /** Ends when `signal` aborts, or when the engine closes. A reader that is too slow loses the oldest events. */
     subscribe(filter: EventFilter, signal: AbortSignal): AsyncIterable<Event>;

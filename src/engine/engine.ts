@@ -1,3 +1,4 @@
+import { auditVerbs, recordTaskEnds } from './audit.ts';
 import { watchSchedules } from './backups/schedules.ts';
 import { removeScratchVolumes } from './backups/scratch-volume.ts';
 import { backupVerbs } from './backups/verbs.ts';
@@ -20,6 +21,7 @@ import { State } from './state.ts';
 import { Interrupted } from './task-run.ts';
 import { Tasks } from './tasks.ts';
 import { Techniques } from './techniques.ts';
+import { tokenVerbs } from './tokens.ts';
 import { vpsVerbs } from './vps-verbs.ts';
 
 export type { EngineDeps } from './context.ts';
@@ -61,6 +63,8 @@ export function createEngine(deps: EngineDeps): Engine {
     pools: poolVerbs(context),
     backups: backupVerbs(context, techniques),
     tasks: context.tasks,
+    tokens: tokenVerbs(context),
+    audit: auditVerbs(context),
     events,
     techniques: (refresh) => techniques.all(refresh),
     doctor: () => doctor(context, techniques),
@@ -75,6 +79,7 @@ export function createEngine(deps: EngineDeps): Engine {
     }),
     open: async () => {
       await state.load();
+      void recordTaskEnds(context);
       await recover(context);
       await ensureDefaults(context);
       await removeScratchVolumes(context);

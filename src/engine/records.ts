@@ -5,6 +5,7 @@ import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
 import { SnapshotSchema } from '../contract/snapshots.ts';
 import { TaskSchema } from '../contract/tasks.ts';
 import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
+import { TokenSchema } from '../contract/tokens.ts';
 import {
   AutostartPolicySchema,
   EnvSchema,
@@ -130,6 +131,14 @@ export const ProjectRecordSchema = z.strictObject({
   createdAt: z.string(),
 });
 export type ProjectRecord = z.infer<typeof ProjectRecordSchema>;
+
+/** A token of the API; of its secret only the hash is kept. */
+export const TokenRecordSchema = z.strictObject({
+  ...TokenSchema.omit({ lastUsedAt: true }).shape,
+  /** SHA-256 of the secret, in hexadecimal: it is random enough to need no slower one. */
+  digest: z.string().regex(/^[0-9a-f]{64}$/),
+});
+export type TokenRecord = z.infer<typeof TokenRecordSchema>;
 
 /** Where backups of a project may go; its secrets are the backup backend's. */
 export const RepositoryRecordSchema = z.strictObject({

@@ -12,6 +12,8 @@ import {
   ScheduleRecordSchema,
   type TaskRecord,
   TaskRecordSchema,
+  type TokenRecord,
+  TokenRecordSchema,
   type VpsRecord,
   VpsRecordSchema,
 } from './records.ts';
@@ -90,14 +92,15 @@ export class State {
   readonly tasks = new Table<TaskRecord>('task', TaskRecordSchema, ({ id }) => id);
   readonly repositories = new Table<RepositoryRecord>('repository', RepositoryRecordSchema, ({ id }) => id);
   readonly schedules = new Table<ScheduleRecord>('schedule', ScheduleRecordSchema, ({ id }) => id);
+  readonly tokens = new Table<TokenRecord>('token', TokenRecordSchema, ({ id }) => id);
 
   constructor(store: Store) {
     this.store = store;
   }
 
   async load(): Promise<void> {
-    const { vps, networks, projects, tasks, repositories, schedules } = this;
-    for (const table of [vps, networks, projects, tasks, repositories, schedules]) {
+    const { vps, networks, projects, tasks, repositories, schedules, tokens } = this;
+    for (const table of [vps, networks, projects, tasks, repositories, schedules, tokens]) {
       await table.load(this.store);
     }
   }

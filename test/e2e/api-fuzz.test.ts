@@ -1,13 +1,20 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import * as z from 'zod';
 import { ErrorResponseSchema } from '../../src/contract/errors.ts';
 import { ROUTES, type Route } from '../../src/contract/routes.ts';
 import { ApiWorld, type RawRequest } from '../support/api-world.ts';
+import { onlyWritesBelow } from '../support/confined.ts';
+import { LONG_FORM } from '../support/long-form.ts';
 
 /** Requests of the whole run. */
-const RUNS = 4_000;
+const RUNS = LONG_FORM ? 100_000 : 4_000;
+/** What the process may grow by once it has seen the first part of the requests. */
+const GROWTH_BYTES = 64 * 1024 ** 2;
+const WARM_UP = RUNS / 4;
 /** Waits and streams that never end say nothing about bad input. */
 const ENDLESS = new Set(['events', 'socket']);
 const ENTRIES = Object.entries(ROUTES as Readonly<Record<string, Route>>).filter(
@@ -136,32 +143,52 @@ const search = (pairs: Record<string, unknown>): string => {
   return words.length === 0 ? '' : `?${words.join('&')}`;
 };
 
-test('whatever is sent to any route, the answer is no 5xx, and every refusal says what to do', async () => {
-  await using api = await ApiWorld.start();
-  await api.client.call('vps.launch', { query: { wait: 5 }, body: { image: 'debian/12', name: 'web' } });
-  const seen = new Map<string, Set<number>>();
-  await fc.assert(
-    fc.asyncProperty(fc.oneof(...ENTRIES.map(requestsOf)), async (request) => {
-      const { status, text: answer } = await api.raw(request);
-      seen.set(request.name, (seen.get(request.name) ?? new Set()).add(status));
-      const label = `${request.method} ${request.path} ${request.body ?? ''} -> ${status} ${answer.slice(0, 300)}`;
-      assert.ok(status < 500, label);
-      if (status < 400) return;
-      const { error } = ErrorResponseSchema.parse(JSON.parse(answer));
-      assert.notEqual(error.code, 'internal', label);
-      assert.ok(error.message.length > 0 && error.remedy.length > 0, label);
-    }),
-    { numRuns: RUNS },
-  );
-  assert.deepEqual(
-    ENTRIES.map(([name]) => name).filter((name) => !seen.has(name)),
-    [],
-    'every route was asked',
-  );
-  const refused = [...seen.values()].filter((statuses) =>
-    [...statuses].some((status) => status >= 400),
-  ).length;
-  const served = [...seen.values()].filter((statuses) => [...statuses].some((status) => status < 300)).length;
-  assert.ok(refused > 20 && served > 5, `the requests reach both ends: ${refused} refused, ${served} served`);
-  assert.equal((await api.client.call('server.info')).api, 'v1');
-});
+/** What is left of the heap once everything that nobody holds has gone. */
+function memoryInUse(): number {
+  setFlagsFromString('--expose-gc');
+  runInNewContext('gc')();
+  return process.memoryUsage().heapUsed;
+}
+
+if (onlyWritesBelow(import.meta.url)) {
+  test('whatever is sent to any route, the answer is no 5xx, and every refusal says what to do', async () => {
+    await using api = await ApiWorld.start();
+    await api.client.call('vps.launch', { query: { wait: 5 }, body: { image: 'debian/12', name: 'web' } });
+    const seen = new Map<string, Set<number>>();
+    let sent = 0;
+    let warm = Number.NaN;
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(...ENTRIES.map(requestsOf)), async (request) => {
+        const { status, text: answer } = await api.raw(request);
+        sent += 1;
+        if (sent === WARM_UP) warm = memoryInUse();
+        seen.set(request.name, (seen.get(request.name) ?? new Set()).add(status));
+        const label = `${request.method} ${request.path} ${request.body ?? ''} -> ${status} ${answer.slice(0, 300)}`;
+        assert.ok(status < 500, label);
+        if (status < 400) return;
+        const { error } = ErrorResponseSchema.parse(JSON.parse(answer));
+        assert.notEqual(error.code, 'internal', label);
+        assert.ok(error.message.length > 0 && error.remedy.length > 0, label);
+      }),
+      { numRuns: RUNS },
+    );
+    const grown = memoryInUse() - warm;
+    assert.ok(grown < GROWTH_BYTES, `${sent - WARM_UP} requests left ${Math.round(grown / 1024)} KiB`);
+    assert.deepEqual(
+      ENTRIES.map(([name]) => name).filter((name) => !seen.has(name)),
+      [],
+      'every route was asked',
+    );
+    const refused = [...seen.values()].filter((statuses) =>
+      [...statuses].some((status) => status >= 400),
+    ).length;
+    const served = [...seen.values()].filter((statuses) =>
+      [...statuses].some((status) => status < 300),
+    ).length;
+    assert.ok(
+      refused > 20 && served > 5,
+      `the requests reach both ends: ${refused} refused, ${served} served`,
+    );
+    assert.equal((await api.client.call('server.info')).api, 'v1');
+  });
+}

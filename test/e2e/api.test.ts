@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { execFileSync } from 'node:child_process';
 import { chmodSync, readFileSync, statSync, writeFileSync } from 'node:fs';
-import { connect, createServer } from 'node:net';
+import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { describe, test } from 'node:test';
@@ -14,6 +13,7 @@ import { ExecRequestSchema } from '../../src/contract/streams.ts';
 import { VpsInfoSchema, VpsSchema } from '../../src/contract/vps.ts';
 import { ApiWorld, type RawRequest } from '../support/api-world.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { listenLocally } from '../support/tls.ts';
 
 const MIB = 1024 ** 2;
 const json = { 'content-type': 'application/json' };
@@ -225,32 +225,18 @@ describe('who may ask', () => {
 describe('over TLS', () => {
   const TOKEN = 'an-example-of-a-token-that-is-long-enough';
 
-  function listenOptions(folder: string, port: number) {
-    const [key, certificate, tokenFile] = ['key', 'cert', 'token'].map((name) => join(folder, name));
-    assert.ok(key !== undefined && certificate !== undefined && tokenFile !== undefined);
-    const subject = ['-subj', '/CN=localhost', '-addext', 'subjectAltName=IP:127.0.0.1'];
-    const kind = [
-      '-x509',
-      '-newkey',
-      'ec',
-      '-pkeyopt',
-      'ec_paramgen_curve:prime256v1',
-      '-nodes',
-      '-days',
-      '2',
-    ];
-    execFileSync('openssl', ['req', ...kind, '-keyout', key, '-out', certificate, ...subject], {
-      stdio: 'ignore',
-    });
-    writeFileSync(tokenFile, `${TOKEN}\n`, { mode: 0o600 });
-    return { address: '127.0.0.1', port, key, certificate, tokenFile };
+  function tokenFile(folder: string): string {
+    const path = join(folder, 'token');
+    writeFileSync(path, `${TOKEN}\n`, { mode: 0o600 });
+    return path;
   }
 
   test('a request needs the token, and so does a WebSocket', async (t) => {
     using scratch = scratchDirectory('tls');
-    const port = await freePort();
-    if (port === undefined) return t.skip('no port of the loopback can be listened on');
-    const listen = listenOptions(scratch.path, port);
+    const place = await listenLocally(scratch.path);
+    if (place === undefined) return t.skip('no port of the loopback can be listened on');
+    const listen = { ...place, tokenFile: tokenFile(scratch.path) };
+    const { port } = listen;
     await using api = await ApiWorld.start({ listen });
     await launch(api);
     const authority = readFileSync(listen.certificate, 'utf8');
@@ -275,9 +261,11 @@ describe('over TLS', () => {
     return undefined;
   });
 
-  test('a token that others can read, or that is short, is not used', async () => {
+  test('a token that others can read, or that is short, is not used', async (t) => {
     using scratch = scratchDirectory('token');
-    const listen = listenOptions(scratch.path, 1);
+    const place = await listenLocally(scratch.path);
+    if (place === undefined) return t.skip('no port of the loopback can be listened on');
+    const listen = { ...place, tokenFile: tokenFile(scratch.path) };
     chmodSync(listen.tokenFile, 0o644);
     await assert.rejects(
       ApiWorld.start({ listen }),
@@ -289,6 +277,7 @@ describe('over TLS', () => {
       ApiWorld.start({ listen }),
       (error: unknown) => error instanceof MullionError && /shorter/.test(error.message),
     );
+    return undefined;
   });
 });
 
@@ -412,14 +401,3 @@ describe('a stream', () => {
 });
 
 /** A port of the loopback that was free a moment ago; undefined when there is no loopback. */
-function freePort(): Promise<number | undefined> {
-  return new Promise((resolve) => {
-    const probe = createServer();
-    probe.on('error', () => resolve(undefined));
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      const port = typeof address === 'object' ? address?.port : undefined;
-      probe.close(() => resolve(port));
-    });
-  });
-}

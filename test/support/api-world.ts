@@ -2,10 +2,12 @@ import { mkdirSync } from 'node:fs';
 import { request as httpRequest } from 'node:http';
 import { join } from 'node:path';
 import type { Peer } from '../../src/api/authentication.ts';
+import type { ApiLimits } from '../../src/api/limits.ts';
 import { type ListenOptions, startServer } from '../../src/api/server.ts';
 import { type Client, createClient } from '../../src/client/client.ts';
 import { createNodeTransport } from '../../src/client/node-transport.ts';
 import { silentLogger } from '../../src/core/logger.ts';
+import type { EngineDeps } from '../../src/engine/engine.ts';
 import { World } from './engine-world.ts';
 
 export interface RawAnswer {
@@ -25,6 +27,8 @@ export interface ApiWorldOptions {
   readonly peer?: Peer;
   readonly group?: number;
   readonly listen?: ListenOptions;
+  readonly limits?: Partial<ApiLimits>;
+  readonly engine?: Partial<EngineDeps>;
 }
 
 /** The API over an engine on the fake driver, on a socket of its own. */
@@ -43,7 +47,7 @@ export class ApiWorld implements AsyncDisposable {
 
   static async start(options: ApiWorldOptions = {}): Promise<ApiWorld> {
     const world = new World();
-    const engine = await world.open();
+    const engine = await world.open(options.engine);
     const folder = join(world.scratch.path, 'api');
     mkdirSync(folder);
     const socketPath = join(folder, 'api.sock');
@@ -55,6 +59,7 @@ export class ApiWorld implements AsyncDisposable {
       group: options.group,
       identify: () => options.peer ?? { uid: 0, gid: 0, groups: [] },
       listen: options.listen,
+      limits: options.limits,
     });
     return new ApiWorld(world, socketPath, async () => {
       await server.close();

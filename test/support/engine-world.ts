@@ -7,6 +7,7 @@ import { GIB } from '../../src/contract/sizes.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import type { Technique } from '../../src/contract/techniques.ts';
 import { type LaunchInput, LaunchRequestSchema } from '../../src/contract/vps.ts';
+import { type AuditTrail, createMemoryTrail } from '../../src/core/audit-trail.ts';
 import { type Logger, silentLogger } from '../../src/core/logger.ts';
 import { createNaming, type Naming } from '../../src/core/naming.ts';
 import type { Driver } from '../../src/drivers/driver.ts';
@@ -271,6 +272,7 @@ export class World implements Disposable {
   readonly backups = new FolderBackups(join(this.scratch.path, 'backups'));
   readonly disks = new NotedDisks();
   readonly store: Store = createMemoryStore();
+  readonly audit: AuditTrail = createMemoryTrail();
   bootId = 'boot-1';
   memoryAvailable = 16 * GIB;
   logger: Logger = silentLogger;
@@ -284,6 +286,7 @@ export class World implements Disposable {
     const techniques: readonly Technique[] = ['os', 'full'];
     return {
       store: this.store,
+      audit: this.audit,
       pool: this.pool,
       images: this.images,
       converter: this.converter,

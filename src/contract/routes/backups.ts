@@ -30,6 +30,7 @@ export const backupsRoutes = {
   'backups.addRepository': route({
     method: 'POST',
     path: '/v1/backup-repositories',
+    access: 'admin',
     summary: 'Make a backup repository, or use one that exists',
     query: inProject,
     body: AddRepositoryRequestSchema,
@@ -50,6 +51,7 @@ export const backupsRoutes = {
   'backups.repositoryKey': route({
     method: 'GET',
     path: '/v1/backup-repositories/:name/key',
+    secret: true,
     summary: 'The key of a backup repository, to be kept elsewhere',
     params: repository,
     query: inProject,
@@ -104,6 +106,7 @@ export const backupsRoutes = {
   'backups.file': route({
     method: 'GET',
     path: '/v1/backups/:id/file',
+    secret: true,
     summary: 'Read one file of a backup',
     params: backup,
     query: z.strictObject({ project, path: ABSOLUTE_PATH }),

@@ -7,6 +7,7 @@ export const filesRoutes = {
   'files.pull': route({
     method: 'GET',
     path: '/v1/vps/:name/files',
+    secret: true,
     summary: 'Read a file of a VPS',
     params: named,
     query: z.strictObject({ project, path: ABSOLUTE_PATH }),
@@ -35,6 +36,7 @@ export const filesRoutes = {
   'files.list': route({
     method: 'GET',
     path: '/v1/vps/:name/files/list',
+    secret: true,
     summary: 'List a folder of a VPS',
     params: named,
     query: z.strictObject({ project, path: ABSOLUTE_PATH }),

@@ -8,6 +8,7 @@ export const hostRoutes = {
   'server.info': route({
     method: 'GET',
     path: '/v1',
+    access: 'anyone',
     summary: 'What answers here',
     response: ServerInfoSchema,
     ...json,
@@ -15,6 +16,7 @@ export const hostRoutes = {
   'techniques.list': route({
     method: 'GET',
     path: '/v1/techniques',
+    access: 'anyone',
     summary: 'What this host can run, probed',
     query: z.strictObject({ refresh: flag }),
     response: list(TechniqueReportSchema),
@@ -23,6 +25,7 @@ export const hostRoutes = {
   'doctor.run': route({
     method: 'GET',
     path: '/v1/doctor',
+    access: 'host',
     summary: 'Check this host and this installation',
     response: list(CheckSchema),
     ...json,

@@ -93,6 +93,7 @@ export const imagesRoutes = {
   'images.download': route({
     method: 'GET',
     path: '/v1/transfers/:task',
+    secret: true,
     summary: 'Receive the file that a task makes, once it is ready',
     params: ofTransfer,
     response: z.void(),

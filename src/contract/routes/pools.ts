@@ -7,6 +7,7 @@ export const poolsRoutes = {
   'pools.list': route({
     method: 'GET',
     path: '/v1/pools',
+    access: 'host',
     summary: 'List pools',
     response: list(PoolSchema),
     ...json,
@@ -14,6 +15,7 @@ export const poolsRoutes = {
   'pools.info': route({
     method: 'GET',
     path: '/v1/pools/:name',
+    access: 'host',
     summary: 'One pool',
     params: z.strictObject({ name: z.string().max(63) }),
     response: PoolSchema,
@@ -22,6 +24,7 @@ export const poolsRoutes = {
   'pools.usage': route({
     method: 'GET',
     path: '/v1/pools/:name/usage',
+    access: 'host',
     summary: 'What each VPS and image takes of a pool; measured now',
     params: z.strictObject({ name: z.string().max(63) }),
     response: list(PoolUsageSchema),
@@ -30,6 +33,7 @@ export const poolsRoutes = {
   'pools.check': route({
     method: 'POST',
     path: '/v1/pools/:name/check',
+    access: 'host',
     summary: 'Compare all data of a pool with its checksums',
     params: z.strictObject({ name: z.string().max(63) }),
     query: z.strictObject({ wait }),
@@ -38,6 +42,7 @@ export const poolsRoutes = {
   'pools.grow': route({
     method: 'POST',
     path: '/v1/pools/:name/grow',
+    access: 'host',
     summary: 'Make a pool larger',
     params: z.strictObject({ name: z.string().max(63) }),
     query: z.strictObject({ wait }),

@@ -8,6 +8,7 @@ export const projectsRoutes = {
   'projects.list': route({
     method: 'GET',
     path: '/v1/projects',
+    access: 'host',
     summary: 'List projects',
     response: list(ProjectSchema),
     ...json,
@@ -15,6 +16,7 @@ export const projectsRoutes = {
   'projects.create': route({
     method: 'POST',
     path: '/v1/projects',
+    access: 'host',
     summary: 'Create a project',
     body: CreateProjectRequestSchema,
     response: ProjectSchema,
@@ -24,6 +26,7 @@ export const projectsRoutes = {
   'projects.info': route({
     method: 'GET',
     path: '/v1/projects/:name',
+    access: 'host',
     summary: 'One project',
     params: z.strictObject({ name: ProjectNameSchema }),
     response: ProjectSchema,
@@ -32,6 +35,7 @@ export const projectsRoutes = {
   'projects.delete': route({
     method: 'DELETE',
     path: '/v1/projects/:name',
+    access: 'host',
     summary: 'Delete an empty project',
     params: z.strictObject({ name: ProjectNameSchema }),
     response: z.void(),

@@ -16,8 +16,13 @@ export interface Route {
   readonly response: z.ZodType;
   readonly transfer: Transfer;
   readonly status: 200 | 201 | 202 | 204;
-  /** `local`: only for those who come over the Unix socket, as the daemon does something with its own network. */
-  readonly access?: 'local' | undefined;
+  /**
+   * local: only users of the host; admin: only administrators; host: about the whole host; anyone: for everyone.
+   * Absent: about the project that the query or the task names.
+   */
+  readonly access?: 'local' | 'admin' | 'host' | 'anyone' | undefined;
+  /** It answers contents or keys, which who may only read state does not get. */
+  readonly secret?: true | undefined;
 }
 
 export const route = <const R extends Route>(definition: R): R => definition;

@@ -136,6 +136,7 @@ export const vpsRoutes = {
   'vps.exec': route({
     method: 'GET',
     path: '/v1/vps/:name/exec',
+    secret: true,
     summary: 'Run a command in a VPS',
     params: named,
     query: inProject,
@@ -146,6 +147,7 @@ export const vpsRoutes = {
   'vps.console': route({
     method: 'GET',
     path: '/v1/vps/:name/console',
+    secret: true,
     summary: 'The console of a VPS',
     params: named,
     query: inProject,
@@ -156,6 +158,7 @@ export const vpsRoutes = {
   'vps.logs': route({
     method: 'GET',
     path: '/v1/vps/:name/logs',
+    secret: true,
     summary: 'What a VPS wrote to its console',
     params: named,
     query: z.strictObject({
