@@ -81,6 +81,19 @@ describe('a guest that ends by itself', () => {
     await startedAfter(engine, startedAt);
   });
 
+  check('is tried again later when the start by itself failed', async (_world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    await done(engine, engine.vps.set(PROJECT, 'web', fault('start-fails')));
+    const { startedAt } = await info(engine);
+    await act(engine, 'crash');
+    await eventually('the start failed', async () => {
+      const { state, message } = await info(engine);
+      return state === 'error' && /to fail: start\. It is started again at 20/.test(message);
+    });
+    await done(engine, engine.vps.set(PROJECT, 'web', { env: {} }));
+    await startedAfter(engine, startedAt);
+  });
+
   check('is left alone once someone stopped, deleted or started it', async (_world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request()));
     await act(engine, 'crash');

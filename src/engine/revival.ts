@@ -1,5 +1,5 @@
 import { asMullionError } from '../contract/errors.ts';
-import { NO_REVIVAL, revivalAfter } from '../core/restart-policy.ts';
+import { revivalAfter } from '../core/restart-policy.ts';
 import type { MachineEnd } from '../drivers/driver.ts';
 import { requireRoomForVps } from './capacity-check.ts';
 import type { Context } from './context.ts';
@@ -50,10 +50,11 @@ export function awaitRevival(context: Context, id: string): void {
   const wait = Math.min(Math.max(0, Date.parse(due) - context.clock().getTime()), LONGEST_TIMER_MS);
   const timer = setTimeout(() => {
     context.revivals.delete(id);
-    revive(context, id, due).catch((failure: unknown) => {
+    revive(context, id, due).catch(async (failure: unknown) => {
       context.deps.logger.error('cannot start a VPS again', { vps: id, failure });
       const message = `It could not be started again: ${asMullionError(failure).message}`;
-      enter(context, id, 'error', { message, revival: NO_REVIVAL });
+      enter(context, id, 'error', { message });
+      await tryLater(context, id);
     });
   }, wait);
   timer.unref();
@@ -71,5 +72,20 @@ async function revive(context: Context, id: string, due: string): Promise<void> 
     event: 'start',
     stillWanted: ({ revival }) => revival.due === due,
     patch: ({ revival }) => ({ goal: 'running', bounce: false, revival: { ...revival, due: null } }),
+    afterwards: () => void tryLater(context, id),
   });
+}
+
+/** A start by itself that failed counts as an end: what was missing may be there next time. Never throws. */
+async function tryLater(context: Context, id: string): Promise<void> {
+  const record = context.state.vps.get(id);
+  if (record === undefined || record.state !== 'error' || record.revival.count === 0) return;
+  const revival = revivalAfter('died', record.restart, record.revival, 0, context.clock().getTime());
+  const operation = context.state.vps.put({ ...record, revival });
+  awaitRevival(context, id);
+  try {
+    await context.state.commit([operation]);
+  } catch (failure) {
+    context.deps.logger.error('cannot record when a VPS is started again', { vps: id, failure });
+  }
 }

@@ -29,7 +29,7 @@ export const daemonStep: Step = {
 export async function startDaemon(setup: ServiceSetup): Promise<{ info: ServerInfo; how: string }> {
   if (usesSystemd(setup.environment)) {
     await startUnit(setup);
-    return { info: await whenAnswering(setup, () => undefined), how: 'as the unit mullion.service' };
+    return { info: await whenAnswering(setup, unitExit(setup)), how: 'as the unit mullion.service' };
   }
   const exit = spawnDetached(setup);
   return { info: await whenAnswering(setup, exit), how: 'as a detached process' };
@@ -69,7 +69,7 @@ async function startUnit({ root, run }: ServiceSetup): Promise<void> {
 }
 
 /** Answers a function that tells the exit code once the process has ended. */
-function spawnDetached({ root, environment, naming }: ServiceSetup): () => number | undefined {
+function spawnDetached({ root, environment, naming }: ServiceSetup): () => Promise<number | undefined> {
   const path = daemonLog(naming);
   mkdirSync(dirname(path), { recursive: true, mode: 0o711 });
   const log = openSync(path, 'a', 0o600);
@@ -88,18 +88,34 @@ function spawnDetached({ root, environment, naming }: ServiceSetup): () => numbe
       ended = code ?? -1;
     });
     child.unref();
-    return () => ended;
+    return async () => ended;
   } finally {
     closeSync(log);
   }
 }
 
-async function whenAnswering(setup: ServiceSetup, exitCode: () => number | undefined): Promise<ServerInfo> {
+/** Answers a function that tells the exit code once systemd has given the unit up; it asks once a second. */
+function unitExit({ run }: ServiceSetup): () => Promise<number | undefined> {
+  let asked = performance.now();
+  return async () => {
+    if (performance.now() - asked < 1_000) return undefined;
+    asked = performance.now();
+    const shown = ['--property=ActiveState', '--property=ExecMainStatus', 'mullion.service'];
+    const { stdout } = await run(['systemctl', 'show', ...shown]);
+    if (!/^ActiveState=failed$/m.test(stdout)) return undefined;
+    return Number(/^ExecMainStatus=(\d+)$/m.exec(stdout)?.[1] ?? -1);
+  };
+}
+
+async function whenAnswering(
+  setup: ServiceSetup,
+  exitCode: () => Promise<number | undefined>,
+): Promise<ServerInfo> {
   const deadline = performance.now() + READY_MS;
   for (;;) {
     const info = await answering(setup.client);
     if (info !== undefined) return info;
-    const code = exitCode();
+    const code = await exitCode();
     if (code !== undefined || performance.now() > deadline) {
       const path = daemonLog(setup.naming);
       const log = existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n').slice(-5) : [];
