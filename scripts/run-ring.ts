@@ -1,20 +1,68 @@
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import * as z from 'zod';
 import type { Ring } from './rings.ts';
 import type { Outcome } from './test-reporter.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const OutcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('type', [
-  z.object({ type: z.enum(['passed', 'failed']), name: z.string(), file: z.string() }),
+  z.object({ type: z.enum(['passed', 'failed', 'flaky']), name: z.string(), file: z.string() }),
   z.object({ type: z.literal('skipped'), name: z.string(), file: z.string(), reason: z.string() }),
 ]);
 
-/** Runs a ring with Node's test runner; its report goes to stdout. A run that died without a failed test counts as one. */
+/** So many files may run a second time; when more fail, it is no accident. */
+const SECOND_TRIES = 3;
+
+/**
+ * Runs a ring with Node's test runner; its report goes to stdout. What failed in one of a few files runs once more, and
+ * what then passes counts as flaky: a defect to be mended, named in the summary.
+ */
 export async function runRing(ring: Ring, quiet = false): Promise<Outcome[]> {
   const files = filesOf(ring);
+  const first = await runFiles(ring, files, quiet);
+  const again = filesToRepeat(first, files);
+  if (again.length === 0 || again.length > SECOND_TRIES) return first;
+  console.log(`\n=== ring ${ring.name}: once more: ${again.join(', ')}`);
+  return afterSecondTry(first, await runFiles(ring, again, quiet));
+}
+
+/** Outcomes of the first run, with what the second run of some files made of the failed ones. */
+export function afterSecondTry(first: readonly Outcome[], second: readonly Outcome[]): Outcome[] {
+  const key = ({ file, name }: Outcome): string => `${file}\0${name}`;
+  const passed = new Set(second.filter(({ type }) => type === 'passed').map(key));
+  const failed = new Set(second.filter(({ type }) => type === 'failed').map(key));
+  const known = new Set(first.filter(({ type }) => type === 'failed').map(key));
+  return [
+    ...first.map((outcome): Outcome => {
+      if (failed.has(key(outcome))) return { type: 'failed', name: outcome.name, file: outcome.file };
+      if (outcome.type !== 'failed' || !passed.has(key(outcome))) return outcome;
+      return { ...outcome, type: 'flaky' };
+    }),
+    ...second.filter(
+      (outcome) =>
+        outcome.type === 'failed' &&
+        !known.has(key(outcome)) &&
+        !first.some((each) => key(each) === key(outcome)),
+    ),
+  ];
+}
+
+/** The test files of what failed; a test that a support file declares belongs to the files that import it. */
+function filesToRepeat(outcomes: readonly Outcome[], files: readonly string[]): string[] {
+  const failed = new Set(
+    outcomes.flatMap(({ type, file }) => (type === 'failed' && file !== '' ? [relative(ROOT, file)] : [])),
+  );
+  return files.filter((path) => {
+    if (failed.has(path)) return true;
+    const text = readFileSync(join(ROOT, path), 'utf8');
+    return [...failed].some((file) => !files.includes(file) && text.includes(`/${basename(file)}'`));
+  });
+}
+
+/** A run that died without a failed test counts as one. */
+async function runFiles(ring: Ring, files: readonly string[], quiet: boolean): Promise<Outcome[]> {
   if (files.length === 0) return [];
   const folder = mkdtempSync(join(tmpdir(), 'mullion-ring-'));
   try {

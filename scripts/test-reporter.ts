@@ -1,8 +1,11 @@
 import type { TestEvent } from 'node:test/reporters';
 
-/** What `scripts/test.ts` counts: one JSON document a line. Suites are no tests. */
+/**
+ * What `scripts/test.ts` counts: one JSON document a line. Suites are no tests. A flaky one failed, and passed when its
+ * file ran again.
+ */
 export type Outcome =
-  | { readonly type: 'passed' | 'failed'; readonly name: string; readonly file: string }
+  | { readonly type: 'passed' | 'failed' | 'flaky'; readonly name: string; readonly file: string }
   | { readonly type: 'skipped'; readonly name: string; readonly file: string; readonly reason: string };
 
 // node --test loads a reporter by its default export.
