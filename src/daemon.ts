@@ -30,6 +30,7 @@ import { Cgroups } from './host/cgroups.ts';
 import { hostFacts } from './host/facts.ts';
 import { groupId } from './host/groups.ts';
 import { Jails } from './host/jail/jails.ts';
+import { hostLoad } from './host/load.ts';
 import { lockFile as takeLock } from './host/locks.ts';
 import { createLogger } from './host/logger.ts';
 import { peerCredentials, peerGroups } from './host/peers.ts';
@@ -100,6 +101,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
     version: VERSION,
     defaultSubnet: config.network.ipv4,
     host: hostFacts,
+    hostLoad,
     checks: [
       async () => checkPrograms(),
       async () => checkCgroups(),

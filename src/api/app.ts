@@ -21,6 +21,7 @@ import { validate } from './validate.ts';
 
 const NO_QUERY = z.strictObject({});
 const BODY_LIMIT = 1024 * 1024;
+const REQUESTS = 'mullion_api_requests_total';
 const HEADERS_MS = 15_000;
 /** A whole request, a large file included, arrives within this time. */
 const REQUEST_MS = 60 * 60_000;
@@ -82,6 +83,12 @@ export function createApp(options: AppOptions): App {
     sessions.set(request, session);
   });
   endSlowBodies(app, (method, url) => files.has(`${method} ${url}`), limits);
+  const { counters } = options.engine;
+  counters.declare(REQUESTS, 'requests that were answered, by route and status');
+  app.addHook('onResponse', async ({ method, routeOptions }, { statusCode }) => {
+    const path = routeOptions.url ?? 'none';
+    counters.add(REQUESTS, { method, path, status: String(statusCode) });
+  });
   app.setErrorHandler(async (error, request, reply) => {
     const known = replyError(error);
     if (known.code === 'body_too_large') await discardBody(request.raw);

@@ -1,3 +1,4 @@
+import { Readable } from 'node:stream';
 import { backupHandlers } from './backups.ts';
 import { fileHandlers } from './files.ts';
 import { forwardHandlers } from './forwards.ts';
@@ -31,6 +32,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
 export const STREAM_HANDLERS: StreamHandlers = {
   'vps.logs': (engine, { query, params, signal }) =>
     engine.vps.logs(query.project, params.name, { follow: query.follow, lines: query.lines, signal }),
+  'metrics.read': async (engine) => Readable.from([await engine.metrics()]),
   'backups.file': (engine, { query, params, signal }) =>
     engine.backups.file(query.project, params.id, query.path, signal),
   'images.download': (engine, { params }) => engine.images.download(params.task),

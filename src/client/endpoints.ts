@@ -6,6 +6,7 @@ export const ENDPOINTS = {
   'server.info': { method: 'GET', path: '/v1', transfer: 'json' },
   'techniques.list': { method: 'GET', path: '/v1/techniques', transfer: 'json' },
   'doctor.run': { method: 'GET', path: '/v1/doctor', transfer: 'json' },
+  'metrics.read': { method: 'GET', path: '/metrics', transfer: 'text' },
   'vps.list': { method: 'GET', path: '/v1/vps', transfer: 'json' },
   'vps.launch': { method: 'POST', path: '/v1/vps', transfer: 'json' },
   'vps.plan': { method: 'POST', path: '/v1/vps/plan', transfer: 'json' },

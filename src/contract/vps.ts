@@ -155,10 +155,21 @@ export const UsageSchema = z.object({
   networkOut: BytesSchema,
   processes: z.number().int().nullable().describe('null when only the guest knows, and it does not say'),
 });
+/** What it wanted and did not get, in seconds since it was started; null where the host cannot tell. */
+export const LossSchema = z.object({
+  cpuWaited: z.number().nullable().describe('it wanted a processor and got none, for whatever reason'),
+  cpuThrottled: z.number().nullable().describe('its own limit held it back, summed up over its processors'),
+  memoryStalled: z.number().nullable().describe('it waited for memory to be freed'),
+  ioStalled: z.number().nullable().describe('it waited for a disk'),
+  oomKills: z.number().int().nullable().describe('processes killed for want of memory inside its limit'),
+});
+export type Loss = z.infer<typeof LossSchema>;
+
 export type Usage = z.infer<typeof UsageSchema>;
 
 export const VpsInfoSchema = VpsSchema.extend({
   usage: UsageSchema,
+  loss: LossSchema,
   limits: LimitsSchema,
   snapshots: z.array(SnapshotSchema),
   forwards: z.array(ForwardSchema),

@@ -94,6 +94,26 @@ export interface DriverUsage {
   readonly processes: number | undefined;
 }
 
+/** What the host has counted of a machine without asking its guest: cheap, and true whatever the guest says. */
+export interface DriverMeters {
+  readonly cpuSeconds: number;
+  readonly memory: number;
+  /** Undefined when only the guest knows. */
+  readonly processes: number | undefined;
+  /** It wanted a processor and got none, its own limit or its neighbours being why. Undefined: the kernel does not say. */
+  readonly cpuWaitedSeconds?: number | undefined;
+  /** Its own limit held it back. */
+  readonly cpuThrottledSeconds: number;
+  readonly memoryStalledSeconds?: number | undefined;
+  readonly ioStalledSeconds?: number | undefined;
+  readonly oomKills: number;
+  /** Bytes and operations that reached disks of the host. */
+  readonly diskRead: number;
+  readonly diskWritten: number;
+  readonly diskReads: number;
+  readonly diskWrites: number;
+}
+
 /** A command that runs in a guest. With a tty, `stderr` is absent. */
 export interface ExecSession {
   readonly stdin: Writable;
@@ -181,6 +201,8 @@ export interface Driver {
    */
   onExit(machine: Machine, handle: Handle, listener: (end: MachineEnd) => void): () => void;
   usage(machine: Machine, handle: Handle): Promise<DriverUsage>;
+  /** Absent where the host counts nothing of a machine. */
+  meters?(machine: Machine): DriverMeters;
   /** Ids of machines of which this host still holds processes, mounts or cgroups of this driver. */
   leftovers(): Promise<string[]>;
 

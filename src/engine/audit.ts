@@ -2,6 +2,8 @@ import { type AuditEntry, AuditEntrySchema } from '../contract/audit.ts';
 import type { Context } from './context.ts';
 import type { AuditVerbs } from './contract.ts';
 
+/** Counter of tasks that ended. */
+export const TASKS = 'mullion_tasks_total';
 /** Longest of what a client may have made up. */
 const TEXT = 200;
 /** Ends of tasks, by the type of their event. */
@@ -20,12 +22,13 @@ export function auditVerbs(context: Context): AuditVerbs {
   };
 }
 
-/** What began as a task is written down again when it ends. Until the engine closes. */
+/** What began as a task is counted and written down again when it ends. Until the engine closes. */
 export async function recordTaskEnds(context: Context): Promise<void> {
   for await (const { type, project, target, data } of context.events.subscribe({}, context.closing)) {
     if (!ENDS.has(type)) continue;
     const { task, kind, error } = data;
     const code = typeof error === 'object' && error !== null && 'code' in error ? String(error.code) : 'done';
+    context.counters.add(TASKS, { kind: String(kind), outcome: code });
     record(context, {
       who: 'mullion',
       from: 'task',

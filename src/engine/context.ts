@@ -4,6 +4,7 @@ import type { Check } from '../contract/resources.ts';
 import { TECHNIQUE_FACTS, type Technique } from '../contract/techniques.ts';
 import type { AuditTrail } from '../core/audit-trail.ts';
 import type { HostCapacity } from '../core/capacity.ts';
+import type { Counters } from '../core/counters.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Naming } from '../core/naming.ts';
 import type { Driver, MachineEnd } from '../drivers/driver.ts';
@@ -20,6 +21,14 @@ import type { Tasks } from './tasks.ts';
 
 export interface HostSight extends HostCapacity {
   readonly bootId: string;
+}
+
+/** What the whole host lacks, in seconds since it was started; undefined: its kernel does not say. */
+export interface HostLoad {
+  readonly stolenSeconds: number;
+  readonly cpuWaitedSeconds: number | undefined;
+  readonly memoryStalledSeconds: number | undefined;
+  readonly ioStalledSeconds: number | undefined;
 }
 
 /** Times in milliseconds. */
@@ -66,6 +75,7 @@ export interface EngineDeps {
   /** Subnet of the network `default` of the project `default`. */
   readonly defaultSubnet: string;
   readonly host: () => HostSight;
+  readonly hostLoad: () => HostLoad;
   /** What `doctor` checks besides what the engine knows itself. */
   readonly checks: readonly (() => Promise<Check>)[];
   readonly clock?: (() => Date) | undefined;
@@ -83,6 +93,7 @@ export interface Context {
   readonly events: EventHub;
   readonly tasks: Tasks;
   readonly queue: KeyedQueue;
+  readonly counters: Counters;
   /** Ends the watch of a running machine, by the VPS's id. */
   readonly watches: Map<string, () => void>;
   /** Queues what follows when a machine ended by itself; it may itself lead to another watch. */

@@ -45,6 +45,7 @@ import type {
   VpsInfo,
 } from '../contract/vps.ts';
 import type { Identity } from '../core/access.ts';
+import type { Counters } from '../core/counters.ts';
 import type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
 
 export type { ConsoleStream, ExecSession } from '../drivers/driver.ts';
@@ -228,6 +229,10 @@ export interface Engine {
     /** Ends when `signal` aborts, or when the engine closes. A reader that is too slow loses the oldest events. */
     subscribe(filter: EventFilter, signal: AbortSignal): AsyncIterable<Event>;
   };
+  /** What this process has counted; whoever serves requests counts them here. */
+  readonly counters: Counters;
+  /** The state of the whole node in the text format of Prometheus; asks no guest. */
+  metrics(): Promise<string>;
   /** Probes are kept; `refresh` probes again. */
   techniques(refresh: boolean): Promise<TechniqueReport[]>;
   doctor(): Promise<Check[]>;

@@ -1,4 +1,5 @@
-import { auditVerbs, recordTaskEnds } from './audit.ts';
+import { Counters } from '../core/counters.ts';
+import { auditVerbs, recordTaskEnds, TASKS } from './audit.ts';
 import { watchSchedules } from './backups/schedules.ts';
 import { removeScratchVolumes } from './backups/scratch-volume.ts';
 import { backupVerbs } from './backups/verbs.ts';
@@ -10,6 +11,7 @@ import { EventHub } from './event-hub.ts';
 import { forwardVerbs } from './forwards.ts';
 import { collectReplaced, imageVerbs } from './images.ts';
 import { KeyedQueue } from './keyed-queue.ts';
+import { metricsOf } from './metrics.ts';
 import { networkVerbs } from './networks.ts';
 import { poolVerbs } from './pools.ts';
 import { ensureDefaults, projectVerbs } from './projects.ts';
@@ -33,6 +35,8 @@ export function createEngine(deps: EngineDeps): Engine {
   const closing = new AbortController();
   const state = new State(deps.store);
   const events = new EventHub(clock);
+  const counters = new Counters();
+  counters.declare(TASKS, 'tasks that ended, by how');
   const context: Context = {
     deps,
     timings: { ...TIMINGS, ...deps.timings },
@@ -41,6 +45,7 @@ export function createEngine(deps: EngineDeps): Engine {
     events,
     tasks: new Tasks(state, events, clock, deps.logger),
     queue: new KeyedQueue(),
+    counters,
     watches: new Map(),
     concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),
@@ -66,6 +71,8 @@ export function createEngine(deps: EngineDeps): Engine {
     tokens: tokenVerbs(context),
     audit: auditVerbs(context),
     events,
+    counters,
+    metrics: metricsOf(context),
     techniques: (refresh) => techniques.all(refresh),
     doctor: () => doctor(context, techniques),
     serverInfo: async () => ({

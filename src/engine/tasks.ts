@@ -139,6 +139,10 @@ export class Tasks implements TaskVerbs {
     return this.now(id);
   }
 
+  runningCount(): number {
+    return this.#running.size;
+  }
+
   isWorkingOn(vps: string): boolean {
     return [...this.#running.values()].some((run) => run.subject.vps === vps);
   }

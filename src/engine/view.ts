@@ -4,6 +4,7 @@ import { backupCondition } from './backups/condition.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
 import { pendingRestart } from './desired.ts';
+import { lossOf, metersOf } from './loss.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
 
@@ -39,6 +40,7 @@ export async function viewInfo(context: Context, record: VpsRecord): Promise<Vps
   return {
     ...viewVps(context, record),
     usage: await usageOf(context, record),
+    loss: lossOf(metersOf(context, record)),
     limits: record.limits,
     snapshots: record.snapshots,
     forwards: record.forwards,

@@ -15,6 +15,7 @@ import {
   writeIfThere,
 } from './cgroup-files.ts';
 import { type CgroupLayout, detectCgroups, hierarchyRoots } from './cgroup-layout.ts';
+import { type CgroupMeters, readMeters } from './cgroup-meters.ts';
 import { pidfdOpen, pidfdSendSignal } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
 
@@ -91,6 +92,16 @@ export class Cgroups {
       memory: Math.max(0, Number(charged) - cached),
       processes: Number(read(this.#v1('pids', path) ?? unified, 'pids.current')),
     };
+  }
+
+  /** Zeros where the group is not there. */
+  meters(path: string): CgroupMeters {
+    return readMeters({
+      unified: this.#unified(path),
+      cpu: this.#v1('cpu', path),
+      memory: this.#v1('memory', path),
+      blkio: this.#v1('blkio', path),
+    });
   }
 
   /** Sets what is given and leaves the rest. @throws an error with an errno code, EBUSY when the memory is in use */

@@ -9,8 +9,10 @@ export interface LinkStatistics {
  * Bytes that a link of the daemon's own network namespace has received and sent, from the host's side of it; undefined
  * when there is no such link. /sys is not asked: it shows the namespace it was mounted in.
  */
-export const linkStatistics = (name: string): LinkStatistics | undefined =>
-  parseNetDev(readFileSync('/proc/thread-self/net/dev', 'utf8')).get(name);
+export const linkStatistics = (name: string): LinkStatistics | undefined => allLinkStatistics().get(name);
+
+export const allLinkStatistics = (): Map<string, LinkStatistics> =>
+  parseNetDev(readFileSync('/proc/thread-self/net/dev', 'utf8'));
 
 /** proc(5), /proc/net/dev: eight columns received, eight sent. */
 export function parseNetDev(text: string): Map<string, LinkStatistics> {

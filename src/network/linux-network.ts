@@ -15,7 +15,7 @@ import {
   runNft,
   setNetSetting,
 } from '../host/net.ts';
-import { linkStatistics } from '../host/net-links.ts';
+import { allLinkStatistics, linkStatistics } from '../host/net-links.ts';
 import { type Runner, run as runCommand } from '../host/run.ts';
 import {
   bridgeSettings,
@@ -206,6 +206,12 @@ export function createLinuxNetwork({
     usage: async (hostLink) => {
       const counters = linkStatistics(hostLink);
       return { networkIn: counters?.txBytes ?? 0, networkOut: counters?.rxBytes ?? 0 };
+    },
+    usageOfAll: async () => {
+      const links = [...allLinkStatistics()].filter(([link]) => link.startsWith(LINK_PREFIX(naming)));
+      return new Map(
+        links.map(([link, { rxBytes, txBytes }]) => [link, { networkIn: txBytes, networkOut: rxBytes }]),
+      );
     },
     close: async () => {
       standing.clear();

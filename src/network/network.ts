@@ -50,6 +50,8 @@ export interface NetworkBackend {
   /** Replaces the forwards of one attachment. */
   setForwards(attachment: Attachment): Promise<void>;
   usage(hostLink: string): Promise<LinkUsage>;
+  /** Of every VPS's link, by the link's name; read at once. */
+  usageOfAll(): Promise<ReadonlyMap<string, LinkUsage>>;
   /** Removes all that is ours from the host: bridges, links, tables, dnsmasq. */
   close(): Promise<void>;
 }

@@ -10,5 +10,6 @@ export const nullNetwork: NetworkBackend = {
   detach: async () => undefined,
   setForwards: async () => undefined,
   usage: async () => ({ networkIn: 0, networkOut: 0 }),
+  usageOfAll: async () => new Map(),
   close: async () => undefined,
 };

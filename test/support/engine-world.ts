@@ -147,6 +147,9 @@ export class NotedNetwork implements NetworkBackend {
   async usage() {
     return { networkIn: 1, networkOut: 2 };
   }
+  async usageOfAll() {
+    return new Map();
+  }
   async close(): Promise<void> {}
 
   #note({ vps, forwards }: Parameters<NetworkBackend['admit']>[0], connected: boolean): void {
@@ -305,6 +308,12 @@ export class World implements Disposable {
         memoryTotal: 16 * GIB,
         memoryAvailable: this.memoryAvailable,
         bootId: this.bootId,
+      }),
+      hostLoad: () => ({
+        stolenSeconds: 1,
+        cpuWaitedSeconds: 2,
+        memoryStalledSeconds: 0,
+        ioStalledSeconds: 0,
       }),
       checks: [],
       timings: { question: 500, step: 2_000, close: 500, health: 2_000 },

@@ -9,8 +9,12 @@ import { stateText, stateTone } from '../vps-view.ts';
 
 interface Row {
   readonly vps: VpsInfo;
-  /** Share of one processor, in percent, since the last look. */
+  /** Shares of one processor, in percent, since the last look. */
   readonly cpu: number;
+  /** Kept from it by its own limit; undefined: nobody counts. */
+  readonly capped: number | undefined;
+  /** Wanted, and given to neighbours instead: what its own limit does not explain. */
+  readonly stolen: number | undefined;
 }
 
 interface Look {
@@ -21,7 +25,7 @@ interface Look {
 export const command = defineCommand({
   summary: 'show what VPSs use, live',
   description:
-    'The busiest come first; 100% is one processor. On a terminal it goes on until Ctrl-C; elsewhere, or with --once, it looks twice and prints one table.',
+    'The busiest come first; 100% is one processor. CAPPED is what its own limit kept from it, STOLEN what it wanted and neighbours got; - where the host cannot tell. On a terminal it goes on until Ctrl-C; elsewhere, or with --once, it looks twice and prints one table.',
   arguments: {},
   flags: {
     once: { kind: 'boolean', summary: 'print one table and end' },
@@ -42,7 +46,12 @@ export const command = defineCommand({
       if (context.json)
         printJson(
           context,
-          rows.map(({ vps, cpu }) => ({ ...vps, cpuPercent: cpu })),
+          rows.map(({ vps, cpu, capped, stolen }) => ({
+            ...vps,
+            cpuPercent: cpu,
+            cappedPercent: capped ?? null,
+            stolenPercent: stolen ?? null,
+          })),
         );
       else context.terminal.printAll(render(context, rows));
       return 0;
@@ -70,11 +79,24 @@ async function look(context: Context): Promise<Look> {
 
 function compare(before: Look, now: Look): Row[] {
   const seconds = (now.at - before.at) / 1000;
-  const used = new Map(before.vps.map((vps) => [vps.id, vps.usage.cpuSeconds]));
+  const former = new Map(before.vps.map((vps) => [vps.id, vps]));
   return now.vps
-    .map((vps) => {
-      const spent = vps.usage.cpuSeconds - (used.get(vps.id) ?? vps.usage.cpuSeconds);
-      return { vps, cpu: Math.max(0, (spent / seconds) * 100) };
+    .map((vps): Row => {
+      const past = former.get(vps.id) ?? vps;
+      // Its counters begin anew when it is started.
+      const percent = (present: number, earlier: number): number =>
+        Math.max(0, ((present - earlier) / seconds) * 100);
+      const [waited, throttled] = [vps.loss.cpuWaited, vps.loss.cpuThrottled];
+      const capped = throttled === null ? undefined : percent(throttled, past.loss.cpuThrottled ?? throttled);
+      return {
+        vps,
+        cpu: percent(vps.usage.cpuSeconds, past.usage.cpuSeconds),
+        capped,
+        stolen:
+          waited === null
+            ? undefined
+            : Math.max(0, percent(waited, past.loss.cpuWaited ?? waited) - (capped ?? 0)),
+      };
     })
     .sort((a, b) => b.cpu - a.cpu || b.vps.usage.memory - a.vps.usage.memory);
 }
@@ -85,6 +107,8 @@ function render({ terminal }: Context, rows: readonly Row[]): string[] {
       { title: 'NAME', value: ({ vps }) => vps.name, shrink: 1, least: 12 },
       { title: 'STATE', value: ({ vps }) => stateText(vps), tone: ({ vps }) => stateTone(vps.state) },
       { title: 'CPU%', value: ({ cpu }) => cpu.toFixed(1), align: 'right' },
+      { title: 'CAPPED%', value: ({ capped }) => capped?.toFixed(1) ?? '-', align: 'right' },
+      { title: 'STOLEN%', value: ({ stolen }) => stolen?.toFixed(1) ?? '-', align: 'right' },
       { title: 'MEMORY', value: ({ vps }) => formatSize(vps.usage.memory), align: 'right' },
       { title: 'OF', value: ({ vps }) => formatSize(vps.limits.memory), align: 'right', shrink: 3 },
       { title: 'DISK', value: ({ vps }) => formatSize(vps.usage.disk), align: 'right' },

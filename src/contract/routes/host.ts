@@ -30,4 +30,13 @@ export const hostRoutes = {
     response: list(CheckSchema),
     ...json,
   }),
+  'metrics.read': route({
+    method: 'GET',
+    path: '/metrics',
+    summary: 'The state of the whole node, in the text format of Prometheus',
+    response: z.string(),
+    access: 'host',
+    transfer: 'text',
+    status: 200,
+  }),
 } as const;

@@ -13,6 +13,7 @@ import type {
   ConsoleAbility,
   ConsoleStream,
   Driver,
+  DriverMeters,
   DriverUsage,
   ExecAbility,
   ExecSession,
@@ -125,6 +126,10 @@ class CrunDriver implements Driver {
 
   async usage(machine: Machine, _handle: Handle): Promise<DriverUsage> {
     return this.#cgroups.usage(machine.cgroup);
+  }
+
+  meters({ cgroup }: Machine): DriverMeters {
+    return { ...this.#cgroups.usage(cgroup), ...this.#cgroups.meters(cgroup) };
   }
 
   leftovers(): Promise<string[]> {

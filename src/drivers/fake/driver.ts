@@ -108,6 +108,18 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       const { pidStart } = living(machine, handle);
       return { cpuSeconds: (Date.now() - pidStart) / 100_000, memory: 4 * MIB, processes: 3 };
     },
+    meters: () => ({
+      cpuSeconds: 1.5,
+      memory: 4 * MIB,
+      processes: 3,
+      cpuWaitedSeconds: 0.75,
+      cpuThrottledSeconds: 0.25,
+      oomKills: 0,
+      diskRead: 0,
+      diskWritten: 0,
+      diskReads: 0,
+      diskWrites: 0,
+    }),
     leftovers: async () => idsBelow(dirname(vpsRunDirectory(naming, 'x'))),
 
     exec: {

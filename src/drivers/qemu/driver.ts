@@ -16,6 +16,7 @@ import type {
   Condition,
   ConsoleAbility,
   Driver,
+  DriverMeters,
   DriverUsage,
   ExecAbility,
   ExecSession,
@@ -205,6 +206,12 @@ export class QemuDriver implements Driver {
     const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
     const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
     return { cpuSeconds, memory, processes };
+  }
+
+  /** Processes of the host are threads of the monitor, not the guest's. */
+  meters({ cgroup }: Machine): DriverMeters {
+    const { cgroups } = this.#options;
+    return { ...cgroups.usage(cgroup), ...cgroups.meters(cgroup), processes: undefined };
   }
 
   async leftovers(): Promise<string[]> {

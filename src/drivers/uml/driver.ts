@@ -16,6 +16,7 @@ import type {
   ConsoleAbility,
   ConsoleStream,
   Driver,
+  DriverMeters,
   DriverUsage,
   ExecAbility,
   ExecSession,
@@ -163,6 +164,12 @@ export class UmlDriver implements Driver {
     const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
     const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
     return { cpuSeconds, memory, processes: processes ?? 0 };
+  }
+
+  /** Processes of the host are threads of the monitor, not the guest's. */
+  meters({ cgroup }: Machine): DriverMeters {
+    const { cgroups } = this.#options;
+    return { ...cgroups.usage(cgroup), ...cgroups.meters(cgroup), processes: undefined };
   }
 
   leftovers(): Promise<string[]> {

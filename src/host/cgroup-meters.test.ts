@@ -1,0 +1,44 @@
+import assert from 'node:assert/strict';
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { scratchDirectory } from '../../test/support/scratch.ts';
+import { readMeters } from './cgroup-meters.ts';
+
+const PRESSURE =
+  'some avg10=1.00 avg60=0.00 avg300=0.00 total=2500000\nfull avg10=0.00 avg60=0.00 avg300=0.00 total=1\n';
+
+test('meters come from cgroup2, or from v1 controllers where they are', () => {
+  using scratch = scratchDirectory('meters');
+  const [unified, v1] = [join(scratch.path, 'unified'), join(scratch.path, 'v1')];
+  const put = (folder: string, files: Record<string, string>): void => {
+    mkdirSync(folder);
+    for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  };
+  put(unified, {
+    'cpu.pressure': PRESSURE,
+    'io.pressure': PRESSURE,
+    'cpu.stat': 'usage_usec 1\nthrottled_usec 1500000\n',
+    'memory.events': 'low 0\noom 3\noom_kill 2\n',
+    'io.stat': '8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n7:0 rbytes=1 wbytes=2 rios=3 wios=4\n',
+  });
+  put(v1, {
+    'cpu.stat': 'nr_periods 5\nnr_throttled 2\nthrottled_time 500000000\n',
+    'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 7\n',
+    'blkio.throttle.io_service_bytes_recursive': '7:0 Read 100\n7:0 Write 200\n8:0 Read 1\nTotal 301\n',
+    'blkio.throttle.io_serviced_recursive': '7:0 Read 4\n7:0 Write 5\nTotal 9\n',
+  });
+  const pressure = { cpuWaitedSeconds: 2.5, ioStalledSeconds: 2.5, memoryStalledSeconds: undefined };
+  assert.deepEqual(readMeters({ unified, cpu: undefined, memory: undefined, blkio: undefined }), {
+    ...pressure,
+    cpuThrottledSeconds: 1.5,
+    oomKills: 2,
+    ...{ diskRead: 11, diskWritten: 22, diskReads: 4, diskWrites: 6 },
+  });
+  assert.deepEqual(readMeters({ unified, cpu: v1, memory: v1, blkio: v1 }), {
+    ...pressure,
+    cpuThrottledSeconds: 0.5,
+    oomKills: 7,
+    ...{ diskRead: 101, diskWritten: 200, diskReads: 4, diskWrites: 5 },
+  });
+});

@@ -1,0 +1,23 @@
+import { readFileSync } from 'node:fs';
+import { read } from './cgroup-files.ts';
+import { stalled } from './cgroup-meters.ts';
+
+/** What the whole host lacks, since it was started. Absent: its kernel does not say. */
+export interface HostLoad {
+  /** A hypervisor below gave the processors to others. */
+  readonly stolenSeconds: number;
+  readonly cpuWaitedSeconds: number | undefined;
+  readonly memoryStalledSeconds: number | undefined;
+  readonly ioStalledSeconds: number | undefined;
+}
+
+/** Jiffies a second in /proc: USER_HZ, which is 100 on every architecture that Node runs on (proc(5)). */
+const USER_HZ = 100;
+
+export const hostLoad = (): HostLoad => ({
+  stolenSeconds:
+    Number(/^cpu +(?:\d+ +){7}(\d+)/m.exec(readFileSync('/proc/stat', 'utf8'))?.[1] ?? 0) / USER_HZ,
+  cpuWaitedSeconds: stalled(read('/proc/pressure', 'cpu')),
+  memoryStalledSeconds: stalled(read('/proc/pressure', 'memory')),
+  ioStalledSeconds: stalled(read('/proc/pressure', 'io')),
+});
