@@ -33,6 +33,7 @@ export const STREAM_HANDLERS: StreamHandlers = {
   'vps.logs': (engine, { query, params, signal }) =>
     engine.vps.logs(query.project, params.name, { follow: query.follow, lines: query.lines, signal }),
   'metrics.read': async (engine) => Readable.from([await engine.metrics()]),
+  'vps.screenshot': (engine, { query, params }) => engine.vps.screenshot(query.project, params.name),
   'backups.file': (engine, { query, params, signal }) =>
     engine.backups.file(query.project, params.id, query.path, signal),
   'images.download': (engine, { params }) => engine.images.download(params.task),

@@ -2,10 +2,11 @@ import type { IncomingMessage, Server } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { asMullionError, MullionError } from '../contract/errors.ts';
-import { ROUTES } from '../contract/routes.ts';
+import { ROUTES, type RouteName } from '../contract/routes.ts';
 import type { Engine } from '../engine/contract.ts';
 import type { Authenticate } from './authentication.ts';
 import { replyError } from './error-reply.ts';
+import type { SocketRoute } from './handler.ts';
 import type { OpenEnds } from './limits.ts';
 import { pathParameters, routesOfPath } from './route-match.ts';
 import { Session } from './session.ts';
@@ -68,16 +69,21 @@ async function admit(
   const isStillValid = (): boolean => session.isStillValid();
   return (socket) => {
     const { project, name } = target;
-    if (target.route === 'vps.exec') {
-      void serveExec(socket, (exec) => engine.vps.exec(project, name, exec), isStillValid);
-    } else {
-      void serveConsole(socket, () => engine.vps.console(project, name), isStillValid);
+    switch (target.route) {
+      case 'vps.exec':
+        void serveExec(socket, (exec) => engine.vps.exec(project, name, exec), isStillValid);
+        return;
+      case 'vps.console':
+        void serveConsole(socket, () => engine.vps.console(project, name), isStillValid);
+        return;
+      case 'vps.display':
+        void serveConsole(socket, () => engine.vps.display(project, name), isStillValid);
     }
   };
 }
 
 interface Target {
-  readonly route: 'vps.exec' | 'vps.console';
+  readonly route: SocketRoute;
   readonly project: string;
   readonly name: string;
 }
@@ -87,7 +93,7 @@ function readTarget(request: IncomingMessage, session: Session): Target {
   const match = routesOfPath(path).find(
     ({ route }) => route.transfer === 'socket' && route.method === request.method,
   );
-  if (match === undefined || (match.name !== 'vps.exec' && match.name !== 'vps.console')) {
+  if (match === undefined || !isSocketRoute(match.name)) {
     throw new MullionError('unknown_route', `There is no WebSocket route ${path.slice(0, 200)}.`);
   }
   const route = ROUTES[match.name];
@@ -96,6 +102,8 @@ function readTarget(request: IncomingMessage, session: Session): Target {
   const { project } = validate(route.query, query, '');
   return { route: match.name, project, name };
 }
+
+const isSocketRoute = (name: RouteName): name is SocketRoute => ROUTES[name].transfer === 'socket';
 
 function refuseUpgrade(connection: Duplex, error: MullionError): void {
   const body = JSON.stringify({ error: error.toBody() });

@@ -23,6 +23,8 @@ export const ENDPOINTS = {
   'vps.resume': { method: 'POST', path: '/v1/vps/:name/resume', transfer: 'json' },
   'vps.exec': { method: 'GET', path: '/v1/vps/:name/exec', transfer: 'socket' },
   'vps.console': { method: 'GET', path: '/v1/vps/:name/console', transfer: 'socket' },
+  'vps.display': { method: 'GET', path: '/v1/vps/:name/display', transfer: 'socket' },
+  'vps.screenshot': { method: 'GET', path: '/v1/vps/:name/screenshot', transfer: 'bytes' },
   'vps.logs': { method: 'GET', path: '/v1/vps/:name/logs', transfer: 'text' },
   'files.pull': { method: 'GET', path: '/v1/vps/:name/files', transfer: 'bytes' },
   'files.push': { method: 'PUT', path: '/v1/vps/:name/files', transfer: 'none' },

@@ -4,6 +4,10 @@ export type Technique = (typeof TECHNIQUES)[number];
 export const TECHNIQUE_CHOICES = ['auto', ...TECHNIQUES] as const;
 export type TechniqueChoice = (typeof TECHNIQUE_CHOICES)[number];
 
+/** What a person may want of a technique without naming one. */
+export const WISHES = ['own-kernel', 'display', 'density', 'isolation'] as const;
+export type Wish = (typeof WISHES)[number];
+
 export const DRIVERS = ['crun', 'qemu', 'uml', 'xen', 'fake'] as const;
 export type DriverName = (typeof DRIVERS)[number];
 

@@ -1,10 +1,11 @@
 import * as z from 'zod';
-import { DRIVERS, TECHNIQUE_CHOICES, TECHNIQUES } from './technique-table.ts';
+import { DRIVERS, TECHNIQUE_CHOICES, TECHNIQUES, WISHES } from './technique-table.ts';
 
 export * from './technique-table.ts';
 
 export const TechniqueSchema = z.enum(TECHNIQUES);
 export const TechniqueChoiceSchema = z.enum(TECHNIQUE_CHOICES);
+export const WishSchema = z.enum(WISHES);
 export const DriverNameSchema = z.enum(DRIVERS);
 
 /** What a driver can do with one technique on this host. The engine, CLI and page read this, never a driver's name. */
@@ -27,6 +28,8 @@ export const FeaturesSchema = z.object({
     .boolean()
     .describe("its memory and processors are a hypervisor's, of which this system sees only its own part"),
   environment: z.boolean().describe('--env reaches the first process'),
+  health: z.boolean().describe('tells when the guest is ready'),
+  display: z.boolean().describe('has a screen to look at'),
 });
 export type Features = z.infer<typeof FeaturesSchema>;
 export type Feature = keyof Features;

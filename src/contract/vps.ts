@@ -1,11 +1,20 @@
 import * as z from 'zod';
 import { AUTOSTART_POLICIES, DEFAULT_AUTOSTART } from './autostart-policies.ts';
 import { BackupConditionSchema } from './backups.ts';
+import { BUSES, FIRMWARES } from './guest-devices.ts';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
 import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
 import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
 import { SnapshotSchema } from './snapshots.ts';
-import { DriverNameSchema, TechniqueChoiceSchema, TechniqueSchema } from './techniques.ts';
+import {
+  DriverNameSchema,
+  TechniqueChoiceSchema,
+  TechniqueSchema,
+  WISHES,
+  WishSchema,
+} from './techniques.ts';
+
+export type { Bus, Firmware } from './guest-devices.ts';
 
 export const VPS_STATES = [
   'creating',
@@ -78,10 +87,19 @@ export const AutostartPolicySchema = z
   .enum(AUTOSTART_POLICIES)
   .describe('whether it is started once the host was restarted');
 
+/** How a guest with a boot loader of its own is booted. */
+export const FirmwareSchema = z.enum(FIRMWARES).describe('firmware of a guest with a boot loader of its own');
+export const BusSchema = z
+  .enum(BUSES)
+  .describe('disk and network devices of a guest with a boot loader of its own');
+
 export const LaunchRequestSchema = z.strictObject({
   image: ImageNameSchema,
   name: VpsNameSchema.optional().describe('made up when absent'),
   technique: TechniqueChoiceSchema.default('auto'),
+  want: z.array(WishSchema).max(WISHES.length).default([]).describe('what technique auto has to give'),
+  firmware: FirmwareSchema.optional().describe('found out from the image when absent'),
+  bus: BusSchema.optional().describe('sata when absent, which every system knows'),
   cpus: CpusSchema.default(DEFAULT_LIMITS.cpus),
   memory: MemorySchema.default(DEFAULT_LIMITS.memory),
   disk: DiskSchema.default(DEFAULT_LIMITS.disk),

@@ -29,6 +29,8 @@ const FEATURES: Features = {
   ownKernel: false,
   resourcesApart: false,
   environment: true,
+  health: true,
+  display: false,
 };
 const HOST = { cpus: 2, memoryTotal: 8 * GIB, memoryAvailable: 4 * GIB };
 const NONE = { ownKernelMemory: 0, startingMemory: 0 };

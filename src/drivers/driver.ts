@@ -2,7 +2,7 @@ import type { Duplex, Readable, Writable } from 'node:stream';
 import type { FileEntry, ImagePart, ImageProgram } from '../contract/resources.ts';
 import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
 import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
-import type { Limits } from '../contract/vps.ts';
+import type { Bus, Firmware, Limits } from '../contract/vps.ts';
 import type { EndKind } from '../core/restart-policy.ts';
 
 /** Where an image's parts lie on this host. */
@@ -52,6 +52,9 @@ export interface Machine {
   readonly logDirectory: string;
   readonly cgroup: string;
   readonly nics: readonly NicSpec[];
+  /** Of a guest that boots by a loader of its own; the driver finds out what is absent. */
+  readonly firmware?: Firmware | undefined;
+  readonly bus?: Bus | undefined;
   readonly machineId: string;
   readonly env: Readonly<Record<string, string>>;
   readonly sshKeys: readonly string[];
@@ -162,6 +165,12 @@ export interface HealthAbility {
   /** True once the guest's own system answers. Cheap enough to ask every second. */
   isReady(machine: Machine, handle: Handle): Promise<boolean>;
 }
+export interface DisplayAbility {
+  /** The screen as it is now, as PNG. */
+  screenshot(machine: Machine, handle: Handle): Promise<Buffer>;
+  /** A connection of the remote framebuffer protocol (RFC 6143); several may be open at once. */
+  openDisplay(machine: Machine, handle: Handle): Promise<Duplex>;
+}
 export interface FreezeAbility {
   /**
    * Brings the guest's file systems to rest. They go on by themselves once `limitMs` is over, whatever becomes of the caller.
@@ -178,9 +187,12 @@ export interface FreezeAbility {
 export interface Driver {
   readonly name: DriverName;
   readonly techniques: readonly Technique[];
-  /** Parts an image must have. */
+  /** Parts an image must have, so that the driver boots it. */
   needs(technique: Technique): readonly ImagePart[];
-  features(technique: Technique): Features;
+  /** Parts of which any is enough instead: the guest boots by a loader of its own, as nobody prepared it. */
+  readonly foreign?: readonly ImagePart[];
+  /** What it can do; with an image's parts, what it can do for guests of that image. */
+  features(technique: Technique, parts?: readonly ImagePart[]): Features;
   /** Proves by trying, within seconds, what this host can run. */
   probe(technique: Technique): Promise<TechniqueReport>;
   /** Fills the machine's new empty volume from its image: `upper/` and `work/`, or a clone of the disk. */
@@ -216,4 +228,5 @@ export interface Driver {
   readonly limits?: LimitsAbility;
   readonly health?: HealthAbility;
   readonly freeze?: FreezeAbility;
+  readonly display?: DisplayAbility;
 }

@@ -1,4 +1,4 @@
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { AuditEntry } from '../contract/audit.ts';
 import type {
   AddRepositoryRequest,
@@ -77,6 +77,10 @@ export interface VpsVerbs {
   resume(project: string, name: string): Promise<Task>;
   exec(project: string, name: string, request: ExecRequest): Promise<ExecSession>;
   console(project: string, name: string, window?: Window): Promise<ConsoleStream>;
+  /** A picture of its screen, PNG. @throws not_supported without one */
+  screenshot(project: string, name: string): Promise<Readable>;
+  /** The remote framebuffer protocol (RFC 6143). @throws not_supported without a screen */
+  display(project: string, name: string): Promise<Duplex>;
   logs(
     project: string,
     name: string,

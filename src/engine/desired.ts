@@ -3,6 +3,7 @@ import { volumeLimit } from '../core/capacity.ts';
 import { type Desired, type Goal, type LiveLimits, waitingForRestart } from '../core/plan.ts';
 import type { DataForm } from '../images/converter.ts';
 import type { Context } from './context.ts';
+import { featuresOf } from './features.ts';
 import type { VpsRecord } from './records.ts';
 
 const NOTHING_LIVE: LiveLimits = { cpus: false, memory: false, disk: false, pids: false };
@@ -11,7 +12,7 @@ const NOTHING_LIVE: LiveLimits = { cpus: false, memory: false, disk: false, pids
 export function desiredOf(context: Context, record: VpsRecord, goal: Goal = record.goal): Desired {
   const { pool, networked } = context.deps;
   const driver = context.deps.drivers.get(record.technique);
-  const features = driver?.features(record.technique);
+  const features = driver === undefined ? undefined : featuresOf(context, record);
   return {
     goal,
     limits: record.limits,

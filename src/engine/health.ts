@@ -2,6 +2,7 @@ import type { Health } from '../contract/vps.ts';
 import type { Handle, Machine } from '../drivers/driver.ts';
 import { bounded, pause } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
+import { featuresOf } from './features.ts';
 
 const FIRST_WAIT_MS = 50;
 const LONGEST_WAIT_MS = 2_000;
@@ -15,7 +16,9 @@ export async function followHealth(
   signal: AbortSignal,
 ): Promise<void> {
   const { health } = requireDriver(context, machine.technique);
-  if (health === undefined) return report(context, id, 'unknown');
+  const record = context.state.vps.get(id);
+  const tells = record !== undefined && featuresOf(context, record).health;
+  if (health === undefined || !tells) return report(context, id, 'unknown');
   const until = performance.now() + context.timings.health;
   for (let wait = FIRST_WAIT_MS; !signal.aborted && performance.now() < until; wait *= 1.5) {
     if (await isReady(context, () => health.isReady(machine, handle))) {

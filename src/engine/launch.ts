@@ -1,7 +1,9 @@
 import { MullionError } from '../contract/errors.ts';
-import type { LaunchPlan } from '../contract/resources.ts';
+import type { ImagePart, LaunchPlan } from '../contract/resources.ts';
 import type { Task } from '../contract/tasks.ts';
+import type { Technique } from '../contract/techniques.ts';
 import type { LaunchRequest } from '../contract/vps.ts';
+import { bootPartsOf, bootsItself } from '../core/boot-parts.ts';
 import type { Demand } from '../core/capacity.ts';
 import { makeUpName } from '../core/made-up-names.ts';
 import { NOTHING, plan } from '../core/plan.ts';
@@ -69,11 +71,28 @@ async function draftLaunch(
   const image = requireImage(context, project, request.image);
   requireFreeName(context, project, request.name);
   const parts = [...image.parts, ...image.onDemand];
-  const choice = await techniques.choose(request.technique, { name: image.name, parts });
+  const choice = await techniques.choose(request.technique, { name: image.name, parts }, request.want);
+  requireOwnLoader(context, choice.technique, parts, request);
   const { cpus, memory, disk, pids } = request;
   const demand = demandOf(context, choice.technique, { cpus, memory, disk, pids }, image.minimumDisk);
   await requireRoomOnDisk(context, demand);
   return { project, request, image, choice, demand };
+}
+
+/** Firmware and bus are chosen only for guests that boot by a loader of their own. @throws invalid_request */
+function requireOwnLoader(
+  context: Context,
+  technique: Technique,
+  parts: readonly ImagePart[],
+  { image, firmware, bus }: LaunchRequest,
+): void {
+  if (firmware === undefined && bus === undefined) return;
+  if (bootsItself(bootPartsOf(requireDriver(context, technique), technique), parts)) return;
+  throw new MullionError(
+    'invalid_request',
+    `Mullion boots ${image} itself with the technique ${technique}: firmware and bus are not chosen.`,
+    { remedy: 'Leave --firmware and --bus away' },
+  );
 }
 
 function checkNow(context: Context, { project, request, image, demand }: Draft): void {
@@ -103,6 +122,8 @@ function recordOf(context: Context, draft: Draft, network: NetworkRecord): VpsRe
     env: request.env,
     sshKeys: request.sshKeys,
     ...(request.userData === undefined ? {} : { userData: request.userData }),
+    firmware: request.firmware,
+    bus: request.bus,
     network: network.name,
     createdAt: now(context),
     goal: request.start ? 'running' : 'stopped',

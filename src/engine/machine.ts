@@ -26,6 +26,8 @@ export function machineOf(context: Context, record: VpsRecord): Machine {
     machineId: record.machineId,
     env: record.env,
     sshKeys: record.sshKeys,
+    firmware: record.firmware,
+    bus: record.bus,
     ...(record.userData === undefined ? {} : { userData: record.userData }),
   };
 }

@@ -1,6 +1,7 @@
 import type { Consistency } from '../contract/snapshots.ts';
 import { bounded } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
+import { featuresOf } from './features.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
 
@@ -19,7 +20,13 @@ export async function atRest(
   const { observed, runtime } = record;
   const alive = observed.machine === 'running' || observed.machine === 'paused';
   const { freeze } = requireDriver(context, record.technique);
-  if (!alive || freeze === undefined || runtime === null || observed.machine !== 'running') {
+  if (
+    !alive ||
+    freeze === undefined ||
+    !featuresOf(context, record).health ||
+    runtime === null ||
+    observed.machine !== 'running'
+  ) {
     await work();
     return alive ? 'crash' : 'clean';
   }

@@ -8,7 +8,9 @@ import { DriverNameSchema, TechniqueSchema } from '../contract/techniques.ts';
 import { TokenSchema } from '../contract/tokens.ts';
 import {
   AutostartPolicySchema,
+  BusSchema,
   EnvSchema,
+  FirmwareSchema,
   ForwardSchema,
   HealthSchema,
   LimitsSchema,
@@ -78,6 +80,9 @@ export const VpsRecordSchema = z.strictObject({
   snapshots: z.array(SnapshotSchema).default([]),
   autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   createdAt: z.string(),
+  /** Of a guest that boots by a loader of its own. */
+  firmware: FirmwareSchema.optional(),
+  bus: BusSchema.optional(),
   /** Has no link: it was restored only to be looked at. */
   isolated: z.boolean().optional(),
 

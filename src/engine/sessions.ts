@@ -1,32 +1,56 @@
+import { Readable } from 'node:stream';
 import { MullionError } from '../contract/errors.ts';
+import type { Features } from '../contract/techniques.ts';
 import { type LifecycleEvent, requireMove } from '../core/lifecycle.ts';
 import type { Driver, Handle, Machine } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { FileVerbs, VpsVerbs } from './contract.ts';
+import { featuresOf, noAgent } from './features.ts';
 import { machineOf } from './machine.ts';
 
 interface Live {
   readonly driver: Driver;
+  readonly features: Features;
   readonly machine: Machine;
   readonly handle: Handle;
 }
 
 /** Work inside a VPS that runs. */
-export function sessionVerbs(context: Context): Pick<VpsVerbs, 'exec' | 'console' | 'logs'> {
+export function sessionVerbs(
+  context: Context,
+): Pick<VpsVerbs, 'exec' | 'console' | 'logs' | 'display' | 'screenshot'> {
+  const display = (project: string, name: string) => {
+    const found = live(context, project, name, 'attach');
+    if (found.driver.display !== undefined && found.features.display) {
+      return { ...found, ability: found.driver.display };
+    }
+    throw new MullionError('not_supported', `The VPS ${name} has no screen.`, {
+      remedy: `Use its console: mullion console ${name}; a screen have guests that boot by a loader of their own, from a disk or an ISO`,
+      details: { name, technique: found.machine.technique },
+    });
+  };
   return {
     async exec(project, name, request) {
-      const { driver, machine, handle } = live(context, project, name, 'exec');
+      const { driver, features, machine, handle } = live(context, project, name, 'exec');
       const ability = needed(driver.exec, machine, 'run commands');
-      if (request.tty && !driver.features(machine.technique).tty) {
-        throw lacks(machine, 'give a command a terminal');
-      }
+      if (!features.exec) throw noAgent(name);
+      if (request.tty && !features.tty) throw lacks(machine, 'give a command a terminal');
       return bounded('begin the command', context.timings.step, ability.exec(machine, handle, request));
     },
     async console(project, name, window) {
       const { driver, machine, handle } = live(context, project, name, 'attach');
       const ability = needed(driver.console, machine, 'show a console');
       return bounded('open the console', context.timings.step, ability.openConsole(machine, handle, window));
+    },
+    async display(project, name) {
+      const { ability, machine, handle } = display(project, name);
+      return bounded('open the display', context.timings.step, ability.openDisplay(machine, handle));
+    },
+    async screenshot(project, name) {
+      const { ability, machine, handle } = display(project, name);
+      const picture = bounded('take the picture', context.timings.step, ability.screenshot(machine, handle));
+      return Readable.from([await picture]);
     },
     async logs(project, name, options) {
       const record = context.state.requireVps(project, name);
@@ -40,7 +64,9 @@ export function sessionVerbs(context: Context): Pick<VpsVerbs, 'exec' | 'console
 export function fileVerbs(context: Context): FileVerbs {
   const files = (project: string, name: string) => {
     const found = live(context, project, name, 'exec');
-    return { ...found, ability: needed(found.driver.files, found.machine, 'reach its files') };
+    const ability = needed(found.driver.files, found.machine, 'reach its files');
+    if (!found.features.files) throw noAgent(name);
+    return { ...found, ability };
   };
   return {
     async pull(project, name, path) {
@@ -69,6 +95,7 @@ function live(context: Context, project: string, name: string, event: LifecycleE
   }
   return {
     driver: requireDriver(context, record.technique),
+    features: featuresOf(context, record),
     machine: machineOf(context, record),
     handle: record.runtime.handle,
   };

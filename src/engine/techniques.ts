@@ -1,7 +1,15 @@
-import type { ImagePart } from '../contract/resources.ts';
-import type { TechniqueChoice } from '../contract/techniques.ts';
+import type { TechniqueChoice, Wish } from '../contract/techniques.ts';
 import { TECHNIQUE_FACTS, TECHNIQUES, type Technique, type TechniqueReport } from '../contract/techniques.ts';
-import { type Candidate, type Choice, chooseTechnique, PREFERENCE } from '../core/technique-choice.ts';
+import { bootPartsOf } from '../core/boot-parts.ts';
+import {
+  type Candidate,
+  type Choice,
+  chooseTechnique,
+  type ImageToChooseFor,
+  orderFor,
+  PREFERENCE,
+  settles,
+} from '../core/technique-choice.ts';
 import type { Driver } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 
@@ -33,25 +41,30 @@ export class Techniques {
   /** @throws technique_unavailable, image_unfit */
   async choose(
     asked: TechniqueChoice,
-    image: { readonly name: string; readonly parts: readonly ImagePart[] },
+    image: ImageToChooseFor,
+    wishes: readonly Wish[] = [],
   ): Promise<Choice> {
-    const candidate = async (id: Technique): Promise<Candidate> => ({
-      report: await this.report(id),
-      needs: this.#drivers.get(id)?.needs(id),
-    });
+    const candidate = async (id: Technique): Promise<Candidate> => {
+      const driver = this.#drivers.get(id);
+      return {
+        report: await this.report(id),
+        boot: driver === undefined ? undefined : bootPartsOf(driver, id),
+        features: driver?.features(id, image.parts) ?? {},
+      };
+    };
     if (asked !== 'auto') {
       const first = await candidate(asked);
-      const fits = first.report.state === 'healthy' && isIn(first.needs, image.parts);
-      return chooseTechnique(asked, image, fits ? [first] : await Promise.all(PREFERENCE.map(candidate)));
+      const all = settles(first, image, wishes) ? [first] : await Promise.all(PREFERENCE.map(candidate));
+      return chooseTechnique(asked, image, all, wishes);
     }
     const candidates: Candidate[] = [];
-    for (const id of PREFERENCE) {
+    for (const id of orderFor(wishes)) {
       const next = await candidate(id);
       candidates.push(next);
       // The slow probes of what comes after the first that fits need not be waited for.
-      if (next.report.state === 'healthy' && isIn(next.needs, image.parts)) break;
+      if (settles(next, image, wishes)) break;
     }
-    return chooseTechnique(asked, image, candidates);
+    return chooseTechnique(asked, image, candidates, wishes);
   }
 
   async #probe(id: Technique): Promise<TechniqueReport> {
@@ -87,6 +100,3 @@ export class Techniques {
     }
   }
 }
-
-const isIn = (needs: readonly ImagePart[] | undefined, parts: readonly ImagePart[]): boolean =>
-  needs?.every((part) => parts.includes(part)) ?? false;

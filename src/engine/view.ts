@@ -5,6 +5,7 @@ import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
 import { pendingRestart } from './desired.ts';
 import { lossOf, metersOf } from './loss.ts';
+import { featuresOf } from './features.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
 
@@ -18,7 +19,7 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   image: record.image,
   state: record.state,
   health: record.health,
-  message: [record.message, nextStart(record)].filter(Boolean).join(' '),
+  message: [record.message, nextStart(record), silence(context, record)].filter(Boolean).join(' '),
   network: record.network,
   addresses: context.deps.networked && record.isolated !== true ? [record.ipv4, record.ipv6] : [],
   mac: record.mac,
@@ -32,6 +33,15 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   startedAt: record.startedAt,
   node: context.deps.nodeName,
 });
+
+/** What is to be said of a guest that runs and from which nothing is heard. */
+function silence(context: Context, record: VpsRecord): string {
+  if (record.state !== 'running' || record.health !== 'unknown') return '';
+  if (!context.deps.drivers.has(record.technique)) return '';
+  return featuresOf(context, record).health
+    ? `Its guest has not said that it is ready; look at it with: mullion console ${record.name}`
+    : 'Its guest boots by itself and has no agent, so that only its console and its screen show how it does.';
+}
 
 const nextStart = ({ revival: { due } }: VpsRecord): string =>
   due === null ? '' : `It is started again at ${due}.`;

@@ -1,13 +1,15 @@
+import { BUSES, FIRMWARES } from '../../contract/guest-devices.ts';
 import type { LaunchPlan } from '../../contract/resources.ts';
 import { RESTART_POLICIES } from '../../contract/restart-policies.ts';
 import type { RouteBodyInput } from '../../contract/routes.ts';
-import { TECHNIQUE_CHOICES } from '../../contract/technique-table.ts';
+import { TECHNIQUE_CHOICES, WISHES, type Wish } from '../../contract/technique-table.ts';
 import { defineCommand } from '../command.ts';
 import { type Context, printJson, say } from '../context.ts';
 import { readTextFile } from '../files.ts';
 import { firstWait, followTask, handedOver } from '../follow.ts';
 import { sanitizeLine } from '../output/sanitize.ts';
 import { renderTable } from '../output/table.ts';
+import { usage } from '../parse.ts';
 
 export const command = defineCommand({
   summary: 'create a VPS from an image and start it',
@@ -23,6 +25,21 @@ export const command = defineCommand({
       choices: TECHNIQUE_CHOICES,
       summary: 'how it is virtualized; see mullion techniques',
       default: 'auto',
+    },
+    want: {
+      kind: 'texts',
+      value: 'WISH',
+      summary: `what technique auto has to give: ${WISHES.join(', ')}`,
+    },
+    firmware: {
+      kind: 'choice',
+      choices: FIRMWARES,
+      summary: 'of a guest that boots by a loader of its own; found out from its image when absent',
+    },
+    bus: {
+      kind: 'choice',
+      choices: BUSES,
+      summary: 'disk and network devices of such a guest: virtio is faster, sata every system knows',
     },
     cpus: {
       kind: 'number',
@@ -73,6 +90,11 @@ export const command = defineCommand({
       does: 'with limits of its own',
     },
     { line: 'mullion launch debian/12 lab --technique full', does: 'with a kernel of its own' },
+    {
+      line: 'mullion launch debian/12 lab --want own-kernel,density --dry-run',
+      does: 'see which technique fits best',
+    },
+    { line: 'mullion launch installer new --firmware uefi', does: 'from an imported ISO or disk image' },
     { line: 'mullion launch debian/12 web --ssh-key ~/.ssh/id_ed25519.pub', does: 'let yourself in by SSH' },
     { line: 'mullion launch debian/12 web --dry-run', does: 'see what would happen' },
   ],
@@ -83,6 +105,9 @@ export const command = defineCommand({
       image,
       ...(name === undefined ? {} : { name }),
       ...(flags.technique === undefined ? {} : { technique: flags.technique }),
+      ...(flags.want.length === 0 ? {} : { want: flags.want.flatMap(readWishes) }),
+      ...(flags.firmware === undefined ? {} : { firmware: flags.firmware }),
+      ...(flags.bus === undefined ? {} : { bus: flags.bus }),
       ...(flags.cpus === undefined ? {} : { cpus: flags.cpus }),
       ...(flags.memory === undefined ? {} : { memory: flags.memory }),
       ...(flags.disk === undefined ? {} : { disk: flags.disk }),
@@ -116,6 +141,14 @@ export const command = defineCommand({
     return 0;
   },
 });
+
+/** One wish or several, with commas between them. */
+const readWishes = (text: string): Wish[] =>
+  text.split(',').map((word) => {
+    const wish = WISHES.find((known) => known === word.trim());
+    if (wish !== undefined) return wish;
+    throw usage('launch', `--want takes ${WISHES.join(', ')}; not ${JSON.stringify(word)}.`);
+  });
 
 const readKeys = (path: string): string[] =>
   readTextFile(path)

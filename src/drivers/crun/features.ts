@@ -17,4 +17,6 @@ export const FEATURES: Features = {
   ownKernel: false,
   resourcesApart: false,
   environment: true,
+  health: true,
+  display: false,
 };

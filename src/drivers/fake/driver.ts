@@ -200,5 +200,7 @@ function features(technique: Technique): Features {
     ownKernel: !shared,
     resourcesApart: false,
     environment: true,
+    health: true,
+    display: false,
   };
 }

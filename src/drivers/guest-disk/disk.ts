@@ -19,10 +19,9 @@ export const diskSize = (limit: number): number => Math.floor(limit / SECTOR) * 
  * machine's limit. A disk that is there already is kept.
  * @throws MullionError `image_unfit` without a disk in the image, `invalid_request` when the limit is below its size
  */
-export async function populateDisk(machine: Machine): Promise<void> {
+export async function populateDisk(machine: Machine, source = machine.image.disk): Promise<void> {
   const disk = diskFile(machine);
   if (await exists(disk)) return;
-  const source = machine.image.disk;
   if (source === undefined) {
     throw new MullionError('image_unfit', `The image ${machine.image.id} has no disk for a virtual machine.`);
   }
@@ -77,7 +76,7 @@ async function clone(source: string, target: string): Promise<void> {
   }
 }
 
-const exists = (path: string): Promise<boolean> =>
+export const exists = (path: string): Promise<boolean> =>
   stat(path).then(
     () => true,
     () => false,

@@ -3,6 +3,7 @@ import type { Technique } from '../../contract/techniques.ts';
 import type { Machine } from '../driver.ts';
 import { processors, threadsMax } from '../guest-agent/guest-limits.ts';
 import { SHUTDOWN_TRACE } from './end.ts';
+import { type ForeignBoot, foreignDevices, foreignMachine, foreignNetwork } from './foreign/command-line.ts';
 import { PORT_COUNT } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
 
@@ -37,51 +38,60 @@ export interface CommandLineOptions {
   readonly tapFds: readonly number[];
   /** Processors that may be plugged in while it runs, with those it starts with. */
   readonly maximumCpus: number;
+  /** Of a guest that boots by a loader of its own. */
+  readonly foreign?: ForeignBoot | undefined;
 }
 
 /** QEMU's argument array, with paths of the jail: the machine q35, stopped before its first instruction. */
 export function renderCommandLine(machine: Machine, options: CommandLineOptions): string[] {
   const { accel, cpu } = accelerator(machine.technique);
   const cpus = processors(machine.limits.cpus);
-  const json = (value: unknown): string => JSON.stringify(value);
+  const { foreign } = options;
+  const network = foreign === undefined ? 'virtio-net-pci' : foreignNetwork(machine);
   return [
     PROGRAM,
     ...['-name', `guest=${machine.name},debug-threads=on`],
     ...['-nodefaults', '-no-user-config', '-display', 'none', '-S'],
     ...['-sandbox', SANDBOX, '-trace', `enable=${SHUTDOWN_TRACE}`],
-    ...['-machine', 'q35,sata=off,smbus=off,vmport=off', '-accel', accel, '-cpu', cpu],
+    ...['-machine', foreign === undefined ? PREPARED_MACHINE : foreignMachine(foreign)],
+    ...['-accel', accel, '-cpu', cpu],
     ...['-smp', `cpus=${cpus},maxcpus=${Math.max(cpus, options.maximumCpus)}`],
     ...['-m', `size=${Math.floor(machine.limits.memory / MIB)}M`],
-    ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
     ...socket('monitor', SOCKET.monitor),
     ...['-mon', 'chardev=monitor,mode=control'],
     ...socket('console', SOCKET.console, `,logfile=${JAIL.consoleLog},logappend=on`),
     ...['-serial', 'chardev:console'],
-    ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
-    ...socket('agent', SOCKET.agent),
-    ...[
-      '-device',
-      json({
-        driver: 'virtserialport',
-        bus: 'serial0.0',
-        nr: 1,
-        chardev: 'agent',
-        name: 'org.qemu.guest_agent.0',
-      }),
-    ],
-    ...[
-      '-blockdev',
-      json(diskFile()),
-      '-device',
-      json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk' }),
-    ],
-    ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
+    ...['-blockdev', json(diskFile())],
+    ...(foreign === undefined ? preparedDevices(machine) : foreignDevices(machine, foreign)),
     ...machine.nics.flatMap((nic, index) => [
       ...['-netdev', `tap,id=net${index},fd=${options.tapFds[index] ?? -1}`],
-      ...['-device', json({ driver: 'virtio-net-pci', netdev: `net${index}`, mac: nic.mac, romfile: '' })],
+      ...['-device', json({ driver: network, netdev: `net${index}`, mac: nic.mac, romfile: '' })],
     ]),
   ];
 }
+
+const PREPARED_MACHINE = 'q35,sata=off,smbus=off,vmport=off';
+
+/** Of a guest that our kernel boots, with the agent in it. */
+const preparedDevices = (machine: Machine): string[] => [
+  ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
+  ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
+  ...socket('agent', SOCKET.agent),
+  ...[
+    '-device',
+    json({
+      driver: 'virtserialport',
+      bus: 'serial0.0',
+      nr: 1,
+      chardev: 'agent',
+      name: 'org.qemu.guest_agent.0',
+    }),
+  ],
+  ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk' })],
+  ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
+];
+
+const json = (value: unknown): string => JSON.stringify(value);
 
 const socket = (id: string, name: string, more = ''): string[] => [
   '-chardev',

@@ -5,6 +5,7 @@ import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
 import type { Limits } from '../../contract/vps.ts';
+import { bootsItself } from '../../core/boot-parts.ts';
 import { cacheDirectory, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { hostFacts } from '../../host/facts.ts';
@@ -15,6 +16,7 @@ import { keepBounded, readLog } from '../console/console-log.ts';
 import type {
   Condition,
   ConsoleAbility,
+  DisplayAbility,
   Driver,
   DriverMeters,
   DriverUsage,
@@ -40,9 +42,12 @@ import { countProcesses } from '../guest-agent/guest-usage.ts';
 import { growDiskFile, populateDisk } from '../guest-disk/disk.ts';
 import { Connections } from './connections.ts';
 import { endFromLog } from './end.ts';
-import { FEATURES } from './features.ts';
+import { FEATURES, FOREIGN_FEATURES } from './features.ts';
+import { populateForeign } from './foreign/disk.ts';
+import { FOREIGN, isForeign, NEEDS } from './foreign/image.ts';
+import { takeScreenshot } from './foreign/screen.ts';
 import { growDisk, plugProcessors } from './live-limits.ts';
-import { machinePaths } from './paths.ts';
+import { machinePaths, SOCKET } from './paths.ts';
 import {
   type JailDependencies,
   jailId,
@@ -92,11 +97,14 @@ export class QemuDriver implements Driver {
   }
 
   needs(_technique: Technique): readonly ImagePart[] {
-    return ['disk', 'kernel'];
+    return NEEDS;
   }
 
-  features(_technique: Technique): Features {
-    return FEATURES;
+  readonly foreign = FOREIGN;
+
+  features(_technique: Technique, parts?: readonly ImagePart[]): Features {
+    if (parts === undefined) return { ...FEATURES, display: true };
+    return bootsItself({ needs: NEEDS, foreign: FOREIGN }, parts) ? FOREIGN_FEATURES : FEATURES;
   }
 
   probe(technique: Technique): Promise<TechniqueReport> {
@@ -104,7 +112,7 @@ export class QemuDriver implements Driver {
   }
 
   populate(machine: Machine): Promise<void> {
-    return populateDisk(machine);
+    return isForeign(machine.image) ? populateForeign(machine) : populateDisk(machine);
   }
 
   async prepare(machine: Machine): Promise<Prepared> {
@@ -149,7 +157,8 @@ export class QemuDriver implements Driver {
       if (condition === 'prepared') await endAtOnce(monitor);
       else {
         if (condition === 'paused') await letRun(monitor);
-        await this.#askToEnd(connections, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
+        if (isForeign(machine.image)) await pressPowerButton(monitor);
+        else await this.#askToEnd(connections, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
       }
     } catch {
       // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
@@ -204,7 +213,8 @@ export class QemuDriver implements Driver {
 
   async usage(machine: Machine, handle: Handle): Promise<DriverUsage> {
     const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
-    const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
+    const heard = alive(handle) && !isForeign(machine.image);
+    const processes = heard ? await countProcesses(this.#connected(machine).agent) : undefined;
     return { cpuSeconds, memory, processes };
   }
 
@@ -268,7 +278,7 @@ export class QemuDriver implements Driver {
 
   readonly health: HealthAbility = {
     isReady: async (machine, handle) => {
-      if (!alive(handle)) return false;
+      if (!alive(handle) || isForeign(machine.image)) return false;
       return this.#connected(machine).isAnswering(PING_MS);
     },
   };
@@ -281,6 +291,17 @@ export class QemuDriver implements Driver {
     thaw: async (machine, handle) => {
       requireAlive(handle);
       return this.#rest.thaw(machine.id, this.#connected(machine).agent);
+    },
+  };
+
+  readonly display: DisplayAbility = {
+    screenshot: async (machine, handle) => {
+      requireAlive(handle);
+      return takeScreenshot(machine, await this.#connected(machine).monitor());
+    },
+    openDisplay: async (machine, handle) => {
+      requireAlive(handle);
+      return this.#connected(machine).connect(SOCKET.display);
     },
   };
 
@@ -307,12 +328,13 @@ export class QemuDriver implements Driver {
     requireAlive(handle);
     const connections = this.#connected(machine);
     const monitor = await connections.monitor();
-    await plugProcessors(monitor, connections.agent, limits.cpus);
+    const own = !isForeign(machine.image);
+    if (own) await plugProcessors(monitor, connections.agent, limits.cpus);
     this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
     if (limits.disk > machine.limits.disk) {
-      await growDisk(monitor, connections.agent, await growDiskFile(machine, limits.disk));
+      await growDisk(monitor, own ? connections.agent : undefined, await growDiskFile(machine, limits.disk));
     }
-    await limitThreads(connections.agent, limits);
+    if (own) await limitThreads(connections.agent, limits);
   }
 
   /** Asks the guest by its agent, or else by the power button. */

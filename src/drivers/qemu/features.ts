@@ -19,4 +19,18 @@ export const FEATURES: Features = {
   ownKernel: true,
   resourcesApart: false,
   environment: false,
+  health: true,
+  display: false,
+};
+
+/** Of guests that boot by a loader of their own, without an agent; their processes are theirs to count. */
+export const FOREIGN_FEATURES: Features = {
+  ...FEATURES,
+  exec: false,
+  tty: false,
+  files: false,
+  liveCpus: false,
+  livePids: false,
+  health: false,
+  display: true,
 };

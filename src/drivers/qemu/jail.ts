@@ -1,9 +1,12 @@
+import { existsSync } from 'node:fs';
 import { MIB } from '../../contract/sizes.ts';
 import type { Limits } from '../../contract/vps.ts';
 import type { OciConfig } from '../../host/oci/config.ts';
 import type { Machine } from '../driver.ts';
 import { bindMount, programMount, renderJailConfig } from '../jail/jail.ts';
 import { PROGRAM, TRANSLATION_CACHE_MIB } from './command-line.ts';
+import { OVMF_FOLDER } from './foreign/firmware.ts';
+import { isForeign } from './foreign/image.ts';
 import { JAIL, type MachinePaths } from './paths.ts';
 
 /** QEMU's own memory besides the guest's and the translated code: measured 60 to 90 MiB, and room for page cache. */
@@ -23,6 +26,8 @@ const HOST_PARTS = [
   '/usr/share/qemu',
   '/usr/share/seabios',
 ];
+const hostParts = ({ image }: Machine): string[] =>
+  isForeign(image) && existsSync(OVMF_FOLDER) ? [...HOST_PARTS, OVMF_FOLDER] : HOST_PARTS;
 const LINKS: Readonly<Record<string, string>> = { lib: 'usr/lib', lib64: 'usr/lib64' };
 
 /** The empty root's own content: mount points and the links of a merged /usr. */
@@ -32,33 +37,38 @@ export interface RootTree {
   readonly links: Readonly<Record<string, string>>;
 }
 
-export const rootTree = (): RootTree => ({
+export const rootTree = (machine: Machine): RootTree => ({
   directories: [
     'dev',
     'proc',
-    ...HOST_PARTS.filter((path) => path !== PROGRAM),
+    ...hostParts(machine).filter((path) => path !== PROGRAM),
     JAIL.sockets,
     JAIL.volume,
   ].map(relative),
-  files: [PROGRAM, JAIL.kernel, JAIL.consoleLog].map(relative),
+  files: [PROGRAM, isForeign(machine.image) ? JAIL.iso : JAIL.kernel, JAIL.consoleLog].map(relative),
   links: LINKS,
 });
 
 const relative = (path: string): string => path.replace(/^\//, '');
 
+/** What the guest boots from besides its volume, with its place in the jail. */
+function medium({ image: { kernel, iso }, image }: Machine): (readonly [string, string])[] {
+  if (isForeign(image)) return iso === undefined ? [] : [[iso, JAIL.iso]];
+  return kernel === undefined ? [] : [[kernel.vmlinuz, JAIL.kernel]];
+}
+
 /** The jail of the process that is a virtual machine. */
 export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly string[]): OciConfig {
-  const { kernel } = machine.image;
   return renderJailConfig(machine, {
     root: paths.root,
     argv,
     env: ['PATH=/usr/bin', 'LC_ALL=C.UTF-8', 'HOME=/'],
     mounts: [
-      ...HOST_PARTS.map(programMount),
+      ...hostParts(machine).map(programMount),
       bindMount(paths.sockets, JAIL.sockets, 'rw'),
       bindMount(paths.consoleLog, JAIL.consoleLog, 'rw'),
       bindMount(machine.volume, JAIL.volume, 'rw', 'idmap'),
-      ...(kernel === undefined ? [] : [bindMount(kernel.vmlinuz, JAIL.kernel, 'ro', 'idmap')]),
+      ...medium(machine).map(([source, target]) => bindMount(source, target, 'ro', 'idmap')),
     ],
     devices:
       machine.technique === 'hardware'

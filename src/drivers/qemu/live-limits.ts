@@ -36,8 +36,12 @@ export async function plugProcessors(monitor: QmpClient, agent: AgentChannel, cp
   await bringProcessorsOnline(agent, cpus);
 }
 
-/** Tells QEMU of the larger file, and the guest's file system of the larger disk. */
-export async function growDisk(monitor: QmpClient, agent: AgentChannel, size: number): Promise<void> {
+/** Tells QEMU of the larger file, and the guest's file system of the larger disk, where an agent is there to do it. */
+export async function growDisk(
+  monitor: QmpClient,
+  agent: AgentChannel | undefined,
+  size: number,
+): Promise<void> {
   await monitor.execute('block_resize', { 'node-name': 'disk', size }, AnySchema, 30_000);
-  await growRoot(agent, '/dev/vda');
+  if (agent !== undefined) await growRoot(agent, '/dev/vda');
 }

@@ -9,10 +9,12 @@ export const JAIL = {
   kernel: '/image/vmlinuz',
   disk: '/volume/disk.raw',
   initramfs: '/volume/initramfs',
+  iso: '/image/medium.iso',
+  uefiVariables: '/volume/uefi-variables.fd',
 } as const;
 
 /** The sockets that QEMU makes, by name, in one folder that only it and root can enter. */
-export const SOCKET = { monitor: 'qmp', agent: 'agent', console: 'console' } as const;
+export const SOCKET = { monitor: 'qmp', agent: 'agent', console: 'console', display: 'vnc' } as const;
 
 /** Tells a run folder of this driver's. */
 export const BUNDLE = 'qemu-jail';
@@ -24,6 +26,8 @@ export interface MachinePaths {
   readonly consoleLog: string;
   readonly qemuLog: string;
   readonly initramfs: string;
+  /** What UEFI remembers of one start at the next. */
+  readonly uefiVariables: string;
 }
 
 export const machinePaths = (machine: Machine): MachinePaths => ({
@@ -33,4 +37,5 @@ export const machinePaths = (machine: Machine): MachinePaths => ({
   consoleLog: join(machine.logDirectory, 'console.log'),
   qemuLog: join(machine.logDirectory, 'qemu.log'),
   initramfs: join(machine.volume, 'initramfs'),
+  uefiVariables: join(machine.volume, 'uefi-variables.fd'),
 });

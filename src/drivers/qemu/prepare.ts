@@ -10,6 +10,9 @@ import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
 import { randomSeed } from '../provision/first-start.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { renderCommandLine } from './command-line.ts';
+import type { ForeignBoot } from './foreign/command-line.ts';
+import { chooseFirmware, prepareUefi } from './foreign/firmware.ts';
+import { isForeign } from './foreign/image.ts';
 import { renderJail, rootTree } from './jail.ts';
 import { BUNDLE, type MachinePaths, machinePaths } from './paths.ts';
 
@@ -34,26 +37,23 @@ export async function startJail(
   { runtime, openTap, maximumCpus }: JailDependencies,
 ): Promise<number> {
   const paths = machinePaths(machine);
-  const { kernel } = machine.image;
-  if (kernel === undefined) {
-    throw new MullionError(
-      'image_unfit',
-      `The image ${machine.image.id} has no kernel for a virtual machine.`,
-    );
-  }
+  const own = isForeign(machine.image) ? undefined : requireKernel(machine);
   await makeFolders(machine, paths);
   await growDiskFile(machine, machine.limits.disk);
-  await writeInitramfs(
-    kernel.initramfs,
-    paths.initramfs,
-    renderProvision([...identityFiles(machine), randomSeed()], new Date()),
-  );
+  const foreign = own === undefined ? await prepareFirmware(machine, paths) : undefined;
+  if (own !== undefined) {
+    await writeInitramfs(
+      own.initramfs,
+      paths.initramfs,
+      renderProvision([...identityFiles(machine), randomSeed()], new Date()),
+    );
+  }
   const taps: number[] = [];
   let log: number | undefined;
   try {
     for (const nic of machine.nics) taps.push(openTap(nic.hostLink));
     const tapFds = taps.map((_, index) => FIRST_EXTRA_FD + index);
-    const config = renderJail(machine, paths, renderCommandLine(machine, { tapFds, maximumCpus }));
+    const config = renderJail(machine, paths, renderCommandLine(machine, { tapFds, maximumCpus, foreign }));
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);
     const pidFile = join(paths.bundle, 'pid');
@@ -68,6 +68,16 @@ export async function startJail(
     for (const tap of taps) closeSync(tap);
     if (log !== undefined) closeSync(log);
   }
+}
+
+function requireKernel({ image }: Machine): { readonly initramfs: string } {
+  if (image.kernel !== undefined) return image.kernel;
+  throw new MullionError('image_unfit', `The image ${image.id} has no kernel for a virtual machine.`);
+}
+
+async function prepareFirmware(machine: Machine, paths: MachinePaths): Promise<ForeignBoot> {
+  const firmware = await chooseFirmware(machine);
+  return { firmware, uefiCode: firmware === 'uefi' ? await prepareUefi(paths.uefiVariables) : undefined };
 }
 
 /** Descriptors that are handed to a process begin after the standard ones. */
@@ -92,7 +102,7 @@ async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void>
   await mkdir(machine.logDirectory, { recursive: true, mode: 0o700 });
   await startLog(paths.consoleLog, base);
   await mkdir(paths.root, { recursive: true, mode: 0o755 });
-  const { directories, files, links } = rootTree();
+  const { directories, files, links } = rootTree(machine);
   for (const directory of directories)
     await mkdir(join(paths.root, directory), { recursive: true, mode: 0o755 });
   for (const file of files) {

@@ -20,4 +20,6 @@ export const FEATURES: Features = {
   ownKernel: true,
   resourcesApart: false,
   environment: false,
+  health: true,
+  display: false,
 };

@@ -17,4 +17,6 @@ export const FEATURES: Features = {
   ownKernel: true,
   resourcesApart: true,
   environment: false,
+  health: true,
+  display: false,
 };

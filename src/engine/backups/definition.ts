@@ -9,7 +9,9 @@ import { DEFAULT_RESTART } from '../../contract/restart-policies.ts';
 import { TechniqueSchema } from '../../contract/techniques.ts';
 import {
   AutostartPolicySchema,
+  BusSchema,
   EnvSchema,
+  FirmwareSchema,
   ForwardSchema,
   LimitsSchema,
   RestartPolicySchema,
@@ -37,6 +39,8 @@ const DefinitionSchema = z.object({
     env: EnvSchema,
     sshKeys: z.array(SshKeySchema).max(64),
     userData: z.string().max(1_048_576).optional(),
+    firmware: FirmwareSchema.optional(),
+    bus: BusSchema.optional(),
     network: NameSchema,
     ipv4: z.string().max(64),
     mac: z.string().regex(/^(?:[0-9a-f]{2}:){5}[0-9a-f]{2}$/),
@@ -60,7 +64,7 @@ export interface DefinitionParts {
 }
 
 export async function writeDefinition(folder: string, parts: DefinitionParts): Promise<void> {
-  const { id, name, technique, limits, env, sshKeys, userData } = parts.record;
+  const { id, name, technique, limits, env, sshKeys, userData, firmware, bus } = parts.record;
   const { network, ipv4, mac, machineId, forwards, restart, autostart } = parts.record;
   const definition: Definition = {
     format: 1,
@@ -74,6 +78,8 @@ export async function writeDefinition(folder: string, parts: DefinitionParts): P
       env,
       sshKeys,
       ...(userData === undefined ? {} : { userData }),
+      firmware,
+      bus,
       network,
       ipv4,
       mac,

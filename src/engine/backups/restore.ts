@@ -212,6 +212,8 @@ function recordOf(
     env: vps.env,
     sshKeys: vps.sshKeys,
     ...(vps.userData === undefined ? {} : { userData: vps.userData }),
+    firmware: vps.firmware,
+    bus: vps.bus,
     network: network.name,
     createdAt: now(context),
     ...(isolated ? { isolated } : {}),

@@ -1,6 +1,8 @@
 import { rm } from 'node:fs/promises';
+import { partsToBoot } from '../../core/boot-parts.ts';
 import { vpsLogDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import { bounded } from '../bounded.ts';
+import { partsOf } from '../features.ts';
 import type { Executors, Scope } from './scope.ts';
 
 /** Steps on a VPS's data. */
@@ -22,7 +24,11 @@ export const dataExecutors: Pick<
 
   populate: async (scope) => {
     const { context, driver, record, signal } = scope;
-    const provided = context.deps.images.provide(record.imageId, driver.needs(record.technique), signal);
+    const provided = context.deps.images.provide(
+      record.imageId,
+      partsToBoot(driver, record.technique, partsOf(context, record.imageId)),
+      signal,
+    );
     await bounded('make the missing parts of the image', context.timings.populate, provided);
     await bounded('fill the volume', context.timings.populate, driver.populate(scope.machine));
   },
