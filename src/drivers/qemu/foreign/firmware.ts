@@ -44,7 +44,7 @@ async function firmwareOfIso(read: ReadAt): Promise<Firmware> {
 }
 
 /** The firmware that was asked for, or that of the image. */
-export async function chooseFirmware(machine: Machine): Promise<Firmware> {
+export async function chooseFirmware(machine: Pick<Machine, 'image' | 'firmware'>): Promise<Firmware> {
   const { bootDisk, iso } = machine.image;
   const path = bootDisk ?? iso;
   if (machine.firmware !== undefined || path === undefined) return machine.firmware ?? 'bios';
@@ -54,7 +54,7 @@ export async function chooseFirmware(machine: Machine): Promise<Firmware> {
     const { bytesRead } = await file.read(buffer, 0, length, position);
     return buffer.subarray(0, bytesRead);
   };
-  return firmwareOf(bootDisk === undefined ? 'iso' : 'disk', read);
+  return await firmwareOf(bootDisk === undefined ? 'iso' : 'disk', read);
 }
 
 /**
