@@ -56,7 +56,7 @@ if (enterPrivateNetns(import.meta.url)) {
         },
         120_000,
       );
-    // Taken once the installation has what it keeps: the folders above its groups of processes.
+    // Taken once the installation has what it keeps: images, and the folders above its groups of processes.
     let before: Inventory | undefined;
 
     await daemon.check(
@@ -126,11 +126,11 @@ if (enterPrivateNetns(import.meta.url)) {
       await daemon.start();
       assert.match(await screen('memtest'), /Memtest86\+/);
       await daemon.ok(['delete', 'memtest', '--force'], PATIENCE);
+      await daemon.ok(['image', 'import', IPXE, 'ipxe-disk', '--format', 'raw']);
       before = await daemon.inventory();
     });
 
     await daemon.check(t, 'iPXE from a disk with its own loader gets its address by DHCP', async () => {
-      await daemon.ok(['image', 'import', IPXE, 'ipxe-disk', '--format', 'raw']);
       await launch('ipxe-disk');
       const { addresses } = await infoOf(daemon, 'ipxe-disk');
       await shows('ipxe-disk', new RegExp(`net0: ${addresses[0]?.replaceAll('.', '\\.')}/`));
@@ -160,7 +160,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await daemon.check(t, 'after deleting all, the host is as before', async () => {
-      for (const image of ['ipxe-disk', 'ipxe', 'installer']) {
+      for (const image of ['ipxe', 'installer']) {
         await daemon.ok(['image', 'delete', image]);
       }
       assert.ok(before !== undefined);
