@@ -9,3 +9,10 @@ test('a route that names no project says who may use it, or is about a task', ()
     assert.ok(name.startsWith('tasks.') || keys.includes('task'), name);
   }
 });
+
+test('whatever opens a socket into a guest, or shows what it shows, is a secret', () => {
+  for (const [name, route] of Object.entries<Route>(ROUTES)) {
+    if (route.transfer === 'socket') assert.equal(route.secret, true, name);
+  }
+  assert.equal(ROUTES['vps.screenshot'].secret, true);
+});

@@ -3,7 +3,7 @@ import type { ImagePart } from '../contract/resources.ts';
 /** What a driver says of the parts that it boots from. */
 export interface Booting<T> {
   needs(technique: T): readonly ImagePart[];
-  readonly foreign?: readonly ImagePart[];
+  foreign?(technique: T): readonly ImagePart[];
 }
 
 export interface BootParts {
@@ -21,7 +21,7 @@ export const canBoot = (boot: BootParts, parts: readonly ImagePart[]): boolean =
 
 export const bootPartsOf = <T>(driver: Booting<T>, technique: T): BootParts => ({
   needs: driver.needs(technique),
-  foreign: driver.foreign ?? [],
+  foreign: driver.foreign?.(technique) ?? [],
 });
 
 /** The parts that are to be there before a VPS is filled from an image with these. */

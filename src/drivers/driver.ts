@@ -189,8 +189,8 @@ export interface Driver {
   readonly techniques: readonly Technique[];
   /** Parts an image must have, so that the driver boots it. */
   needs(technique: Technique): readonly ImagePart[];
-  /** Parts of which any is enough instead: the guest boots by a loader of its own, as nobody prepared it. */
-  readonly foreign?: readonly ImagePart[];
+  /** Parts of which any is enough instead: the guest boots by a loader of its own, as nobody prepared it. Absent: none. */
+  foreign?(technique: Technique): readonly ImagePart[];
   /** What it can do; with an image's parts, what it can do for guests of that image. */
   features(technique: Technique, parts?: readonly ImagePart[]): Features;
   /** Proves by trying, within seconds, what this host can run. */

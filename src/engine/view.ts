@@ -4,8 +4,8 @@ import { backupCondition } from './backups/condition.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
 import { pendingRestart } from './desired.ts';
-import { lossOf, metersOf } from './loss.ts';
 import { featuresOf } from './features.ts';
+import { lossOf, metersOf } from './loss.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
 

@@ -17,6 +17,8 @@ export interface DriverFixture {
   readonly technique: Technique;
   /** A machine with a new empty volume, run and log directory and cgroup; ids are never used twice. */
   machine(overrides?: Partial<Machine>): Promise<Machine>;
+  /** Of a driver whose guests may boot by a loader of their own: such a guest, and what its console shows once it is up. */
+  readonly foreign?: { machine(): Promise<Machine>; readonly up: RegExp };
   /** The driver as a new daemon makes it: it knows only what is on disk. */
   reopen(): Driver;
   /** Has the running guest end so: by what it does itself, or by force from the host. */
@@ -191,6 +193,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal(driver.logs !== undefined, features.logs);
       assert.equal(driver.files !== undefined, features.files);
       assert.equal(driver.pause !== undefined, features.pause);
+      if (features.display) assert.ok(driver.display !== undefined);
       if (features.liveMemory || features.liveCpus || features.livePids) {
         assert.ok(driver.limits !== undefined);
       }
@@ -694,6 +697,74 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: limits.memory * 2 });
       await on.driver.limits?.setLimits(machine, handle, limits);
       assert.equal(await on.driver.recover(machine, handle), 'running');
+    });
+
+    /** A guest that boots by a loader of its own, from its first instruction on. */
+    const foreign = async (t: TestContext, on: DriverFixture) => {
+      const machine = await on.foreign?.machine();
+      if (machine === undefined)
+        throw new Error('the driver declares a display, and its fixture no guest with one');
+      t.after(() => on.driver.remove(machine, undefined));
+      await on.driver.populate(machine);
+      const { handle } = await on.driver.prepare(machine);
+      await on.driver.start(machine, handle);
+      return { machine, handle };
+    };
+
+    step('says of guests that boot by themselves what they lack', ['display'], async (_t, on) => {
+      const { driver, technique } = on;
+      const parts = driver.foreign?.(technique) ?? [];
+      assert.ok(parts.length > 0, 'a display without guests that have one');
+      for (const part of parts) {
+        const { exec, files, health, display } = driver.features(technique, [part]);
+        assert.deepEqual(
+          { exec, files, health, display },
+          {
+            exec: false,
+            files: false,
+            health: false,
+            display: true,
+          },
+        );
+      }
+      assert.equal(driver.features(technique, driver.needs(technique)).display, false);
+    });
+
+    step('shows its screen as a picture, and to several viewers at once', ['display'], async (t, on) => {
+      const { machine, handle } = await foreign(t, on);
+      for (const open of [() => on.driver, () => on.reopen()]) {
+        const { display } = open();
+        assert.ok(display !== undefined);
+        const picture = await display.screenshot(machine, handle);
+        assert.equal(picture.toString('latin1', 1, 4), 'PNG');
+        assert.ok(picture.readUInt32BE(16) >= 640 && picture.readUInt32BE(20) >= 350);
+        const viewers = await Promise.all([0, 1].map(() => display.openDisplay(machine, handle)));
+        for (const viewer of viewers) {
+          t.after(() => viewer.destroy());
+          const version = await within(20_000, 'a version', new Promise((seen) => viewer.once('data', seen)));
+          assert.equal(String(version), 'RFB 003.008\n');
+        }
+        viewers[0]?.destroy();
+        assert.equal((await display.screenshot(machine, handle)).toString('latin1', 1, 4), 'PNG');
+      }
+    });
+
+    step('has a guest that no agent reaches switch itself off', ['display', 'logs'], async (t, on) => {
+      const { machine, handle } = await foreign(t, on);
+      const ends: MachineEnd[] = [];
+      on.driver.onExit(machine, handle, (end) => ends.push(end));
+      const { signal } = new AbortController();
+      await until(
+        'its console says that it is up',
+        async () => {
+          const log = await on.driver.logs?.readLogs(machine, { follow: false, signal });
+          return log !== undefined && on.foreign?.up.test((await readAll(log)).toString()) === true;
+        },
+        on.patience.ready,
+      );
+      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
+      await until('its end is told', () => ends.length > 0);
+      assert.equal(ends[0]?.kind, 'poweroff');
     });
 
     step('passes the environment to the first process', ['environment', 'exec'], async (t, on) => {

@@ -7,6 +7,7 @@ import { Cgroups } from '../../src/host/cgroups.ts';
 import { OciRuntime } from '../../src/host/oci/runtime.ts';
 import { openTap } from '../../src/host/tap.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
+import { FOREIGN_UP, foreignGuest } from './foreign-guest.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const IDS = 0x7fe0_0000;
@@ -52,6 +53,34 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
   const drivers = [make()];
   const driver = drivers[0] ?? make();
   let made = 0;
+  let foreign: Promise<ImageFiles> | undefined;
+  const machine = async (overrides: Partial<Machine> = {}): Promise<Machine> => {
+    made += 1;
+    const id = `vm${made}`;
+    const folder = join(scratch.path, id);
+    const runDirectory = join(scratch.path, 'run', id);
+    for (const path of [folder, join(folder, 'log'), join(folder, 'volume'), runDirectory]) {
+      mkdirSync(path, { recursive: true, mode: 0o711 });
+    }
+    return {
+      id,
+      name: id,
+      project: 'default',
+      technique: 'full',
+      limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
+      ids: { base: IDS + made * 65_536, count: 65_536 },
+      volume: join(folder, 'volume'),
+      image,
+      runDirectory,
+      logDirectory: join(folder, 'log'),
+      cgroup: `${parent}/${id}`,
+      nics: [],
+      machineId: '0'.repeat(32),
+      env: {},
+      sshKeys: [],
+      ...overrides,
+    };
+  };
   return {
     driver,
     end: async (machine, handle, kind) => {
@@ -65,32 +94,13 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
     },
     remembersEnds: true,
     technique: 'full' as const,
-    machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
-      made += 1;
-      const id = `vm${made}`;
-      const folder = join(scratch.path, id);
-      const runDirectory = join(scratch.path, 'run', id);
-      for (const path of [folder, join(folder, 'log'), join(folder, 'volume'), runDirectory]) {
-        mkdirSync(path, { recursive: true, mode: 0o711 });
-      }
-      return {
-        id,
-        name: id,
-        project: 'default',
-        technique: 'full',
-        limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
-        ids: { base: IDS + made * 65_536, count: 65_536 },
-        volume: join(folder, 'volume'),
-        image,
-        runDirectory,
-        logDirectory: join(folder, 'log'),
-        cgroup: `${parent}/${id}`,
-        nics: [],
-        machineId: '0'.repeat(32),
-        env: {},
-        sshKeys: [],
-        ...overrides,
-      };
+    machine,
+    foreign: {
+      machine: async () => {
+        foreign ??= foreignGuest(image, scratch.path);
+        return machine({ image: await foreign });
+      },
+      up: FOREIGN_UP,
     },
     reopen: () => {
       // A daemon's death closes its connections.

@@ -158,6 +158,7 @@ export const vpsRoutes = {
   'vps.display': route({
     method: 'GET',
     path: '/v1/vps/:name/display',
+    secret: true,
     summary: 'The screen, keyboard and pointer of a VPS, by the remote framebuffer protocol (VNC)',
     params: named,
     query: inProject,
@@ -168,6 +169,7 @@ export const vpsRoutes = {
   'vps.screenshot': route({
     method: 'GET',
     path: '/v1/vps/:name/screenshot',
+    secret: true,
     summary: 'A picture of the screen of a VPS, PNG',
     params: named,
     query: inProject,

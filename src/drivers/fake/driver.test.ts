@@ -10,31 +10,21 @@ import { createFakeDriver } from './driver.ts';
 import { FAULT_VARIABLE, faultsOf } from './faults.ts';
 import { parseScript } from './shell-words.ts';
 
-driverConformance('fake', {
-  unfit: async () => undefined,
-  open: async () => {
-    const scratch = scratchDirectory('fake');
-    const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
-    let count = 0;
-    const driver = createFakeDriver({ naming });
-    return {
-      driver,
-      end: async (machine, handle, kind) => {
-        const argv = [kind === 'died' ? 'crash' : kind];
-        const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
-        if (session !== undefined) await finish(session);
-      },
-      remembersEnds: false,
-      technique: 'os',
-      patience: { ready: 10_000, stop: 1_000 },
-      reopen: () => createFakeDriver({ naming }),
-      machine: async (overrides = {}) => {
+for (const technique of ['os', 'full'] as const) {
+  driverConformance(`fake, ${technique}`, {
+    unfit: async () => undefined,
+    open: async () => {
+      const scratch = scratchDirectory('fake');
+      const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
+      let count = 0;
+      const driver = createFakeDriver({ naming });
+      const make = async (overrides: Partial<Machine> = {}): Promise<Machine> => {
         const id = `m${count++}`;
         const machine: Machine = {
           id,
           name: id,
           project: 'default',
-          technique: 'os',
+          technique,
           limits: { cpus: 1, memory: 2 ** 28, disk: 2 ** 30, pids: 100 },
           ids: { base: 1_000_000, count: 65_536 },
           volume: join(scratch.path, 'volumes', id),
@@ -50,11 +40,25 @@ driverConformance('fake', {
         };
         mkdirSync(machine.volume, { recursive: true });
         return machine;
-      },
-      close: async () => scratch[Symbol.dispose](),
-    };
-  },
-});
+      };
+      return {
+        driver,
+        machine: make,
+        foreign: { machine: () => make({ image: { id: 'image', iso: '/image.iso' } }), up: /is up/ },
+        end: async (machine, handle, kind) => {
+          const argv = [kind === 'died' ? 'crash' : kind];
+          const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+          if (session !== undefined) await finish(session);
+        },
+        remembersEnds: false,
+        technique,
+        patience: { ready: 10_000, stop: 1_000 },
+        reopen: () => createFakeDriver({ naming }),
+        close: async () => scratch[Symbol.dispose](),
+      };
+    },
+  });
+}
 
 test('faults are read from the environment of the VPS', () => {
   const faults = faultsOf({ env: { [FAULT_VARIABLE]: 'start-fails, slow:20,dies-after:x' } });

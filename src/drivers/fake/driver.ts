@@ -1,10 +1,13 @@
 import { dirname } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
+import type { ImagePart } from '../../contract/resources.ts';
 import { MIB } from '../../contract/sizes.ts';
 import { type Features, TECHNIQUE_FACTS, TECHNIQUES, type Technique } from '../../contract/techniques.ts';
+import { bootsItself } from '../../core/boot-parts.ts';
 import { type Naming, vpsRunDirectory } from '../../core/naming.ts';
 import type { Condition, Driver, Handle, Machine } from '../driver.ts';
 import { Consoles } from './console.ts';
+import { blackScreen, silentDisplay } from './display.ts';
 import { delay, failWhen, faultsOf } from './faults.ts';
 import { fakeFiles, makeGuest } from './guest-files.ts';
 import { Lives } from './lives.ts';
@@ -36,7 +39,8 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
   return {
     name: 'fake',
     techniques: TECHNIQUES,
-    needs: (technique) => [technique === 'os' ? 'rootfs' : 'disk'],
+    needs,
+    foreign,
     features,
     probe: async (technique) => ({
       id: technique,
@@ -174,14 +178,37 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
         return state.frozen;
       },
     },
+    display: {
+      async screenshot(machine, handle) {
+        living(machine, handle);
+        return blackScreen(720, 400);
+      },
+      async openDisplay(machine, handle) {
+        living(machine, handle);
+        return silentDisplay();
+      },
+    },
     health: {
       isReady: async (machine, handle) => !faultsOf(machine).neverReady && !gone(machine, handle),
     },
   };
 }
 
+const needs = (technique: Technique): readonly ImagePart[] => [technique === 'os' ? 'rootfs' : 'disk'];
+/** Like the usual drivers: virtual hardware boots what nobody prepared. */
+const foreign = (technique: Technique): readonly ImagePart[] =>
+  technique === 'full' || technique === 'hardware' ? ['boot-disk', 'iso'] : [];
+
+function features(technique: Technique, parts?: readonly ImagePart[]): Features {
+  const boot = { needs: needs(technique), foreign: foreign(technique) };
+  const own = ownFeatures(technique);
+  if (parts === undefined) return { ...own, display: boot.foreign.length > 0 };
+  if (!bootsItself(boot, parts)) return own;
+  return { ...own, exec: false, tty: false, files: false, health: false, display: true };
+}
+
 /** Like the usual drivers: what shares the host's kernel can change more while it runs. */
-function features(technique: Technique): Features {
+function ownFeatures(technique: Technique): Features {
   const shared = technique === 'os';
   return {
     exec: true,

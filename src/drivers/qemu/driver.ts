@@ -100,7 +100,9 @@ export class QemuDriver implements Driver {
     return NEEDS;
   }
 
-  readonly foreign = FOREIGN;
+  foreign(_technique: Technique): readonly ImagePart[] {
+    return FOREIGN;
+  }
 
   features(_technique: Technique, parts?: readonly ImagePart[]): Features {
     if (parts === undefined) return { ...FEATURES, display: true };

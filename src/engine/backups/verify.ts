@@ -2,6 +2,7 @@ import { MullionError } from '../../contract/errors.ts';
 import type { Task } from '../../contract/tasks.ts';
 import { bounded, pause } from '../bounded.ts';
 import { type Context, requireDriver } from '../context.ts';
+import { featuresOf } from '../features.ts';
 import { machineOf } from '../machine.ts';
 import { forget } from '../operate.ts';
 import type { VpsRecord } from '../records.ts';
@@ -17,7 +18,8 @@ const PROOF = 'mullion-verify';
 
 /**
  * Restores a backup beside everything, compares what was written with the repository, boots it without network, has it
- * run a command, shuts it down, checks its disks, and deletes it.
+ * run a command, shuts it down, checks its disks, and deletes it. A guest without an agent is only started: what it does
+ * cannot be asked, and its disks are its own.
  */
 export async function startVerify(
   context: Context,
@@ -49,6 +51,7 @@ export async function startVerify(
 
 async function prove(context: Context, id: string, run: TaskRun): Promise<void> {
   await reach(context, id, 'running', run);
+  if (!featuresOf(context, present(context, id)).exec) return reach(context, id, 'stopped', run);
   await run.part('wait until it answers', () => answer(context, id, run.signal));
   context.state.vps.set({ ...present(context, id), shutdownMs: SHUTDOWN_MS });
   await reach(context, id, 'stopped', run);
