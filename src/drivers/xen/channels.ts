@@ -9,13 +9,17 @@ import type { XenStore } from './xenstore.ts';
 export const CHANNELS = [1, 2, 3, 4, 5, 6, 7] as const;
 export const AGENT_CHANNEL = 1;
 
+/** XenbusState (Xen, public/io/xenbus.h). */
+const INITIALISING = '1';
+const CONNECTED = '4';
+
 /** The guest's device of a channel: it finds them in the order of their numbers. */
 export const channelDevice = (channel: number): string => `/dev/hvc${channel}`;
 
 const frontend = (domain: number, channel: number): string =>
   `/local/domain/${domain}/device/console/${channel}`;
-const backend = (domain: number, channel: number): string =>
-  `/local/domain/0/backend/console/${domain}/${channel}`;
+const BACKENDS = '/local/domain/0/backend/console';
+const backend = (domain: number, channel: number): string => `${BACKENDS}/${domain}/${channel}`;
 
 /**
  * Gives a domain that has not run yet its channels: consoles (Xen, docs/misc/console.txt) whose other side is this
@@ -33,7 +37,8 @@ export async function offerChannels(store: XenStore, domain: number): Promise<vo
       store.write(`${back}/frontend`, front, hostOwns),
       store.write(`${back}/frontend-id`, String(domain), hostOwns),
       store.write(`${back}/online`, '1', hostOwns),
-      store.write(`${back}/state`, '1', hostOwns),
+      // A guest's start waits half a minute for each device whose other side is not connected (Linux, xenbus_probe_frontend.c).
+      store.write(`${back}/state`, CONNECTED, hostOwns),
       store.write(`${back}/protocol`, 'vt100', hostOwns),
     ]);
     await store.write(front, '', guestOwns);
@@ -42,10 +47,18 @@ export async function offerChannels(store: XenStore, domain: number): Promise<vo
       store.write(`${front}/backend-id`, '0', hostOwns),
       store.write(`${front}/type`, 'ioemu', hostOwns),
       store.write(`${front}/output`, 'pty', hostOwns),
-      store.write(`${front}/state`, '1', guestOwns),
+      store.write(`${front}/state`, INITIALISING, guestOwns),
     ]);
   }
 }
+
+/** Ids of domains that have channels, or had them: the toolstack leaves this side of them behind. */
+export async function domainsWithChannels(store: XenStore): Promise<number[]> {
+  return (await store.list(BACKENDS)).map(Number).filter(Number.isSafeInteger);
+}
+
+export const removeChannels = (store: XenStore, domain: number): Promise<void> =>
+  store.remove(`${BACKENDS}/${domain}`);
 
 /** The connection of a former daemon, or of a stream that was just closed, is gone after a moment. */
 const OPEN_MS = 3_000;

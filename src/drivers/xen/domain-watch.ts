@@ -18,7 +18,8 @@ interface Watch {
 export class DomainWatch {
   readonly #connection: StoreConnection;
   readonly #watches = new Set<Watch>();
-  #listing: Promise<Domain[]> | undefined;
+  #listing: Promise<unknown> = Promise.resolve();
+  #next: Promise<Domain[]> | undefined;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
 
@@ -38,12 +39,18 @@ export class DomainWatch {
     return () => this.#drop(watch);
   }
 
-  /** All domains of the host; questions at the same time share an answer. */
+  /**
+   * All domains of the host. Questions that wait for their turn share an answer; a listing that has begun may not know
+   * of what the caller did just before.
+   */
   list(): Promise<Domain[]> {
-    this.#listing ??= listDomains().finally(() => {
-      this.#listing = undefined;
+    this.#next ??= this.#listing.then(() => {
+      this.#next = undefined;
+      const listing = listDomains();
+      this.#listing = listing.catch(() => undefined);
+      return listing;
     });
-    return this.#listing;
+    return this.#next;
   }
 
   async find(uuid: string): Promise<Domain | undefined> {
@@ -71,8 +78,6 @@ export class DomainWatch {
 
   async #check(): Promise<void> {
     if (this.#watches.size === 0) return;
-    // What was asked before the event may not know of it.
-    await this.#listing?.catch(() => undefined);
     const domains = await this.list();
     for (const watch of [...this.#watches]) {
       const domain = domains.find(({ uuid }) => uuid === watch.uuid);

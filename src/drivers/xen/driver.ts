@@ -33,6 +33,7 @@ import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
 import { populateDisk } from '../guest-disk/disk.ts';
+import { domainsWithChannels, removeChannels } from './channels.ts';
 import { DomainRun } from './domain-run.ts';
 import { DomainWatch } from './domain-watch.ts';
 import { conditionOf, type Domain, hasEnded } from './domains.ts';
@@ -149,16 +150,7 @@ export class XenDriver implements Driver {
 
   async remove(machine: Machine, _handle: Handle | undefined): Promise<void> {
     this.#forget(machine);
-    if (isControlDomain(xenFacts())) {
-      const name = this.#nameOf(machine);
-      const isThere = async (): Promise<boolean> =>
-        (await this.#watch.list()).some((domain) => domain.name === name);
-      for (const deadline = performance.now() + DESTROY_MS; await isThere(); await sleep(50)) {
-        await destroyDomain(name);
-        if (performance.now() > deadline)
-          throw new MullionError('timeout', `The domain ${name} does not go away.`);
-      }
-    }
+    if (isControlDomain(xenFacts())) await this.#destroy(this.#nameOf(machine));
     await removeRun(machine);
   }
 
@@ -300,6 +292,23 @@ export class XenDriver implements Driver {
     return domain === undefined || hasEnded(domain)
       ? undefined
       : this.#attach(machine, domain.uuid, domain.id);
+  }
+
+  /** Also clears what domains left in the store that nobody destroyed through this driver. */
+  async #destroy(name: string): Promise<void> {
+    const store = await this.#store.use();
+    const known = await domainsWithChannels(store);
+    for (const deadline = performance.now() + DESTROY_MS; ; await sleep(50)) {
+      const domains = await this.#watch.list();
+      if (!domains.some((domain) => domain.name === name)) {
+        const gone = known.filter((id) => !domains.some((domain) => domain.id === id));
+        for (const id of gone) await removeChannels(store, id);
+        return;
+      }
+      await destroyDomain(name);
+      if (performance.now() > deadline)
+        throw new MullionError('timeout', `The domain ${name} does not go away.`);
+    }
   }
 
   #forget(machine: Machine): void {

@@ -13,6 +13,7 @@ import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { agentFiles } from './agent-unit.ts';
 import { offerChannels } from './channels.ts';
+import { serveDisk } from './disk-backend.ts';
 import { listDomains } from './domains.ts';
 import { nameLinks } from './guest-links.ts';
 import { guestType } from './guest-type.ts';
@@ -66,15 +67,16 @@ export async function makeDomain(machine: Machine, name: string, store: XenStore
     };
     await writeFile(paths.configuration, renderConfiguration(machine, parts), { mode: 0o600 });
     await createDomain(paths.configuration, name);
+    const domain = (await listDomains()).find((candidate) => candidate.uuid === uuid)?.id;
+    if (domain === undefined) throw new MullionError('start_failed', 'The domain ended at once.');
+    await serveDisk(store, domain, loop.device);
+    await offerChannels(store, domain);
+    await nameLinks(domain, machine.nics);
+    return { uuid, domain };
   } finally {
     // The back end holds the device from here on, and it goes with the domain.
     closeSync(loop.fd);
   }
-  const domain = (await listDomains()).find((candidate) => candidate.uuid === uuid)?.id;
-  if (domain === undefined) throw new MullionError('start_failed', 'The domain ended at once.');
-  await offerChannels(store, domain);
-  await nameLinks(domain, machine.nics);
-  return { uuid, domain };
 }
 
 /** Lets a prepared domain run. */

@@ -60,7 +60,7 @@ on_poweroff = "preserve"
 on_reboot = "preserve"
 on_crash = "preserve"
 on_watchdog = "preserve"
-disk = [ "format=raw,vdev=xvda,access=rw,backendtype=phy,target=/dev/loop7" ]
+disk = [ "format=raw,vdev=xvda,access=rw,backendtype=phy,script=/bin/true,target=/dev/loop7" ]
 vif = [ "mac=52:54:00:01:02:03,script=/bin/true" ]
 `,
   );

@@ -7,6 +7,8 @@ export type GuestType = 'pv' | 'pvh';
 
 /** The guest's name for its disk. */
 export const GUEST_DISK = '/dev/xvda';
+/** Its number there (Xen, docs/man/xen-vbd-interface.7). */
+export const GUEST_DISK_NUMBER = 202 << 8;
 /** How far memory may grow while a guest runs; it pays for the room with a little memory of its own. */
 const MEMORY_GROWTH = 4;
 /** The same for processors: a guest starts them all, and then lays those aside that it does not have yet. */
@@ -43,7 +45,7 @@ export const cpuCap = (cpus: number): number => Math.max(1, Math.round(cpus * 10
 
 /**
  * The domain's configuration (xl.cfg(5)). Its ends are the driver's to see to: a domain that ended stays, without its
- * processors, until it is destroyed. The links are named and joined by the driver too, so no script of Xen's is run.
+ * processors, until it is destroyed. Its disk and its links are joined by the driver too, so no script of Xen's is run.
  */
 export function renderConfiguration(machine: Machine, parts: ConfigurationParts): string {
   const { limits } = machine;
@@ -62,7 +64,7 @@ export function renderConfiguration(machine: Machine, parts: ConfigurationParts)
     `maxvcpus = ${Math.max(cpus, Math.min(parts.hostCpus, cpus * CPU_GROWTH))}`,
     `cap = ${cpuCap(limits.cpus)}`,
     ...['on_poweroff', 'on_reboot', 'on_crash', 'on_watchdog'].map((event) => `${event} = "preserve"`),
-    `disk = [ ${text(`format=raw,vdev=xvda,access=rw,backendtype=phy,target=${parts.disk}`)} ]`,
+    `disk = [ ${text(`format=raw,vdev=xvda,access=rw,backendtype=phy,script=/bin/true,target=${parts.disk}`)} ]`,
     `vif = [ ${vifs.join(', ')} ]`,
     '',
   ].join('\n');
