@@ -12,12 +12,16 @@ export const AGENT_CHANNEL = 1;
 /** XenbusState (Xen, public/io/xenbus.h). */
 const INITIALISING = '1';
 const CONNECTED = '4';
+/** Closing, closed. */
+const PARTINGS = ['5', '6'] as const;
+export type Parting = (typeof PARTINGS)[number];
+const isParting = (state: string | undefined): state is Parting => PARTINGS.some((one) => one === state);
 
 /** The guest's device of a channel: it finds them in the order of their numbers. */
 export const channelDevice = (channel: number): string => `/dev/hvc${channel}`;
 
-const frontend = (domain: number, channel: number): string =>
-  `/local/domain/${domain}/device/console/${channel}`;
+export const frontends = (domain: number): string => `/local/domain/${domain}/device/console`;
+const frontend = (domain: number, channel: number): string => `${frontends(domain)}/${channel}`;
 const BACKENDS = '/local/domain/0/backend/console';
 const backend = (domain: number, channel: number): string => `${BACKENDS}/${domain}/${channel}`;
 
@@ -28,7 +32,7 @@ const backend = (domain: number, channel: number): string => `${BACKENDS}/${doma
 export async function offerChannels(store: XenStore, domain: number): Promise<void> {
   const guestOwns = [`n${domain}`, 'r0'];
   const hostOwns = ['n0', `r${domain}`];
-  await store.write(`/local/domain/${domain}/device/console`, '', hostOwns);
+  await store.write(frontends(domain), '', hostOwns);
   for (const channel of CHANNELS) {
     const front = frontend(domain, channel);
     const back = backend(domain, channel);
@@ -52,7 +56,24 @@ export async function offerChannels(store: XenStore, domain: number): Promise<vo
   }
 }
 
-/** Ids of domains that have channels, or had them: the toolstack leaves this side of them behind. */
+/** How far the guest has let each of its channels go, by their numbers; those that it uses are left out. */
+export async function partingChannels(store: XenStore, domain: number): Promise<Map<number, Parting>> {
+  const states = await Promise.all(
+    CHANNELS.map(
+      async (channel) => [channel, await store.read(`${frontend(domain, channel)}/state`)] as const,
+    ),
+  );
+  return new Map(states.flatMap(([channel, state]) => (isParting(state) ? [[channel, state]] : [])));
+}
+
+export const followParting = (
+  store: XenStore,
+  domain: number,
+  channel: number,
+  state: Parting,
+): Promise<void> => store.write(`${backend(domain, channel)}/state`, state);
+
+/** Ids of domains that have/** Ids of domains that have channels, or had them: the toolstack leaves this side of them behind. */
 export async function domainsWithChannels(store: XenStore): Promise<number[]> {
   return (await store.list(BACKENDS)).map(Number).filter(Number.isSafeInteger);
 }

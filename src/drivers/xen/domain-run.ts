@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
+import { ChannelService } from './channel-service.ts';
 import { AGENT_CHANNEL, openChannel } from './channels.ts';
 import { ConsoleTerminal } from './console-terminal.ts';
 import { ExecPorts } from './exec-ports.ts';
@@ -16,6 +17,7 @@ export class DomainRun {
   readonly agent: AgentChannel;
   readonly ports: ExecPorts;
   readonly #connection: StoreConnection;
+  readonly #service: ChannelService;
   readonly #logPath: string;
   #terminal: Promise<ConsoleTerminal> | undefined;
   #ping: Promise<boolean> | undefined;
@@ -25,6 +27,7 @@ export class DomainRun {
     this.uuid = uuid;
     this.domain = domain;
     this.#logPath = logPath;
+    this.#service = new ChannelService(connection, domain);
     this.agent = new AgentChannel(() => openChannel(connection, domain, AGENT_CHANNEL));
     this.ports = new ExecPorts((channel) => openChannel(connection, domain, channel));
   }
@@ -56,6 +59,7 @@ export class DomainRun {
   }
 
   close(): void {
+    this.#service.close();
     this.agent.close();
     this.ports.close();
     this.#terminal?.then(

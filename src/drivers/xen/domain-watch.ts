@@ -20,6 +20,7 @@ export class DomainWatch {
   readonly #watches = new Set<Watch>();
   #listing: Promise<unknown> = Promise.resolve();
   #next: Promise<Domain[]> | undefined;
+  #isSubscribed = false;
   #timer: NodeJS.Timeout | undefined;
   #soon: NodeJS.Timeout | undefined;
 
@@ -32,7 +33,10 @@ export class DomainWatch {
     const watch = { uuid, listener };
     this.#watches.add(watch);
     if (this.#timer === undefined) {
-      this.#timer = setInterval(() => this.#look(), INTERVAL_MS).unref();
+      this.#timer = setInterval(() => {
+        this.#subscribe();
+        this.#look();
+      }, INTERVAL_MS).unref();
       this.#subscribe();
     }
     this.#look();
@@ -63,10 +67,19 @@ export class DomainWatch {
   }
 
   #subscribe(): void {
+    if (this.#isSubscribed) return;
+    this.#isSubscribed = true;
     this.#connection
       .use()
-      .then((store) => store.watch(EVENT, TOKEN, () => this.#look()))
-      .catch(() => undefined);
+      .then((store) =>
+        store.watch(EVENT, TOKEN, (event) => {
+          if (event === undefined) this.#isSubscribed = false;
+          this.#look();
+        }),
+      )
+      .catch(() => {
+        this.#isSubscribed = false;
+      });
   }
 
   #look(): void {

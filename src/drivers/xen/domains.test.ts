@@ -6,7 +6,7 @@ const LISTING = `Name                                        ID   Mem VCPUs	Stat
 Domain-0                                     0   576     1     r-----      16.4 00000000-0000-0000-0000-000000000000        -                -
 mullion-ab12-v1                              3   192     2     --p---       0.0 74fe71ca-e81a-11f1-b30c-d51b4523137d        -                -
 mullion-ab12-a-name-that-is-longer-than-its-column-in-the-table    4   192     1     -b----     110.7 74fe71ca-e81a-11f1-b30c-d51b45231371        -                -
-mullion-ab12-v2                              5   192     1     ---s--       9.5 74fe71ca-e81a-11f1-b30c-d51b45231372        1                -
+mullion-ab12-v2                              5   192     1     ---sr-       9.5 74fe71ca-e81a-11f1-b30c-d51b45231372        1                -
 mullion-ab12-v3                              6     0     1     ---s-d       9.5 74fe71ca-e81a-11f1-b30c-d51b45231373        0                -
 (null)                                       7     0     1     --p--d       9.5 74fe71ca-e81a-11f1-b30c-d51b45231374        -                -
 `;

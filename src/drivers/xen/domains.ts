@@ -15,8 +15,8 @@ export interface Domain {
 }
 
 const SHUTDOWN = { poweroff: 0, reboot: 1, crash: 3, watchdog: 4 } as const;
-const LINE =
-  /^(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([r-][b-][p-][s-][c-][d-])\s+([\d.]+)\s+([0-9a-f-]{36})\s+([0-9a-f]+|-)\s/;
+/** The fifth letter of the state tells why it shut down (xl(1), STATES). */
+const LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\w-]{6})\s+([\d.]+)\s+([0-9a-f-]{36})\s+([0-9a-f]+|-)\s/;
 
 /** Lines of a name that does not fit are left out: such a domain is not ours. */
 export function parseDomains(text: string): Domain[] {
@@ -31,7 +31,7 @@ export function parseDomains(text: string): Domain[] {
       cpus: Number(cpus),
       state: {
         paused: state[2] === 'p',
-        shutdown: state[3] === 's' || state[4] === 'c',
+        shutdown: state[3] === 's',
         dying: state[5] === 'd',
       },
       cpuSeconds: Number(seconds),

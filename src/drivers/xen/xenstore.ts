@@ -14,6 +14,9 @@ const SOCKETS = ['/run/xenstored/socket', '/var/run/xenstored/socket'];
 const CONNECT_MS = 2_000;
 const TIMEOUT_MS = 10_000;
 
+/** @param path that changed; undefined when the connection has ended */
+type Listener = (path: string | undefined) => void;
+
 interface Pending {
   readonly settle: (reply: StoreMessage) => void;
   readonly fail: (cause: Error) => void;
@@ -23,7 +26,7 @@ interface Pending {
 export class XenStore {
   readonly #socket: Socket;
   readonly #pending = new Map<number, Pending>();
-  readonly #watchers = new Map<string, () => void>();
+  readonly #watchers = new Map<string, Listener>();
   #next = 1;
 
   private constructor(socket: Socket) {
@@ -41,7 +44,7 @@ export class XenStore {
     socket.on('close', () => {
       for (const { fail } of this.#pending.values()) fail(new Error('the connection ended'));
       this.#pending.clear();
-      for (const listener of this.#watchers.values()) listener();
+      for (const listener of this.#watchers.values()) listener(undefined);
     });
     socket.unref();
   }
@@ -87,7 +90,7 @@ export class XenStore {
   }
 
   /** Calls back at once, at each change at or below the path, and when the connection ends. */
-  async watch(path: string, token: string, listener: () => void): Promise<void> {
+  async watch(path: string, token: string, listener: Listener): Promise<void> {
     this.#watchers.set(token, listener);
     await this.#ask(OPERATION.watch, words(path, token));
   }
@@ -131,8 +134,10 @@ export class XenStore {
   }
 
   #hear(message: StoreMessage): void {
-    if (message.type === OPERATION.watchEvent) this.#watchers.get(splitWords(message.payload)[1] ?? '')?.();
-    else this.#pending.get(message.request)?.settle(message);
+    if (message.type === OPERATION.watchEvent) {
+      const [path, token = ''] = splitWords(message.payload);
+      this.#watchers.get(token)?.(path);
+    } else this.#pending.get(message.request)?.settle(message);
   }
 }
 
