@@ -35,14 +35,14 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /connection refused|connection reset|no route to host|network is unreachable|i\/o timeout|timed out|no such host|could not resolve|host key verification failed|permission denied \((?:publickey|password)|unable to start the sftp session|ssh: |kex_exchange|access ?denied|invalidaccesskey|signaturedoesnotmatch|connection closed|broken pipe/i,
+      /connection refused|connection reset|no route to host|network is unreachable|i\/o timeout|timed out|no such host|could not resolve|host key verification failed|permission denied \((?:publickey|password)|unable to start the sftp session|ssh: |kex_exchange|access ?denied|request signature we calculated|access key id you provided|x509: |tls: |connection closed|broken pipe/i,
     code: 'repository_unreachable',
     says: 'cannot be reached',
     remedy: 'See that the server answers, and that the credentials are right',
   },
   {
     pattern:
-      /is there a repository at the following location|unable to open config file|repository does not exist|nosuchbucket/i,
+      /is there a repository at the following location|unable to open config file|repository does not exist|specified bucket does not exist/i,
     code: 'repository_unreachable',
     says: 'is not there',
     remedy: 'Put it back, or mount what holds it; to make a new one, remove this and add it again',

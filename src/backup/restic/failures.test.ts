@@ -1,0 +1,24 @@
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { resticFailure } from './failures.ts';
+
+const said = (stderr: string) => resticFailure('s3:https://host/bucket', 'init', 1, stderr);
+
+test('what S3 says of wrong credentials, of a stranger’s certificate and of no bucket is told apart from damage', () => {
+  const head = 'Fatal: create repository at s3:https://host/bucket failed: client.BucketExists: ';
+  for (const words of [
+    'The request signature we calculated does not match the signature you provided. Check your key and signing method.',
+    'The AWS Access Key Id you provided does not exist in our records.',
+    'Access Denied.',
+    'Get "https://host/": x509: certificate signed by unknown authority',
+    'The specified bucket does not exist',
+  ]) {
+    assert.equal(said(head + words).code, 'repository_unreachable', words);
+  }
+});
+
+test('what is not known keeps the last of its words', () => {
+  const failure = said('first\nFatal: something new\n');
+  assert.equal(failure.code, 'command_failed');
+  assert.match(failure.message, /something new$/);
+});
