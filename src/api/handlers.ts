@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import { backupHandlers } from './backups.ts';
 import { fileHandlers } from './files.ts';
+import { firewallHandlers } from './firewall.ts';
 import { forwardHandlers } from './forwards.ts';
 import type { PlainHandlers, StreamHandlers } from './handler.ts';
 import { hostHandlers } from './host.ts';
@@ -21,6 +22,7 @@ export const PLAIN_HANDLERS: PlainHandlers = {
   ...snapshotHandlers,
   ...imageHandlers,
   ...networkHandlers,
+  ...firewallHandlers,
   ...projectHandlers,
   ...poolHandlers,
   ...backupHandlers,

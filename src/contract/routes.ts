@@ -3,6 +3,7 @@ import { auditRoutes } from './routes/audit.ts';
 import { backupsRoutes } from './routes/backups.ts';
 import { eventsRoutes } from './routes/events.ts';
 import { filesRoutes } from './routes/files.ts';
+import { firewallRoutes } from './routes/firewall.ts';
 import { forwardsRoutes } from './routes/forwards.ts';
 import { hostRoutes } from './routes/host.ts';
 import { imagesRoutes } from './routes/images.ts';
@@ -26,6 +27,7 @@ export const ROUTES = {
   ...snapshotsRoutes,
   ...imagesRoutes,
   ...networksRoutes,
+  ...firewallRoutes,
   ...projectsRoutes,
   ...poolsRoutes,
   ...backupsRoutes,

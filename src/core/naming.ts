@@ -25,6 +25,8 @@ export const bridgeName = (naming: Naming, index: number): string =>
 export const BRIDGE_PREFIX = (naming: Naming): string => `mb${naming.instance}-`;
 export const nftTableName = (naming: Naming): string => `mullion_${naming.instance}`;
 
+export const firewallTableName = (naming: Naming): string => `mullion_${naming.instance}_fw`;
+
 /** Parent of every VPS's cgroup, relative to the root of each hierarchy. */
 export const cgroupRoot = (naming: Naming): string => `mullion-${naming.instance}`;
 export const vpsCgroup = (naming: Naming, id: string): string => `${cgroupRoot(naming)}/${id}`;

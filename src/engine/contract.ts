@@ -10,6 +10,7 @@ import type {
   Schedule,
   SetScheduleRequest,
 } from '../contract/backups.ts';
+import type { CreateGroupRequest, FirewallGroup, FirewallRule } from '../contract/firewall.ts';
 import type {
   ExportImageRequest,
   ImportImageRequest,
@@ -139,6 +140,20 @@ export interface NetworkVerbs {
   delete(project: string, name: string): Promise<void>;
 }
 
+export interface FirewallVerbs {
+  list(project: string): Promise<FirewallGroup[]>;
+  info(project: string, name: string): Promise<FirewallGroup>;
+  create(project: string, request: CreateGroupRequest): Promise<FirewallGroup>;
+  /** @throws in_use while it has members or a rule names it */
+  delete(project: string, name: string): Promise<void>;
+  /** @throws not_found when its peer is not there */
+  addRule(project: string, name: string, rule: FirewallRule): Promise<FirewallGroup>;
+  /** `number`: from 1. */
+  removeRule(project: string, name: string, number: number): Promise<FirewallGroup>;
+  join(project: string, name: string, vps: string): Promise<FirewallGroup>;
+  leave(project: string, name: string, vps: string): Promise<FirewallGroup>;
+}
+
 export interface ProjectVerbs {
   list(): Promise<Project[]>;
   info(name: string): Promise<Project>;
@@ -223,6 +238,7 @@ export interface Engine {
   readonly forwards: ForwardVerbs;
   readonly images: ImageVerbs;
   readonly networks: NetworkVerbs;
+  readonly firewall: FirewallVerbs;
   readonly projects: ProjectVerbs;
   readonly pools: PoolVerbs;
   readonly backups: BackupVerbs;

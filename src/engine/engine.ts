@@ -8,6 +8,7 @@ import { type Context, type EngineDeps, TIMINGS } from './context.ts';
 import type { Engine } from './contract.ts';
 import { doctor } from './doctor.ts';
 import { EventHub } from './event-hub.ts';
+import { firewallVerbs } from './firewall.ts';
 import { forwardVerbs } from './forwards.ts';
 import { collectReplaced, imageVerbs } from './images.ts';
 import { KeyedQueue } from './keyed-queue.ts';
@@ -64,6 +65,7 @@ export function createEngine(deps: EngineDeps): Engine {
     forwards: forwardVerbs(context),
     images: imageVerbs(context),
     networks: networkVerbs(context),
+    firewall: firewallVerbs(context),
     projects: projectVerbs(context),
     pools: poolVerbs(context),
     backups: backupVerbs(context, techniques),

@@ -1,5 +1,6 @@
 import type { Family, Labels, Sample } from '../core/exposition.ts';
 import { renderExposition } from '../core/exposition.ts';
+import { dropCounterName } from '../core/firewall-counters.ts';
 import { linkName } from '../core/naming.ts';
 import type { DriverMeters } from '../drivers/driver.ts';
 import type { LinkUsage } from '../network/network.ts';
@@ -18,6 +19,8 @@ interface Reading {
   readonly meters: DriverMeters | undefined;
   readonly disk: number | undefined;
   readonly link: LinkUsage | undefined;
+  /** Packets that no rule of its firewall groups let in. */
+  readonly refused: number | undefined;
 }
 
 export function metricsOf(context: Context): () => Promise<string> {
@@ -52,6 +55,7 @@ async function read(context: Context): Promise<Reading[]> {
     }
   };
   const links = networked ? await ask('read the links', () => network.usageOfAll()) : undefined;
+  const counts = networked ? await ask('read the firewall', () => network.firewallCounts()) : undefined;
   return Promise.all(
     [...context.state.vps.values()].map(async (record) => ({
       record,
@@ -62,6 +66,7 @@ async function read(context: Context): Promise<Reading[]> {
           ? (await ask('ask the pool', () => pool.usage(record.id)))?.used
           : undefined,
       link: links?.get(linkName(naming, record.slot)),
+      refused: counts?.get(dropCounterName(record.id))?.packets,
     })),
   );
 }
@@ -153,6 +158,11 @@ function vpsFamilies(readings: readonly Reading[]): Family[] {
     counter('io_stalled_seconds_total', 'it waited for a disk', ({ meters }) => meters?.ioStalledSeconds),
     counter('network_received_bytes_total', 'bytes to it', ({ link }) => link?.networkIn),
     counter('network_sent_bytes_total', 'bytes from it', ({ link }) => link?.networkOut),
+    counter(
+      'firewall_refused_packets_total',
+      'packets that its groups did not let in',
+      ({ refused }) => refused,
+    ),
   ];
 }
 

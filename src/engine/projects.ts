@@ -62,7 +62,10 @@ function requireEmpty(context: Context, name: string): void {
     .list()
     .filter((image) => image.project === name)
     .map((image) => `the image ${image.name}`);
-  const contents = [...vps, ...networks, ...images];
+  const groups = [...state.firewallGroups.values()]
+    .filter((group) => group.project === name)
+    .map((group) => `the firewall group ${group.name}`);
+  const contents = [...vps, ...networks, ...images, ...groups];
   if (contents.length === 0) return;
   const shown = contents.length > 5 ? [...contents.slice(0, 5), `${contents.length - 5} more`] : contents;
   throw new MullionError('in_use', `The project ${name} still has ${shown.join(', ')}.`, {

@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { DEFAULT_AUTOSTART } from '../contract/autostart-policies.ts';
 import { RetentionSchema } from '../contract/backups.ts';
+import { FirewallRuleSchema } from '../contract/firewall.ts';
 import { DEFAULT_RESTART } from '../contract/restart-policies.ts';
 import { SnapshotSchema } from '../contract/snapshots.ts';
 import { TaskSchema } from '../contract/tasks.ts';
@@ -136,6 +137,18 @@ export const ProjectRecordSchema = z.strictObject({
   createdAt: z.string(),
 });
 export type ProjectRecord = z.infer<typeof ProjectRecordSchema>;
+
+/** Rules that VPSs share; `members` are ids of VPSs, some of which may be gone. */
+export const FirewallGroupRecordSchema = z.strictObject({
+  index: z.number().int(),
+  name: z.string(),
+  project: z.string(),
+  description: z.string(),
+  rules: z.array(FirewallRuleSchema),
+  members: z.array(z.string()),
+  createdAt: z.string(),
+});
+export type FirewallGroupRecord = z.infer<typeof FirewallGroupRecordSchema>;
 
 /** A token of the API; of its secret only the hash is kept. */
 export const TokenRecordSchema = z.strictObject({

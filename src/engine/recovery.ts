@@ -3,6 +3,7 @@ import type { Condition, Driver, Handle, MachineEnd } from '../drivers/driver.ts
 import { bounded } from './bounded.ts';
 import { type Context, now } from './context.ts';
 import { watch } from './exit-watch.ts';
+import { applyFirewall } from './firewall-rules.ts';
 import { removeLeftovers } from './leftovers.ts';
 import { attachmentOf, machineOf } from './machine.ts';
 import { operate, pursue } from './operate.ts';
@@ -34,6 +35,7 @@ export async function recover(context: Context): Promise<void> {
         attachments: attached.flatMap(({ after }) => attachmentOf(context, after) ?? []),
       }),
     );
+    await applyFirewall(context);
   }
   await removeLeftovers(context, present, held);
   const rebooted = await hostRestarted(context);

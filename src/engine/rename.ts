@@ -3,6 +3,7 @@ import type { Task } from '../contract/tasks.ts';
 import { requireMove } from '../core/lifecycle.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
+import { applyFirewall } from './firewall-rules.ts';
 import { attachmentOf, machineOf } from './machine.ts';
 import { nameTaken, requireFreeName } from './new-vps.ts';
 import { startTask } from './node-task.ts';
@@ -65,6 +66,7 @@ async function tellNetwork(context: Context, id: string): Promise<void> {
   const attachment = attachmentOf(context, record);
   if (attachment === undefined) return;
   await bounded('tell the network', context.timings.step, context.deps.network.admit(attachment));
+  await applyFirewall(context);
 }
 
 async function tellGuest(context: Context, id: string, run: TaskRun): Promise<void> {

@@ -2,6 +2,8 @@ import * as z from 'zod';
 import { MullionError } from '../contract/errors.ts';
 import type { Json, Operation, Store } from '../store/store.ts';
 import {
+  type FirewallGroupRecord,
+  FirewallGroupRecordSchema,
   type NetworkRecord,
   NetworkRecordSchema,
   type ProjectRecord,
@@ -94,13 +96,19 @@ export class State {
   readonly schedules = new Table<ScheduleRecord>('schedule', ScheduleRecordSchema, ({ id }) => id);
   readonly tokens = new Table<TokenRecord>('token', TokenRecordSchema, ({ id }) => id);
 
+  readonly firewallGroups = new Table<FirewallGroupRecord>(
+    'firewall-group',
+    FirewallGroupRecordSchema,
+    ({ project, name }) => `${project}/${name}`,
+  );
+
   constructor(store: Store) {
     this.store = store;
   }
 
   async load(): Promise<void> {
-    const { vps, networks, projects, tasks, repositories, schedules, tokens } = this;
-    for (const table of [vps, networks, projects, tasks, repositories, schedules, tokens]) {
+    const { vps, networks, projects, tasks, repositories, schedules, tokens, firewallGroups } = this;
+    for (const table of [vps, networks, projects, tasks, repositories, schedules, tokens, firewallGroups]) {
       await table.load(this.store);
     }
   }

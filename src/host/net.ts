@@ -93,6 +93,37 @@ async function readSettings(record: string): Promise<Record<string, string>> {
   return text === '' ? {} : (SettingsSchema.safeParse(JSON.parse(text)).data ?? {});
 }
 
+/**
+ * Hands bridged IP packets to the rules of `inet` tables, and to conntrack with them: what the module br_netfilter does.
+ * False where this kernel has none.
+ */
+export async function filterBridged(run: Runner): Promise<boolean> {
+  const folder = '/proc/sys/net/bridge';
+  if (!existsSync(folder)) await run(['modprobe', 'br_netfilter']).catch(() => undefined);
+  if (!existsSync(folder)) return false;
+  for (const family of ['ip', 'ip6']) await setNetSetting(`bridge/bridge-nf-call-${family}tables`, '1');
+  return true;
+}
+
+const CountersSchema = z.object({
+  nftables: z.array(
+    z.object({
+      counter: z.object({ name: z.string(), packets: z.number(), bytes: z.number() }).optional(),
+    }),
+  ),
+});
+
+/** Named counters of a table (libnftables-json(5)); none when there is no such table. */
+export async function readCounters(
+  run: Runner,
+  family: string,
+  table: string,
+): Promise<{ name: string; packets: number; bytes: number }[]> {
+  const listed = await run(['nft', '-j', 'list', 'counters', 'table', family, table]).catch(() => undefined);
+  if (listed === undefined) return [];
+  return CountersSchema.parse(JSON.parse(listed.stdout)).nftables.flatMap(({ counter }) => counter ?? []);
+}
+
 export interface Route {
   readonly link: string;
   /** Unsigned 32-bit number; the default route has prefix 0. */

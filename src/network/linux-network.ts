@@ -17,6 +17,7 @@ import {
 } from '../host/net.ts';
 import { allLinkStatistics, linkStatistics } from '../host/net-links.ts';
 import { type Runner, run as runCommand } from '../host/run.ts';
+import { createFirewallWriter } from './firewall-writer.ts';
 import {
   bridgeSettings,
   configureGuest,
@@ -49,6 +50,7 @@ export function createLinuxNetwork({
   const rules = createRuleWriter(new RuleBook(naming), (commands) => runNft(run, commands), logger);
   const names = createNameServers(naming, run, logger);
   const forwardingRecord = forwardingRecordFile(naming);
+  const firewall = createFirewallWriter(naming, run);
   const standing = new Set<string>();
   const building = new Map<string, Promise<void>>();
   const admitted = new Map<string, Attachment>();
@@ -207,6 +209,8 @@ export function createLinuxNetwork({
       const counters = linkStatistics(hostLink);
       return { networkIn: counters?.txBytes ?? 0, networkOut: counters?.rxBytes ?? 0 };
     },
+    setFirewall: (spec) => firewall.set(spec),
+    firewallCounts: () => firewall.counts(),
     usageOfAll: async () => {
       const links = [...allLinkStatistics()].filter(([link]) => link.startsWith(LINK_PREFIX(naming)));
       return new Map(
@@ -220,6 +224,7 @@ export function createLinuxNetwork({
       await names.close();
       await changeLinks(removeLinks((await listLinks()).filter(isOurs)), { force: true });
       await rules.remove();
+      await firewall.set([]);
       await restoreForwarding(run, forwardingRecord);
       prepared = undefined;
     },

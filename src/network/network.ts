@@ -1,5 +1,8 @@
 import type { Forward } from '../contract/vps.ts';
 import type { Link, NicSpec } from '../drivers/driver.ts';
+import type { Count, FirewallSpec } from './firewall.ts';
+
+export type { Count, FirewallGroupSpec, FirewallMember, FirewallPeer, FirewallSpec } from './firewall.ts';
 
 export interface NetworkSpec {
   /** Small number, unique on the node; names the bridge. */
@@ -52,6 +55,13 @@ export interface NetworkBackend {
   usage(hostLink: string): Promise<LinkUsage>;
   /** Of every VPS's link, by the link's name; read at once. */
   usageOfAll(): Promise<ReadonlyMap<string, LinkUsage>>;
+  /**
+   * Makes the host's firewall that of `spec`; the same again costs nothing. Members need not be connected: their rules wait
+   * for them. @throws MullionError `host_unfit` when this host cannot filter what it bridges
+   */
+  setFirewall(spec: FirewallSpec): Promise<void>;
+  /** What our rules have counted, by the names of `core/firewall-counters.ts`. */
+  firewallCounts(): Promise<ReadonlyMap<string, Count>>;
   /** Removes all that is ours from the host: bridges, links, tables, dnsmasq. */
   close(): Promise<void>;
 }

@@ -10,6 +10,8 @@ export const nullNetwork: NetworkBackend = {
   detach: async () => undefined,
   setForwards: async () => undefined,
   usage: async () => ({ networkIn: 0, networkOut: 0 }),
+  setFirewall: async () => undefined,
+  firewallCounts: async () => new Map(),
   usageOfAll: async () => new Map(),
   close: async () => undefined,
 };

@@ -15,7 +15,7 @@ import { createFakeDriver } from '../../src/drivers/fake/driver.ts';
 import { createEngine, type Engine, type EngineDeps } from '../../src/engine/engine.ts';
 import type { Conversion, DataConverter } from '../../src/images/converter.ts';
 import type { ImageExport, ImageRecord, ImageStore, TakenImage } from '../../src/images/image-store.ts';
-import type { NetworkBackend } from '../../src/network/network.ts';
+import type { FirewallSpec, NetworkBackend } from '../../src/network/network.ts';
 import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -118,6 +118,8 @@ export class NotedNetwork implements NetworkBackend {
   readonly networks = new Set<string>();
   readonly attached = new Map<string, { connected: boolean; forwards: readonly number[] }>();
   failConnect = false;
+  failFirewall = false;
+  firewall: FirewallSpec = [];
 
   async sync({ networks, attachments }: Parameters<NetworkBackend['sync']>[0]): Promise<void> {
     this.networks.clear();
@@ -146,6 +148,13 @@ export class NotedNetwork implements NetworkBackend {
   }
   async usage() {
     return { networkIn: 1, networkOut: 2 };
+  }
+  async setFirewall(spec: FirewallSpec): Promise<void> {
+    if (this.failFirewall) throw new Error('no rules today');
+    this.firewall = spec;
+  }
+  async firewallCounts() {
+    return new Map();
   }
   async usageOfAll() {
     return new Map();

@@ -64,9 +64,12 @@ const GROUPS: Readonly<Record<string, string>> = {
   'backup repo': 'where backups go',
   'backup schedule': 'backups that are made by themselves',
   network: 'private networks',
+  firewall: 'what reaches VPSs',
+  'firewall rule': 'rules of a group',
   project: 'tenants',
   pool: 'where data lives',
   task: 'long-running operations',
+  token: 'who may use the API over the network',
   daemon: 'the service behind it all',
 };
 

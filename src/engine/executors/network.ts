@@ -1,10 +1,14 @@
 import { bounded } from '../bounded.ts';
+import { applyFirewall } from '../firewall-rules.ts';
 import type { Executors } from './scope.ts';
 
 /** Steps on a VPS's place on its network. */
 export const networkExecutors: Pick<Executors, 'admit' | 'connect' | 'detach'> = {
-  admit: ({ context, attachment }) =>
-    bounded('reserve its addresses', context.timings.step, context.deps.network.admit(attachment)),
+  /** Its rules are there before it is connected. */
+  admit: async ({ context, attachment }) => {
+    await bounded('reserve its addresses', context.timings.step, context.deps.network.admit(attachment));
+    await applyFirewall(context);
+  },
 
   connect: ({ context, attachment, runtime }) =>
     bounded(
