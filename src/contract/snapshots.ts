@@ -21,11 +21,13 @@ export const SnapshotSchema = z.object({
   consistency: ConsistencySchema.describe(
     'clean: the VPS was stopped; file-system: its file systems were brought to rest; crash: as after a power failure',
   ),
+  stateful: z.boolean().default(false).describe('it keeps memory too: a restore goes on from there'),
 });
 export type Snapshot = z.infer<typeof SnapshotSchema>;
 
 export const CreateSnapshotRequestSchema = z.strictObject({
   name: SnapshotNameSchema.optional().describe('made up when absent'),
+  stateful: z.boolean().optional().describe('keep memory too; the VPS stands still while that is written'),
 });
 export type CreateSnapshotRequest = z.infer<typeof CreateSnapshotRequestSchema>;
 

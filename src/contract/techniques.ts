@@ -16,6 +16,8 @@ export const FeaturesSchema = z.object({
   logs: z.boolean(),
   files: z.boolean(),
   pause: z.boolean(),
+  savedMemory: z.boolean().describe('a snapshot can keep its memory'),
+  warmStart: z.boolean().describe('it can start from the memory of one that has booted'),
   gracefulStop: z.boolean(),
   liveMemory: z.boolean().describe('memory limit changes while running'),
   liveCpus: z.boolean(),

@@ -111,6 +111,10 @@ export const LaunchRequestSchema = z.strictObject({
   restart: RestartPolicySchema.default(DEFAULT_RESTART),
   autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   start: z.boolean().default(true),
+  warm: z
+    .boolean()
+    .optional()
+    .describe('start from the memory of a template; where there is none yet, boot, and have one made'),
 });
 export type LaunchRequest = z.infer<typeof LaunchRequestSchema>;
 export type LaunchInput = z.input<typeof LaunchRequestSchema>;

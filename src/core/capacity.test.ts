@@ -19,6 +19,8 @@ const FEATURES: Features = {
   logs: true,
   files: true,
   pause: true,
+  savedMemory: true,
+  warmStart: true,
   gracefulStop: true,
   liveMemory: true,
   liveCpus: true,

@@ -19,11 +19,11 @@ const STOPPED: Observed = { ...RUNNING, machine: 'none', network: 'none' };
 test('a snapshot is one step, and knows whether a guest has to be brought to rest', () => {
   const errand = { kind: 'createSnapshot', snapshot: 's1' } as const;
   assert.deepEqual(planErrand(errand, DESIRED, RUNNING), [
-    [{ type: 'createSnapshot', snapshot: 's1', running: true }],
+    [{ type: 'createSnapshot', snapshot: 's1', running: true, stateful: false }],
   ]);
   for (const observed of [STOPPED, { ...RUNNING, machine: 'paused' } as const]) {
     assert.deepEqual(planErrand(errand, DESIRED, observed), [
-      [{ type: 'createSnapshot', snapshot: 's1', running: false }],
+      [{ type: 'createSnapshot', snapshot: 's1', running: false, stateful: false }],
     ]);
   }
 });

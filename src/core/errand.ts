@@ -3,7 +3,11 @@ import { type Desired, halt, type Observed, type Stage } from './plan.ts';
 
 /** Something to be done once with a VPS's data, on its way to where it is wanted. */
 export type Errand =
-  | { readonly kind: 'createSnapshot'; readonly snapshot: string }
+  | {
+      readonly kind: 'createSnapshot';
+      readonly snapshot: string;
+      readonly stateful?: boolean | undefined;
+    }
   | { readonly kind: 'restoreSnapshot'; readonly snapshot: string }
   | { readonly kind: 'deleteSnapshot'; readonly snapshot: string }
   /** `kept` is the snapshot that holds the data as it was. */
@@ -14,7 +18,14 @@ export function planErrand(errand: Errand, desired: Desired, observed: Observed)
   switch (errand.kind) {
     case 'createSnapshot':
       return [
-        [{ type: 'createSnapshot', snapshot: errand.snapshot, running: observed.machine === 'running' }],
+        [
+          {
+            type: 'createSnapshot',
+            snapshot: errand.snapshot,
+            running: observed.machine === 'running',
+            stateful: errand.stateful === true,
+          },
+        ],
       ];
     case 'restoreSnapshot':
       return [

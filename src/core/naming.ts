@@ -67,6 +67,8 @@ export const SLOTS = 4_093;
 export const uidBase = (slot: number): number => UID_FIRST + slot * UID_COUNT;
 /** Ids of programs that read hostile data, above those of every VPS. */
 export const JAIL_UID_BASE = uidBase(SLOTS);
+/** Ids of the machine of which a memory template is made, above those. */
+export const TEMPLATE_UID_BASE = uidBase(SLOTS + 1);
 
 /** A locally administered unicast MAC address (IEEE 802-2014 section 8.4), from the VPS's id. */
 export function macAddress(id: string): string {

@@ -22,6 +22,8 @@ export interface Observed {
 export interface CopySource {
   readonly vps: string;
   readonly snapshot?: string | undefined;
+  /** `vps` is the id of a template, whose memory is copied too. */
+  readonly template?: boolean | undefined;
 }
 
 export type Goal = 'absent' | 'stopped' | 'running' | 'paused';
@@ -56,7 +58,12 @@ export type Step =
   | { readonly type: 'cloneVolume'; readonly source: CopySource; readonly limit: number }
   /** Takes out of copied data what must be no other's. */
   | { readonly type: 'individualize' }
-  | { readonly type: 'createSnapshot'; readonly snapshot: string; readonly running: boolean }
+  | {
+      readonly type: 'createSnapshot';
+      readonly snapshot: string;
+      readonly running: boolean;
+      readonly stateful: boolean;
+    }
   | { readonly type: 'restoreSnapshot'; readonly snapshot: string }
   | { readonly type: 'deleteSnapshot'; readonly snapshot: string }
   /** Keeps the data as it is, as a snapshot; or takes it back to that when it is there. */

@@ -11,11 +11,11 @@ export function describeStep(step: Step): string {
     case 'populate':
       return 'fill the volume from the image';
     case 'cloneVolume':
-      return `copy the volume${step.source.snapshot === undefined ? '' : ` as the snapshot ${step.source.snapshot} keeps it`}, limited to ${formatSize(step.limit)}`;
+      return `copy the ${step.source.template ? 'memory template' : 'volume'}${step.source.snapshot === undefined ? '' : ` as the snapshot ${step.source.snapshot} keeps it`}, limited to ${formatSize(step.limit)}`;
     case 'individualize':
       return 'take out what must be no other VPS’s';
     case 'createSnapshot':
-      return `make the snapshot ${step.snapshot}`;
+      return `make the snapshot ${step.snapshot}${step.stateful ? ', with memory' : ''}`;
     case 'restoreSnapshot':
       return `go back to the snapshot ${step.snapshot}`;
     case 'deleteSnapshot':

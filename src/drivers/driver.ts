@@ -59,6 +59,8 @@ export interface Machine {
   readonly env: Readonly<Record<string, string>>;
   readonly sshKeys: readonly string[];
   readonly userData?: string | undefined;
+  /** Started only for its memory to be saved, of which other machines are made. */
+  readonly template?: boolean | undefined;
 }
 
 /** How the network reaches a prepared machine. */
@@ -171,6 +173,36 @@ export interface DisplayAbility {
   /** A connection of the remote framebuffer protocol (RFC 6143); several may be open at once. */
   openDisplay(machine: Machine, handle: Handle): Promise<Duplex>;
 }
+/** What is saved of a machine's memory in its volume. */
+export interface SavedMemory {
+  /** Why a start cannot go on from it on this host, as the machine is now; undefined when it can. */
+  readonly unfit: string | undefined;
+}
+export interface MemoryAbility {
+  /** Bytes that `save` writes at most. */
+  room(machine: Machine): number;
+  /**
+   * Holds the machine still and writes its memory into its volume. Until `PauseAbility.resume` lets it go on, what is
+   * there fits the data beside it: the next start from that volume, as it was at any time between, goes on from there
+   * instead of booting, once.
+   */
+  save(machine: Machine, handle: Handle): Promise<void>;
+  /** What lies in the volume, also of a machine that does not run; undefined when nothing does. */
+  saved(machine: Machine): Promise<SavedMemory | undefined>;
+  /** Takes it out of the volume, what is half written too; the next start boots. */
+  drop(machine: Machine): Promise<void>;
+}
+/**
+ * Starts from memory that is shared by copy-on-write. A template is a machine with `Machine.template`, whose memory was
+ * saved once it had booted and settled; a machine on a copy of its volume goes on from there as itself: `start` gives
+ * it its identity, clock and random numbers before it has a link.
+ */
+export interface WarmAbility {
+  /** All that a template depends on besides its image and limits; another one makes it void. */
+  basis(technique: Technique): Promise<string>;
+  /** Waits until the guest has booted wholly, and takes out what no two servers may share. @throws image_unfit */
+  settle(machine: Machine, handle: Handle): Promise<void>;
+}
 export interface FreezeAbility {
   /**
    * Brings the guest's file systems to rest. They go on by themselves once `limitMs` is over, whatever becomes of the caller.
@@ -229,4 +261,6 @@ export interface Driver {
   readonly health?: HealthAbility;
   readonly freeze?: FreezeAbility;
   readonly display?: DisplayAbility;
+  readonly memory?: MemoryAbility;
+  readonly warm?: WarmAbility;
 }

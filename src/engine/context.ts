@@ -108,6 +108,10 @@ export interface Context {
   readonly imagesLeaving: Set<string>;
   /** Ids of volumes that only live as long as a task. */
   readonly scratchVolumes: Set<string>;
+  /** Drops templates of which nothing can be started any more. */
+  readonly collectTemplates: () => Promise<void>;
+  /** Keys of templates that are being made. */
+  readonly templatesUnderWay: Set<string>;
   /** Of the host since it was started; machines of an earlier one are gone. */
   readonly bootId: string;
   /** Aborted when the engine closes. */

@@ -26,6 +26,7 @@ import { Tasks } from './tasks.ts';
 import { Techniques } from './techniques.ts';
 import { tokenVerbs } from './tokens.ts';
 import { vpsVerbs } from './vps-verbs.ts';
+import { collectTemplates } from './warm/templates.ts';
 
 export type { EngineDeps } from './context.ts';
 export type { Engine } from './contract.ts';
@@ -52,6 +53,8 @@ export function createEngine(deps: EngineDeps): Engine {
     revivals: new Map(),
     imagesLeaving: new Set(),
     scratchVolumes: new Set(),
+    templatesUnderWay: new Set(),
+    collectTemplates: () => collectTemplates(context),
     bootId: deps.host().bootId,
     closing: closing.signal,
   };
@@ -103,7 +106,7 @@ export function createEngine(deps: EngineDeps): Engine {
 
 async function close(context: Context, announce: () => void): Promise<void> {
   announce();
-  for (const kind of ['image.', 'backup.']) context.tasks.cancelKind(kind, 'The daemon ends.');
+  for (const kind of ['image.', 'backup.', 'template.']) context.tasks.cancelKind(kind, 'The daemon ends.');
   for (const stop of context.watches.values()) stop();
   context.watches.clear();
   for (const callOff of context.revivals.values()) callOff();

@@ -56,6 +56,7 @@ export function imageVerbs(context: Context): ImageVerbs {
           context.imagesLeaving.delete(image.id);
         }
         events.emit('image.removed', project, name, { id: image.id, task: run.id });
+        await context.collectTemplates();
       });
     },
   };
@@ -92,6 +93,7 @@ export async function collectReplaced(context: Context): Promise<void> {
       context.imagesLeaving.delete(image.id);
     }
   }
+  await context.collectTemplates();
 }
 
 /** @throws not_found that says how to build it */

@@ -16,8 +16,12 @@ import { desiredOf } from './desired.ts';
 import { requireImage } from './images.ts';
 import { networkFor } from './networks.ts';
 import { beginLife, freePlace, requireFreeName, UNBORN } from './new-vps.ts';
+import { pursue } from './operate.ts';
 import type { NetworkRecord, VpsRecord } from './records.ts';
+import type { TaskRun } from './task-run.ts';
 import type { Techniques } from './techniques.ts';
+import type { TemplateNeeds } from './warm/template-key.ts';
+import { dropTemplate, findTemplate, needsOf, requestTemplate } from './warm/templates.ts';
 
 interface Draft {
   readonly project: string;
@@ -25,6 +29,8 @@ interface Draft {
   readonly image: ImageRecord;
   readonly choice: Choice;
   readonly demand: Demand;
+  /** Absent: it is to boot. */
+  readonly warm?: TemplateNeeds | undefined;
 }
 
 /** Checks all that can be refused, and answers the task of the launch that began. */
@@ -39,7 +45,7 @@ export async function launch(
   // From here to the queue nothing waits: what is free now is taken before another launch looks.
   checkNow(context, draft);
   const record = recordOf(context, draft, network);
-  return beginLife(context, 'vps.launch', record);
+  return beginLife(context, 'vps.launch', record, (run) => live(context, draft, record, run));
 }
 
 /** What `launch` would do, refused for the same reasons. */
@@ -61,6 +67,20 @@ export async function planLaunch(
   };
 }
 
+async function live(context: Context, { warm }: Draft, record: VpsRecord, run: TaskRun): Promise<void> {
+  if (warm !== undefined && record.copyOf === null) {
+    run.warn('There is no memory template for it yet: it boots, and one is made for the next of its kind');
+  }
+  await pursue(context, record.id, run);
+  if (warm === undefined) return;
+  if (record.copyOf === null) await requestTemplate(context, warm);
+  else if (context.state.vps.get(record.id) === undefined) {
+    // Nothing may start from it again: the next one boots.
+    const template = findTemplate(context, warm);
+    if (template !== undefined) await dropTemplate(context, template);
+  }
+}
+
 async function draftLaunch(
   context: Context,
   techniques: Techniques,
@@ -76,7 +96,14 @@ async function draftLaunch(
   const { cpus, memory, disk, pids } = request;
   const demand = demandOf(context, choice.technique, { cpus, memory, disk, pids }, image.minimumDisk);
   await requireRoomOnDisk(context, demand);
-  return { project, request, image, choice, demand };
+  const draft = { project, request, image, choice, demand };
+  if (!request.warm) return draft;
+  const { technique } = choice;
+  const warm = await needsOf(context, { project, imageId: image.id, technique, limits: demand.limits });
+  if (warm !== undefined) return { ...draft, warm };
+  throw new MullionError('not_supported', `The technique ${technique} has no warm start.`, {
+    remedy: 'Launch it without --warm, or choose another technique: mullion techniques',
+  });
 }
 
 /** Firmware and bus are chosen only for guests that boot by a loader of their own. @throws invalid_request */
@@ -107,7 +134,8 @@ function checkNow(context: Context, { project, request, image, demand }: Draft):
 }
 
 function recordOf(context: Context, draft: Draft, network: NetworkRecord): VpsRecord {
-  const { project, request, image, choice, demand } = draft;
+  const { project, request, image, choice, demand, warm } = draft;
+  const template = warm === undefined ? undefined : findTemplate(context, warm);
   return {
     ...UNBORN,
     ...freePlace(context, project, network),
@@ -129,6 +157,6 @@ function recordOf(context: Context, draft: Draft, network: NetworkRecord): VpsRe
     goal: request.start ? 'running' : 'stopped',
     restart: request.restart,
     autostart: request.autostart,
-    copyOf: null,
+    copyOf: template === undefined ? null : { vps: template.id, template: true },
   };
 }

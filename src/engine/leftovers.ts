@@ -44,7 +44,7 @@ export async function removeLeftovers(
       );
     }
   }
-  for (const id of volumes.filter(isStranger)) {
+  for (const id of volumes.filter((id) => isStranger(id) && state.templates.get(id) === undefined)) {
     await attempt('delete a volume', id, deps.pool.deleteVolume(id));
   }
   for (const parent of [
@@ -61,7 +61,9 @@ export async function removeLeftovers(
 export async function findLeftovers(context: Context): Promise<string[]> {
   const isStranger = (id: string): boolean =>
     context.state.vps.get(id) === undefined && !context.scratchVolumes.has(id);
-  const volumes = (await context.deps.pool.listVolumes()).filter(isStranger).map((id) => `volume ${id}`);
+  const volumes = (await context.deps.pool.listVolumes())
+    .filter((id) => isStranger(id) && context.state.templates.get(id) === undefined)
+    .map((id) => `volume ${id}`);
   const machines: string[] = [];
   for (const driver of new Set(context.deps.drivers.values())) {
     const ids = await bounded('list machines', context.timings.step, driver.leftovers());

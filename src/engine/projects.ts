@@ -33,6 +33,7 @@ export function projectVerbs(context: Context): ProjectVerbs {
         if (own !== undefined) await removeNetwork(context, own);
         await state.commit([state.projects.drop(record)]);
         events.emit('project.removed', name, name, {});
+        await context.collectTemplates();
       }),
   };
 }

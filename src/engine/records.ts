@@ -50,8 +50,13 @@ const ConvertErrandSchema = z.strictObject({
 export type ConvertErrand = z.infer<typeof ConvertErrandSchema>;
 const ErrandSchema = z.discriminatedUnion('kind', [
   z.strictObject({
-    kind: z.enum(['createSnapshot', 'restoreSnapshot', 'deleteSnapshot']),
+    kind: z.enum(['restoreSnapshot', 'deleteSnapshot']),
     snapshot: z.string(),
+  }),
+  z.strictObject({
+    kind: z.literal('createSnapshot'),
+    snapshot: z.string(),
+    stateful: z.boolean().optional(),
   }),
   ConvertErrandSchema,
 ]);
@@ -93,7 +98,15 @@ export const VpsRecordSchema = z.strictObject({
   /** To be done before the goal is pursued. */
   errand: ErrandSchema.nullable().default(null),
   /** Where its data is to be copied from; null once it is. */
-  copyOf: z.strictObject({ vps: z.string(), snapshot: z.string().optional() }).nullable().default(null),
+  copyOf: z
+    .strictObject({
+      vps: z.string(),
+      snapshot: z.string().optional(),
+      /** `vps` is the id of a template, whose memory is copied too. */
+      template: z.boolean().optional(),
+    })
+    .nullable()
+    .default(null),
   shutdownMs: z.number(),
 
   state: VpsStateSchema,
@@ -194,3 +207,16 @@ export const TaskRecordSchema = z.strictObject({
   steps: z.array(z.string()),
 });
 export type TaskRecord = z.infer<typeof TaskRecordSchema>;
+
+/** A volume with the memory of a guest that has booted, to start others from. */
+export const TemplateRecordSchema = z.strictObject({
+  /** Of the volume. */
+  id: z.string(),
+  key: z.string(),
+  project: z.string(),
+  imageId: z.string(),
+  technique: TechniqueSchema,
+  basis: z.string(),
+  createdAt: z.string(),
+});
+export type TemplateRecord = z.infer<typeof TemplateRecordSchema>;

@@ -49,7 +49,7 @@ async function go(
   task: TaskRun,
   signal: AbortSignal,
 ): Promise<void> {
-  const scope = new Scope(context, id, signal);
+  const scope = new Scope(context, id, signal, (text) => task.warn(text));
   await using undo = new UndoStack((what, failure) =>
     context.deps.logger.error('undo failed', { vps: id, task: task.id, step: what, failure }),
   );

@@ -1,6 +1,11 @@
 import { MullionError } from '../contract/errors.ts';
-import type { Context } from './context.ts';
+import type { Snapshot } from '../contract/snapshots.ts';
+import { NO_REVIVAL } from '../core/restart-policy.ts';
+import { requireRoomForVps, requireRoomInPool } from './capacity-check.ts';
+import { type Context, requireDriver } from './context.ts';
 import type { SnapshotVerbs } from './contract.ts';
+import { featuresOf } from './features.ts';
+import { machineOf } from './machine.ts';
 import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
 
@@ -13,27 +18,34 @@ export function snapshotVerbs(context: Context): SnapshotVerbs {
     async create(project, name, request) {
       const record = state.requireVps(project, name);
       requireSnapshots(context);
+      if (request.stateful) await requireMemory(context, record);
       if (request.name !== undefined) requireFree(record, request.name);
       return operate(context, record, {
         kind: 'vps.snapshot',
         event: 'snapshot',
         patch: (current) => {
           requireData(current);
+          if (request.stateful) requireAlive(current);
           const snapshot = request.name ?? madeUp(current);
           requireFree(current, snapshot);
-          return { errand: { kind: 'createSnapshot', snapshot } };
+          const stateful = request.stateful === true;
+          return { errand: { kind: 'createSnapshot', snapshot, ...(stateful ? { stateful } : {}) } };
         },
       });
     },
     async restore(project, name, snapshot) {
       const record = state.requireVps(project, name);
-      requireSnapshot(record, snapshot);
+      if (requireSnapshot(record, snapshot).stateful) requireRoomForVps(context, record);
       return operate(context, record, {
         kind: 'vps.restore',
         event: 'restore',
         patch: (current) => {
-          requireSnapshot(current, snapshot);
-          return { errand: { kind: 'restoreSnapshot', snapshot } };
+          const { stateful } = requireSnapshot(current, snapshot);
+          // What ran when it was made runs again.
+          const goal: Partial<VpsRecord> = stateful
+            ? { goal: 'running', revival: NO_REVIVAL, lastWords: [] }
+            : {};
+          return { ...goal, errand: { kind: 'restoreSnapshot', snapshot } };
         },
       });
     },
@@ -53,8 +65,9 @@ export function snapshotVerbs(context: Context): SnapshotVerbs {
 }
 
 /** @throws not_found */
-export function requireSnapshot({ name, snapshots }: VpsRecord, snapshot: string): void {
-  if (snapshots.some((one) => one.name === snapshot)) return;
+export function requireSnapshot({ name, snapshots }: VpsRecord, snapshot: string): Snapshot {
+  const found = snapshots.find((one) => one.name === snapshot);
+  if (found !== undefined) return found;
   throw new MullionError('not_found', `The VPS ${name} has no snapshot ${snapshot}.`, {
     remedy: `See what there is with: mullion snapshot list ${name}`,
     details: { name, snapshot },
@@ -73,6 +86,30 @@ function requireSnapshots(context: Context): void {
   if (context.deps.pool.features.snapshots) return;
   throw new MullionError('not_supported', 'This pool cannot make snapshots.', {
     remedy: 'See why with: mullion pool info',
+  });
+}
+
+/** @throws not_supported, wrong_state, insufficient_disk where memory cannot be kept */
+async function requireMemory(context: Context, record: VpsRecord): Promise<void> {
+  const { name, technique } = record;
+  const driver = requireDriver(context, technique);
+  const { memory } = driver;
+  if (memory === undefined || !featuresOf(context, record).savedMemory) {
+    throw new MullionError(
+      'not_supported',
+      `The technique ${technique} of ${name} cannot keep memory in a snapshot.`,
+      { remedy: `Make one of its data alone: mullion snapshot create ${name}` },
+    );
+  }
+  requireAlive(record);
+  await requireRoomInPool(context, memory.room(machineOf(context, record)));
+}
+
+/** @throws wrong_state */
+function requireAlive({ name, observed }: VpsRecord): void {
+  if (observed.machine === 'running' || observed.machine === 'paused') return;
+  throw new MullionError('wrong_state', `The VPS ${name} does not run: it has no memory to keep.`, {
+    remedy: `Make a snapshot of its data alone: mullion snapshot create ${name}`,
   });
 }
 

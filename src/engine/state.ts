@@ -14,6 +14,8 @@ import {
   ScheduleRecordSchema,
   type TaskRecord,
   TaskRecordSchema,
+  type TemplateRecord,
+  TemplateRecordSchema,
   type TokenRecord,
   TokenRecordSchema,
   type VpsRecord,
@@ -93,6 +95,7 @@ export class State {
   readonly projects = new Table<ProjectRecord>('project', ProjectRecordSchema, ({ name }) => name);
   readonly tasks = new Table<TaskRecord>('task', TaskRecordSchema, ({ id }) => id);
   readonly repositories = new Table<RepositoryRecord>('repository', RepositoryRecordSchema, ({ id }) => id);
+  readonly templates = new Table<TemplateRecord>('template', TemplateRecordSchema, ({ id }) => id);
   readonly schedules = new Table<ScheduleRecord>('schedule', ScheduleRecordSchema, ({ id }) => id);
   readonly tokens = new Table<TokenRecord>('token', TokenRecordSchema, ({ id }) => id);
 
@@ -107,8 +110,9 @@ export class State {
   }
 
   async load(): Promise<void> {
-    const { vps, networks, projects, tasks, repositories, schedules, tokens, firewallGroups } = this;
-    for (const table of [vps, networks, projects, tasks, repositories, schedules, tokens, firewallGroups]) {
+    const { vps, networks, projects, tasks, repositories, schedules, tokens } = this;
+    const tables = [vps, networks, projects, tasks, repositories, schedules, tokens];
+    for (const table of [...tables, this.firewallGroups, this.templates]) {
       await table.load(this.store);
     }
   }

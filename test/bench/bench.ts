@@ -15,6 +15,7 @@ import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
 import { type Comparison, renderReport, type Section } from './report.ts';
 import { thousandVps } from './thousand.ts';
+import { WARM_AIMS, warmSection } from './warm.ts';
 
 const ROUNDS = Number(process.env.MULLION_BENCH_ROUNDS ?? 15);
 const LAUNCH = 'mullion launch, API, until running';
@@ -36,6 +37,7 @@ const AIMS: readonly Comparison[] = [
   { what: 'daemon resident with 1,000 VPSs', of: 'daemon, resident, 1,000 VPSs', atMost: 100 },
   ...COPY_AIMS,
   ...BACKUP_AIMS,
+  ...WARM_AIMS,
 ];
 
 async function launchSection(): Promise<Section> {
@@ -82,6 +84,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['own-work', ownWorkSection],
   ['copies', () => copySection(ROUNDS)],
   ['backups', () => backupSection(ROUNDS)],
+  ['warm', () => warmSection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */
 process.env.MULLION_BENCH_SECTIONS ??= process.argv.slice(2).join(' ');

@@ -6,7 +6,7 @@ import { type Subject, timed } from './measure.ts';
 
 const IMAGE = 'debian/12';
 
-async function ended(client: Client, started: Task): Promise<void> {
+export async function ended(client: Client, started: Task): Promise<void> {
   let task = started;
   while (task.state === 'running') {
     task = await client.call('tasks.info', { params: { id: task.id }, query: { wait: 60 } });
@@ -15,9 +15,9 @@ async function ended(client: Client, started: Task): Promise<void> {
 }
 
 /** Until a command that runs in the guest has ended well; asked again until the guest can. */
-async function execAnswers(client: Client, name: string): Promise<void> {
+export async function execAnswers(client: Client, name: string): Promise<void> {
   const request = { argv: ['/bin/true'], env: {}, tty: false };
-  for (const deadline = performance.now() + 60_000; performance.now() < deadline; ) {
+  for (const deadline = performance.now() + 300_000; performance.now() < deadline; ) {
     const socket = await client.socket('vps.exec', { params: { name } });
     const session = startStreamSession(socket, () => true, request);
     const code = await session.exit.catch(() => -1);
@@ -28,7 +28,7 @@ async function execAnswers(client: Client, name: string): Promise<void> {
 }
 
 /** Launches a new VPS each round by `launch`, and deletes it outside the time. */
-function launching(
+export function launching(
   { client }: TestDaemon,
   name: string,
   prefix: string,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { execFileSync } from 'node:child_process';
 import type { Readable } from 'node:stream';
 import { Readable as ReadableStream } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -194,6 +195,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal(driver.files !== undefined, features.files);
       assert.equal(driver.pause !== undefined, features.pause);
       if (features.display) assert.ok(driver.display !== undefined);
+      if (features.savedMemory) assert.ok(driver.memory !== undefined);
+      if (features.warmStart) assert.ok(driver.warm !== undefined);
       if (features.liveMemory || features.liveCpus || features.livePids) {
         assert.ok(driver.limits !== undefined);
       }
@@ -216,6 +219,88 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         await freeze.thaw(made.machine, made.handle);
         const ran = await execIn(on, made, ['sh', '-c', 'echo x > /root/after; cat /root/after']);
         assert.equal(ran.stdout, 'x\n');
+      },
+    );
+
+    step(
+      'goes on from memory that was saved, once; what does not fit any more it tells, and boots',
+      ['savedMemory', 'pause', 'exec'],
+      async (t, on) => {
+        const { memory, pause, health } = on.driver;
+        assert.ok(
+          memory !== undefined && pause !== undefined,
+          'the feature is declared, the ability is absent',
+        );
+        const { machine, handle } = await running(t, on);
+        const bootId = async (handle: Handle): Promise<string> => {
+          const read = await execIn(on, { machine, handle }, ['cat', '/proc/sys/kernel/random/boot_id']);
+          return read.stdout;
+        };
+        const startAgain = async (driver: Driver, as: Machine): Promise<Handle> => {
+          const { handle } = await driver.prepare(as);
+          assert.equal(await driver.recover(as, handle), 'prepared');
+          await driver.start(as, handle);
+          if (health !== undefined)
+            await until('it answers', () => health.isReady(as, handle), on.patience.ready);
+          return handle;
+        };
+        const first = await bootId(handle);
+        assert.equal(await memory.saved(machine), undefined);
+        await memory.save(machine, handle);
+        assert.equal(await on.driver.recover(machine, handle), 'paused');
+        await pause.resume(machine, handle);
+        assert.equal(await memory.saved(machine), undefined);
+        assert.equal(await bootId(handle), first);
+
+        await memory.save(machine, handle);
+        await on.driver.remove(machine, handle);
+        assert.deepEqual(await memory.saved(machine), { unfit: undefined });
+        await on.driver.prepare(machine);
+        await on.driver.remove(machine, undefined);
+        const again = await startAgain(on.driver, machine);
+        assert.equal(await bootId(again), first);
+        assert.equal(await memory.saved(machine), undefined);
+
+        await memory.save(machine, again);
+        await on.driver.remove(machine, again);
+        const larger = { ...machine, limits: { ...machine.limits, memory: machine.limits.memory + 2 ** 24 } };
+        assert.match((await memory.saved(larger))?.unfit ?? '', /memory/);
+        const booted = await startAgain(on.driver, larger);
+        assert.notEqual(await bootId(booted), first);
+        assert.equal(await memory.saved(machine), undefined);
+      },
+    );
+
+    step(
+      'starts machines from copies of a template, each as itself and linked to nothing of the other',
+      ['warmStart', 'savedMemory', 'exec'],
+      async (t, on) => {
+        const { memory, warm } = on.driver;
+        assert.ok(
+          memory !== undefined && warm !== undefined,
+          'the feature is declared, the ability is absent',
+        );
+        assert.equal(await warm.basis(on.technique), await on.reopen().warm?.basis(on.technique));
+        const template = await running(t, on, { template: true, nics: [] });
+        await warm.settle(template.machine, template.handle);
+        await memory.save(template.machine, template.handle);
+        await on.driver.remove(template.machine, template.handle);
+        const names = ['copy-one', 'copy-two'];
+        const told: string[] = [];
+        for (const name of names) {
+          const machine = await on.machine({ name });
+          t.after(() => on.driver.remove(machine, undefined));
+          const content = `${template.machine.volume}/.`;
+          execFileSync('cp', ['-a', '--reflink=auto', '--sparse=always', content, machine.volume]);
+          assert.deepEqual(await memory.saved(machine), { unfit: undefined });
+          const { handle } = await on.driver.prepare(machine);
+          assert.equal(await on.driver.recover(machine, handle), 'prepared');
+          await on.driver.start(machine, handle);
+          assert.equal(await on.driver.recover(machine, handle), 'running');
+          assert.equal(await memory.saved(machine), undefined);
+          told.push((await execIn(on, { machine, handle }, ['hostname'])).stdout.trim());
+        }
+        assert.deepEqual(told, names);
       },
     );
 

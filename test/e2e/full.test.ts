@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict';
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
 import { leftBehind } from '../support/inventory.ts';
@@ -81,6 +83,74 @@ if (enterPrivateNetns(import.meta.url)) {
       await daemon.inside('machine', 'echo bad >/root/data; sync');
       assert.equal(await daemon.inside('machine', 'cat /root/data'), 'bad');
     });
+
+    await daemon.check(
+      t,
+      'a snapshot with memory brings it back as it ran, with its clock right',
+      async () => {
+        await daemon.ok(['set', 'machine', 'memory=512M']);
+        const inMemory = 'cat /run/mark; cat /proc/sys/kernel/random/boot_id';
+        await daemon.inside('machine', 'echo held >/run/mark; (sleep 1000 & echo $! >/run/sleeper)');
+        const before = await daemon.inside('machine', inMemory);
+        await daemon.ok(['snapshot', 'create', 'machine', 'mid-work', '--stateful'], { timeoutMs: 120_000 });
+        assert.match(await daemon.ok(['snapshot', 'list', 'machine']), /mid-work .*kept/);
+        await daemon.inside(
+          'machine',
+          'rm /run/mark; echo worse >/root/data; kill $(cat /run/sleeper); sync',
+        );
+        await daemon.ok(['stop', 'machine', '--force']);
+        await daemon.ok(['snapshot', 'restore', 'machine', 'mid-work'], { timeoutMs: 120_000 });
+        await eventually(
+          'it answers',
+          async () => (await infoOf(daemon, 'machine')).health === 'ready',
+          120_000,
+        );
+        assert.equal(await daemon.inside('machine', inMemory, { timeoutMs: 60_000 }), before);
+        assert.equal(await daemon.inside('machine', 'cat /root/data; kill -0 $(cat /run/sleeper)'), 'bad');
+        const clock = Number(await daemon.inside('machine', 'date +%s'));
+        assert.ok(Math.abs(clock - Date.now() / 1000) < 60, String(clock));
+        const [address] = (await infoOf(daemon, 'machine')).addresses;
+        assert.match(
+          await daemon.inside('machine', 'ip -4 -o address show eth0'),
+          new RegExp(address ?? '?'),
+        );
+        assert.match(await daemon.inside('machine', 'getent ahostsv4 beside'), /\d+\.\d+\.\d+\.\d+/);
+      },
+    );
+
+    await daemon.check(
+      t,
+      'a daemon that is killed while memory is saved leaves nothing half done',
+      async () => {
+        const { id } = await infoOf(daemon, 'machine');
+        const volume = join(daemon.place.stateDirectory, 'pool/volumes', id);
+        const acting = daemon.cli(['snapshot', 'create', 'machine', 'cut', '--stateful']);
+        await eventually(
+          'its memory is being written',
+          async () => existsSync(join(volume, 'memory.new')),
+          30_000,
+        );
+        await daemon.kill9();
+        await acting;
+        await daemon.start();
+        await eventually(
+          'it runs, and the snapshot is there or is not',
+          async () => {
+            const { state, snapshots } = await infoOf(daemon, 'machine');
+            return state === 'running' && snapshots.every(({ name, stateful }) => name !== 'cut' || stateful);
+          },
+          60_000,
+        );
+        assert.equal(
+          await daemon.inside('machine', 'kill -0 $(cat /run/sleeper); cat /run/mark', { timeoutMs: 60_000 }),
+          'held',
+        );
+        assert.deepEqual(
+          readdirSync(volume).filter((name) => name.startsWith('memory')),
+          [],
+        );
+      },
+    );
 
     await daemon.check(t, 'a copy of the snapshot is a machine of its own', async () => {
       const own = (name: string): Promise<string> =>

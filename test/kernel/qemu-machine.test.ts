@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, readlinkSync, statSync, truncateSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -248,6 +248,42 @@ if (enterPrivateNetns(import.meta.url)) {
       const log = await on.driver.logs?.readLogs(running.machine, { follow: false, lines: 3, signal });
       assert.ok(log !== undefined);
       assert.match((await readAll(log)).toString(), /the-end/);
+    });
+
+    step(
+      'keeps nothing of memory that was being saved when QEMU was killed; then it boots',
+      async (t, on) => {
+        const { machine, handle } = await start(t, on);
+        const { memory } = on.driver;
+        assert.ok(memory !== undefined);
+        const left = (): string[] => readdirSync(machine.volume).filter((name) => name.startsWith('memory'));
+        const saving = memory.save(machine, handle);
+        await until('it is being written', () => left().includes('memory.new'));
+        process.kill(handle.pid, 'SIGKILL');
+        await assert.rejects(saving);
+        assert.deepEqual(left(), []);
+        await on.driver.remove(machine, handle);
+        const again = await on.driver.prepare(machine);
+        await on.driver.start(machine, again.handle);
+        await ready(on, { machine, handle: again.handle });
+      },
+    );
+
+    step('boots from its data when the saved memory is damaged', async (t, on) => {
+      const { machine, handle } = await start(t, on);
+      const { memory } = on.driver;
+      assert.ok(memory !== undefined);
+      await memory.save(machine, handle);
+      await on.driver.remove(machine, handle);
+      const path = join(machine.volume, 'memory');
+      assert.equal(statSync(path).mode & 0o777, 0o600);
+      truncateSync(path, Math.floor(statSync(path).size / 2));
+      const broken = await on.driver.prepare(machine);
+      await assert.rejects(on.driver.start(machine, broken.handle), /memory could not be restored/);
+      assert.equal(await memory.saved(machine), undefined);
+      const booted = await on.driver.prepare(machine);
+      await on.driver.start(machine, booted.handle);
+      await ready(on, { machine, handle: booted.handle });
     });
 
     step('leaves no process, cgroup or socket behind', async (t, on) => {

@@ -14,7 +14,7 @@ import { usage } from '../parse.ts';
 export const command = defineCommand({
   summary: 'create a VPS from an image and start it',
   description:
-    'The VPS gets its own operating system, limits and address. With technique auto Mullion picks the best one that this host has proved it can run and that the image allows; mullion info NAME tells why.\n\nSizes are powers of 1024: 256M, 2G. Without a name one is made up.',
+    'The VPS gets its own operating system, limits and address. With technique auto Mullion picks the best one that this host has proved it can run and that the image allows; mullion info NAME tells why.\n\nSizes are powers of 1024: 256M, 2G. Without a name one is made up.\n\nWith --warm a virtual machine starts from a memory template: a guest of the same image, size and project that has booted and stands still. The first such launch boots as usual and has the template made behind it, which takes as long as a boot; mullion task list shows it. Each VPS gets its own name, machine id, host keys, random numbers, clock and address. A template is dropped when the image, QEMU or the processor changes.',
   arguments: {
     image: { label: 'IMAGE', summary: 'what to start from, such as debian/12', complete: 'image' },
     name: { label: 'NAME', summary: 'its name and host name; made up when absent', arity: 'optional' },
@@ -80,6 +80,10 @@ export const command = defineCommand({
       kind: 'boolean',
       summary: 'start it with the host even if it was stopped; else it comes back if it ran',
     },
+    warm: {
+      kind: 'boolean',
+      summary: 'start from the memory of one that has booted, in under a second; full and hardware',
+    },
     'no-start': { kind: 'boolean', summary: 'create it, but do not start it' },
     'dry-run': { kind: 'boolean', summary: 'print what would be done, and do nothing' },
   },
@@ -95,6 +99,7 @@ export const command = defineCommand({
       does: 'see which technique fits best',
     },
     { line: 'mullion launch installer new --firmware uefi', does: 'from an imported ISO or disk image' },
+    { line: 'mullion launch debian/12 job --technique full --warm', does: 'from a memory template' },
     { line: 'mullion launch debian/12 web --ssh-key ~/.ssh/id_ed25519.pub', does: 'let yourself in by SSH' },
     { line: 'mullion launch debian/12 web --dry-run', does: 'see what would happen' },
   ],
@@ -119,6 +124,7 @@ export const command = defineCommand({
       ...(flags.autostart ? { autostart: 'always' as const } : {}),
       ...(flags.restart === undefined ? {} : { restart: flags.restart }),
       ...(flags['no-start'] ? { start: false } : {}),
+      ...(flags.warm ? { warm: true } : {}),
     };
     if (flags['dry-run']) {
       showPlan(context, await context.client.call('vps.plan', { query: context.project, body }));

@@ -1,7 +1,7 @@
 import { defineCommand } from '../command.ts';
 import { formatAge } from '../output/duration.ts';
 import { printTable } from '../print-table.ts';
-import { CONSISTENCY_WORDS } from '../snapshot-view.ts';
+import { snapshotWords } from '../snapshot-view.ts';
 import { VPS } from '../vps-argument.ts';
 
 export const command = defineCommand({
@@ -19,7 +19,8 @@ export const command = defineCommand({
         { title: 'SNAPSHOT', value: (row) => row.name },
         { title: 'AGE', value: (row) => formatAge(row.createdAt, now), align: 'right' },
         { title: 'CONSISTENCY', value: (row) => row.consistency },
-        { title: 'MEANING', value: (row) => CONSISTENCY_WORDS[row.consistency], shrink: 1, least: 10 },
+        { title: 'MEMORY', value: (row) => (row.stateful ? 'kept' : '-') },
+        { title: 'MEANING', value: snapshotWords, shrink: 1, least: 10 },
       ],
       all,
       `${name} has no snapshot yet. Make one with: mullion snapshot create ${name}`,

@@ -7,6 +7,8 @@ export const FEATURES: Features = {
   logs: true,
   files: true,
   pause: true,
+  savedMemory: false,
+  warmStart: false,
   gracefulStop: true,
   liveMemory: true,
   liveCpus: true,

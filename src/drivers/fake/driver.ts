@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { dirname } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import type { ImagePart } from '../../contract/resources.ts';
@@ -11,6 +12,7 @@ import { blackScreen, silentDisplay } from './display.ts';
 import { delay, failWhen, faultsOf } from './faults.ts';
 import { fakeFiles, makeGuest } from './guest-files.ts';
 import { Lives } from './lives.ts';
+import { dropMemory, readMemory, saveMemory, unfitness } from './memory.ts';
 import { openSession } from './session.ts';
 import { idsBelow, isSame, readState, removeState, writeState } from './state.ts';
 
@@ -62,6 +64,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       const faults = faultsOf(machine);
       await delay(faults.slow);
       failWhen(faults.prepareFails, 'prepare');
+      if (unfitness(machine) !== undefined) dropMemory(machine);
       const handle = { pid: nextPid++, pidStart: Date.now(), data: {} };
       writeState(machine, {
         condition: 'prepared',
@@ -79,7 +82,9 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       if (faults.startFails) consoles.write(machine, 'fake: kernel panic, as wanted\n');
       failWhen(faults.startFails, 'start');
       const diesAt = faults.diesAfter === undefined ? null : Date.now() + faults.diesAfter;
-      writeState(machine, { ...state, condition: 'running', diesAt });
+      const bootId = readMemory(machine)?.bootId ?? randomUUID();
+      dropMemory(machine);
+      writeState(machine, { ...state, condition: 'running', diesAt, bootId });
       consoles.write(machine, `fake: ${machine.name} is up\n`);
     },
     async shutdown(machine, handle, timeoutMs) {
@@ -156,13 +161,35 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
         writeState(machine, { ...living(machine, handle), condition: 'paused' });
       },
       async resume(machine, handle) {
-        writeState(machine, { ...living(machine, handle), condition: 'running' });
+        const state = living(machine, handle);
+        dropMemory(machine);
+        writeState(machine, { ...state, condition: 'running' });
       },
+    },
+    memory: {
+      room: () => 4096,
+      async save(machine, handle) {
+        const state = living(machine, handle);
+        writeState(machine, { ...state, condition: 'paused' });
+        failWhen(faultsOf(machine).saveFails, 'save the memory');
+        saveMemory(machine, state.bootId);
+      },
+      async saved(machine) {
+        return readMemory(machine) === undefined ? undefined : { unfit: unfitness(machine) };
+      },
+      drop: async (machine) => dropMemory(machine),
     },
     limits: {
       async setLimits(machine, handle) {
         failWhen(faultsOf(machine).limitsFail, 'set limits');
         living(machine, handle);
+      },
+    },
+    warm: {
+      basis: async () => 'the fake',
+      async settle(machine, handle) {
+        living(machine, handle);
+        failWhen(faultsOf(machine).saveFails, 'settle');
       },
     },
     freeze: {
@@ -217,6 +244,8 @@ function ownFeatures(technique: Technique): Features {
     logs: true,
     files: true,
     pause: true,
+    savedMemory: !shared,
+    warmStart: !shared,
     gracefulStop: true,
     liveMemory: true,
     liveCpus: true,

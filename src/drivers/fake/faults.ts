@@ -17,6 +17,7 @@ export interface Faults {
   readonly handleLost: boolean;
   readonly execFails: boolean;
   readonly neverReady: boolean;
+  readonly saveFails: boolean;
   readonly freezeFails: boolean;
   readonly freezeHangs: boolean;
   /** The guest says that its file systems are at rest, and they are not. */
@@ -47,6 +48,7 @@ export function faultsOf(machine: Pick<Machine, 'env'>): Faults {
     handleLost: has('handle-lost'),
     execFails: has('exec-fails'),
     neverReady: has('never-ready'),
+    saveFails: has('save-fails'),
     freezeFails: has('freeze-fails'),
     freezeHangs: has('freeze-hangs'),
     freezeLies: has('freeze-lies'),

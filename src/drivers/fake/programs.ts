@@ -2,6 +2,7 @@ import { appendFileSync, readFileSync, statSync } from 'node:fs';
 import type { Machine, MachineEnd } from '../driver.ts';
 import { hostPath } from './guest-files.ts';
 import { type Command, parseScript } from './shell-words.ts';
+import { readState } from './state.ts';
 
 /** What a program of the fake guest sees of its surroundings. */
 export interface Surroundings {
@@ -122,6 +123,10 @@ function readGuestFile(machine: Machine, path: string): Buffer | undefined {
   if (path === '/proc/1/environ') {
     const pairs = Object.entries(machine.env).map(([key, value]) => `${key}=${value}\0`);
     return Buffer.from(pairs.join(''));
+  }
+  if (path === '/proc/sys/kernel/random/boot_id') {
+    const state = readState(machine);
+    return state === undefined ? undefined : Buffer.from(`${state.bootId}\n`);
   }
   const host = hostPath(machine, path);
   return statSync(host, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(host) : undefined;

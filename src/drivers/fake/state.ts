@@ -11,6 +11,8 @@ const StateSchema = z.strictObject({
   diesAt: z.number().nullable(),
   /** Its file systems are at rest. */
   frozen: z.boolean().default(false),
+  /** Of this boot; stands for all that its memory holds. */
+  bootId: z.string().default(''),
 });
 export type FakeState = z.infer<typeof StateSchema>;
 type NewState = z.input<typeof StateSchema>;

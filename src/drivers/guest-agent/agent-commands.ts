@@ -21,14 +21,19 @@ export async function ping(channel: AgentChannel, timeoutMs?: number): Promise<v
   await channel.call('guest-ping', undefined, EmptySchema, timeoutMs);
 }
 
-/** Starts a program of the guest with an empty standard input; its id in the guest. */
+/** Starts a program of the guest, with an empty standard input or a small one; its id in the guest. */
 export async function execStart(
   channel: AgentChannel,
   argv: readonly [string, ...string[]],
-  options: { readonly capture: boolean; readonly timeoutMs?: number | undefined },
+  options: {
+    readonly capture: boolean;
+    readonly timeoutMs?: number | undefined;
+    readonly input?: Buffer | undefined;
+  },
 ): Promise<number> {
   const [path, ...arg] = argv;
-  const args = { path, arg, 'capture-output': options.capture };
+  const input = options.input === undefined ? {} : { 'input-data': options.input.toString('base64') };
+  const args = { path, arg, 'capture-output': options.capture, ...input };
   return (await channel.call('guest-exec', args, PidSchema, options.timeoutMs)).pid;
 }
 
@@ -88,9 +93,10 @@ export async function runInGuest(
   channel: AgentChannel,
   argv: readonly [string, ...string[]],
   timeoutMs = 15_000,
+  input?: Buffer,
 ): Promise<Captured> {
   const deadline = Date.now() + timeoutMs;
-  const pid = await execStart(channel, argv, { capture: true, timeoutMs });
+  const pid = await execStart(channel, argv, { capture: true, timeoutMs, input });
   for (let pauseMs = 10; ; pauseMs = Math.min(200, pauseMs * 1.5)) {
     const status = await execStatus(channel, pid);
     if (status.exited) {

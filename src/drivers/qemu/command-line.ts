@@ -1,11 +1,12 @@
 import { MIB } from '../../contract/sizes.ts';
 import type { Technique } from '../../contract/techniques.ts';
-import type { Machine } from '../driver.ts';
+import type { Machine, NicSpec } from '../driver.ts';
 import { processors, threadsMax } from '../guest-agent/guest-limits.ts';
 import { SHUTDOWN_TRACE } from './end.ts';
 import { type ForeignBoot, foreignDevices, foreignMachine, foreignNetwork } from './foreign/command-line.ts';
 import { PORT_COUNT } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
+import type { MemoryHeader } from './saved-memory.ts';
 
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
 export const TRANSLATION_CACHE_MIB = 64;
@@ -40,14 +41,16 @@ export interface CommandLineOptions {
   readonly maximumCpus: number;
   /** Of a guest that boots by a loader of its own. */
   readonly foreign?: ForeignBoot | undefined;
+  /** Of saved memory that it is to wait for, instead of booting. */
+  readonly asleep?: Pick<MemoryHeader, 'cpus' | 'maximumCpus' | 'ports' | 'template'> | undefined;
 }
 
 /** QEMU's argument array, with paths of the jail: the machine q35, stopped before its first instruction. */
 export function renderCommandLine(machine: Machine, options: CommandLineOptions): string[] {
   const { accel, cpu } = accelerator(machine.technique);
-  const cpus = processors(machine.limits.cpus);
-  const { foreign } = options;
-  const network = foreign === undefined ? 'virtio-net-pci' : foreignNetwork(machine);
+  const { foreign, asleep } = options;
+  const cpus = asleep?.cpus ?? processors(machine.limits.cpus);
+  const maximumCpus = asleep?.maximumCpus ?? Math.max(cpus, options.maximumCpus);
   return [
     PROGRAM,
     ...['-name', `guest=${machine.name},debug-threads=on`],
@@ -55,43 +58,98 @@ export function renderCommandLine(machine: Machine, options: CommandLineOptions)
     ...['-sandbox', SANDBOX, '-trace', `enable=${SHUTDOWN_TRACE}`],
     ...['-machine', foreign === undefined ? PREPARED_MACHINE : foreignMachine(foreign)],
     ...['-accel', accel, '-cpu', cpu],
-    ...['-smp', `cpus=${cpus},maxcpus=${Math.max(cpus, options.maximumCpus)}`],
-    ...['-m', `size=${Math.floor(machine.limits.memory / MIB)}M`],
+    ...['-smp', `cpus=${cpus},maxcpus=${maximumCpus}`],
+    ...['-m', `size=${memorySize(machine) / MIB}M`],
+    ...(asleep === undefined ? [] : ['-incoming', 'defer']),
     ...socket('monitor', SOCKET.monitor),
     ...['-mon', 'chardev=monitor,mode=control'],
     ...socket('console', SOCKET.console, `,logfile=${JAIL.consoleLog},logappend=on`),
     ...['-serial', 'chardev:console'],
     ...['-blockdev', json(diskFile())],
-    ...(foreign === undefined ? preparedDevices(machine) : foreignDevices(machine, foreign)),
+    ...(foreign === undefined
+      ? preparedDevices(machine, options)
+      : [...foreignDevices(machine, foreign), ...foreignLinks(machine, options)]),
+  ];
+}
+
+const LINK_PORT = 'links';
+/** As QEMU itself calls the memory of this machine: what was saved with one backend is loaded into another. */
+const RAM = 'pc.ram';
+
+const foreignLinks = (machine: Machine, { tapFds }: CommandLineOptions): string[] =>
+  machine.nics.flatMap((nic, index) => [
+    ...netdev(index, tapFds),
+    ...[
+      '-device',
+      json({ driver: foreignNetwork(machine), netdev: `net${index}`, mac: nic.mac, romfile: '' }),
+    ],
+  ]);
+
+const memorySize = ({ limits }: Machine): number => Math.floor(limits.memory / MIB) * MIB;
+
+/** A template writes to the file itself; what starts from a copy of it keeps its changes to itself. */
+function memoryBackend(machine: Machine, isCopy: boolean): unknown {
+  const isTemplate = machine.template === true;
+  const common = { id: RAM, size: memorySize(machine) };
+  return isTemplate || isCopy
+    ? { ...common, 'qom-type': 'memory-backend-file', 'mem-path': JAIL.ram, share: isTemplate }
+    : { ...common, 'qom-type': 'memory-backend-ram' };
+}
+
+const PREPARED_MACHINE = `q35,sata=off,smbus=off,vmport=off,memory-backend=${RAM}`;
+
+/** Of a guest that our kernel boots, with the agent in it. */
+function preparedDevices(machine: Machine, { tapFds, asleep }: CommandLineOptions): string[] {
+  const isCopy = asleep?.template === true;
+  return [
+    ...['-object', json(memoryBackend(machine, isCopy))],
+    ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
+    ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
+    ...socket('agent', SOCKET.agent),
+    ...['-device', json(port(1, 'agent', { name: 'org.qemu.guest_agent.0' }))],
+    ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk' })],
+    ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
+    // A number that is new to the guest has it seed its random numbers anew (QEMU, "Virtual Machine Generation ID").
+    ...['-device', 'vmgenid,guid=auto'],
+    ...(asleep?.ports ?? []).flatMap((nr) => [
+      ...['-chardev', `null,id=exec${nr}`],
+      ...['-device', json(port(nr, `exec${nr}`, { id: `exec${nr}` }))],
+    ]),
+    // Links may be plugged in behind it while the guest runs; those there are from the start have the same place.
+    ...['-device', json({ driver: 'pcie-root-port', id: LINK_PORT, chassis: 1 })],
     ...machine.nics.flatMap((nic, index) => [
-      ...['-netdev', `tap,id=net${index},fd=${options.tapFds[index] ?? -1}`],
-      ...['-device', json({ driver: network, netdev: `net${index}`, mac: nic.mac, romfile: '' })],
+      ...netdev(index, tapFds),
+      ...(isCopy ? [] : ['-device', json(linkDevice(nic, index))]),
     ]),
   ];
 }
 
-const PREPARED_MACHINE = 'q35,sata=off,smbus=off,vmport=off';
+const port = (nr: number, chardev: string, more: object): unknown => ({
+  driver: 'virtserialport',
+  bus: 'serial0.0',
+  nr,
+  chardev,
+  ...more,
+});
 
-/** Of a guest that our kernel boots, with the agent in it. */
-const preparedDevices = (machine: Machine): string[] => [
-  ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
-  ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
-  ...socket('agent', SOCKET.agent),
-  ...[
-    '-device',
-    json({
-      driver: 'virtserialport',
-      bus: 'serial0.0',
-      nr: 1,
-      chardev: 'agent',
-      name: 'org.qemu.guest_agent.0',
-    }),
-  ],
-  ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk' })],
-  ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
+const netdev = (index: number, tapFds: readonly number[]): string[] => [
+  '-netdev',
+  `tap,id=net${index},fd=${tapFds[index] ?? -1}`,
 ];
 
 const json = (value: unknown): string => JSON.stringify(value);
+
+/** A port takes one device, which may have eight functions. */
+export const linkDevice = (nic: NicSpec, index: number): Readonly<Record<string, unknown>> => ({
+  driver: 'virtio-net-pci',
+  id: `link${index}`,
+  bus: LINK_PORT,
+  addr: `0.${index}`,
+  ...(index === 0 ? { multifunction: true } : {}),
+  netdev: `net${index}`,
+  mac: nic.mac,
+  romfile: '',
+});
 
 const socket = (id: string, name: string, more = ''): string[] => [
   '-chardev',

@@ -30,8 +30,10 @@ import type {
   LogsAbility,
   Machine,
   MachineEnd,
+  MemoryAbility,
   PauseAbility,
   Prepared,
+  WarmAbility,
 } from '../driver.ts';
 import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
 import { execInGuest } from '../guest-agent/guest-exec.ts';
@@ -40,6 +42,7 @@ import { limitThreads } from '../guest-agent/guest-limits.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
 import { growDiskFile, populateDisk } from '../guest-disk/disk.ts';
+import { settleClock } from './awakening.ts';
 import { Connections } from './connections.ts';
 import { endFromLog } from './end.ts';
 import { FEATURES, FOREIGN_FEATURES } from './features.ts';
@@ -47,6 +50,7 @@ import { populateForeign } from './foreign/disk.ts';
 import { FOREIGN, isForeign, NEEDS } from './foreign/image.ts';
 import { takeScreenshot } from './foreign/screen.ts';
 import { growDisk, plugProcessors } from './live-limits.ts';
+import { MachineMemory } from './machine-memory.ts';
 import { machinePaths, SOCKET } from './paths.ts';
 import {
   type JailDependencies,
@@ -58,7 +62,7 @@ import {
   startJail,
 } from './prepare.ts';
 import { probeTechnique } from './probe.ts';
-import { endAtOnce, holdStill, letRun, pressPowerButton, queryCondition } from './run-state.ts';
+import { endAtOnce, holdStill, pressPowerButton, queryCondition } from './run-state.ts';
 
 const PING_MS = 2_000;
 const AGENT_SHUTDOWN_MS = 5_000;
@@ -91,6 +95,7 @@ export class QemuDriver implements Driver {
   readonly #options: QemuOptions;
   readonly #connections = new Map<string, Connections>();
   readonly #rest = new GuestRest();
+  readonly #memory = new MachineMemory((machine) => this.#connected(machine));
 
   constructor(options: QemuOptions) {
     this.#options = options;
@@ -120,7 +125,7 @@ export class QemuDriver implements Driver {
   async prepare(machine: Machine): Promise<Prepared> {
     await this.remove(machine, undefined);
     try {
-      const pid = await startJail(machine, this.#options);
+      const pid = await startJail(machine, this.#options, await this.#memory.fitting(machine));
       const pidStart = processStart(pid);
       if (pidStart === undefined) throw new MullionError('start_failed', 'QEMU ended at once.');
       const condition = await queryCondition(await this.#connected(machine).monitor());
@@ -146,7 +151,7 @@ export class QemuDriver implements Driver {
   async start(machine: Machine, handle: Handle): Promise<void> {
     requireAlive(handle);
     const monitor = await this.#connected(machine).monitor();
-    if ((await queryCondition(monitor)) === 'prepared') await letRun(monitor);
+    if ((await this.#memory.condition(machine)) === 'prepared') await this.#memory.start(machine, monitor);
   }
 
   async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
@@ -158,7 +163,7 @@ export class QemuDriver implements Driver {
       const condition = await queryCondition(monitor);
       if (condition === 'prepared') await endAtOnce(monitor);
       else {
-        if (condition === 'paused') await letRun(monitor);
+        if (condition === 'paused') await this.#memory.goOn(machine, monitor);
         if (isForeign(machine.image)) await pressPowerButton(monitor);
         else await this.#askToEnd(connections, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
       }
@@ -186,7 +191,7 @@ export class QemuDriver implements Driver {
   async recover(machine: Machine, handle: Handle): Promise<Condition> {
     if (!alive(handle)) return 'gone';
     try {
-      return await queryCondition(await this.#connected(machine).monitor());
+      return await this.#memory.condition(machine);
     } catch (cause) {
       if (!alive(handle)) return 'gone';
       throw cause;
@@ -270,7 +275,7 @@ export class QemuDriver implements Driver {
     resume: async (machine, handle) => {
       requireAlive(handle);
       const monitor = await this.#connected(machine).monitor();
-      if ((await queryCondition(monitor)) === 'paused') await letRun(monitor);
+      if ((await queryCondition(monitor)) === 'paused') await this.#memory.goOn(machine, monitor);
     },
   };
 
@@ -281,7 +286,8 @@ export class QemuDriver implements Driver {
   readonly health: HealthAbility = {
     isReady: async (machine, handle) => {
       if (!alive(handle) || isForeign(machine.image)) return false;
-      return this.#connected(machine).isAnswering(PING_MS);
+      const connections = this.#connected(machine);
+      return (await connections.isAnswering(PING_MS)) && settleClock(machine, connections.agent);
     },
   };
 
@@ -306,6 +312,14 @@ export class QemuDriver implements Driver {
       return this.#connected(machine).connect(SOCKET.display);
     },
   };
+
+  get memory(): MemoryAbility {
+    return this.#memory;
+  }
+
+  get warm(): WarmAbility {
+    return this.#memory;
+  }
 
   #connected(machine: Machine): Connections {
     const known = this.#connections.get(machine.id);

@@ -8,6 +8,8 @@ export const FEATURES: Features = {
   logs: true,
   files: true,
   pause: true,
+  savedMemory: true,
+  warmStart: true,
   gracefulStop: true,
   // A guest's memory is fixed at its start: a balloon only asks, and an unwilling guest keeps its memory.
   liveMemory: false,
@@ -29,6 +31,8 @@ export const FOREIGN_FEATURES: Features = {
   exec: false,
   tty: false,
   files: false,
+  savedMemory: false,
+  warmStart: false,
   liveCpus: false,
   livePids: false,
   health: false,

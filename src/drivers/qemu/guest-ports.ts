@@ -35,6 +35,8 @@ export class GuestPorts implements PortProvider {
   readonly #open = new Set<Socket>();
   #swept: Promise<void> | undefined;
   #turn = 0;
+  /** What is plugged in or out now; whoever plugs next waits for it. */
+  #plugging: Promise<unknown> = Promise.resolve();
 
   constructor(host: PortHost) {
     this.#host = host;
@@ -47,10 +49,10 @@ export class GuestPorts implements PortProvider {
     const sockets: Socket[] = [];
     const release = async (): Promise<void> => {
       for (const socket of sockets) socket.destroy();
-      await Promise.all(numbers.map((number) => this.#unplug(number)));
+      await Promise.all(numbers.map((number) => this.whileStill(() => this.#unplug(number))));
     };
     try {
-      for (const number of numbers) sockets.push(await this.#plug(number));
+      for (const number of numbers) sockets.push(await this.whileStill(() => this.#plug(number)));
     } catch (failure) {
       await release();
       throw failure;
@@ -62,6 +64,13 @@ export class GuestPorts implements PortProvider {
   /** Ends every command's connection: the guest has started anew, or is given up. */
   reset(): void {
     for (const socket of this.#open) socket.destroy();
+  }
+
+  /** Plugs nothing in or out meanwhile: QEMU may not while its memory is written, nor does what is written fit then. */
+  whileStill<T>(work: () => Promise<T>): Promise<T> {
+    const turn = this.#plugging.then(work);
+    this.#plugging = turn.catch(() => undefined);
+    return turn;
   }
 
   #take(count: number): number[] {

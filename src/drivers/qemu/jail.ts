@@ -43,6 +43,7 @@ export const rootTree = (machine: Machine): RootTree => ({
     'proc',
     ...hostParts(machine).filter((path) => path !== PROGRAM),
     JAIL.sockets,
+    JAIL.handover,
     JAIL.volume,
   ].map(relative),
   files: [PROGRAM, isForeign(machine.image) ? JAIL.iso : JAIL.kernel, JAIL.consoleLog].map(relative),
@@ -66,6 +67,7 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
     mounts: [
       ...hostParts(machine).map(programMount),
       bindMount(paths.sockets, JAIL.sockets, 'rw'),
+      bindMount(paths.handover, JAIL.handover, 'ro'),
       bindMount(paths.consoleLog, JAIL.consoleLog, 'rw'),
       bindMount(machine.volume, JAIL.volume, 'rw', 'idmap'),
       ...medium(machine).map(([source, target]) => bindMount(source, target, 'ro', 'idmap')),

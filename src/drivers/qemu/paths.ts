@@ -4,6 +4,7 @@ import type { Machine } from '../driver.ts';
 /** Where QEMU finds its things inside its jail. */
 export const JAIL = {
   sockets: '/run/sock',
+  handover: '/run/handover',
   consoleLog: '/run/console.log',
   volume: '/volume',
   kernel: '/image/vmlinuz',
@@ -11,10 +12,19 @@ export const JAIL = {
   initramfs: '/volume/initramfs',
   iso: '/image/medium.iso',
   uefiVariables: '/volume/uefi-variables.fd',
+  ram: '/volume/memory.ram',
 } as const;
 
 /** The sockets that QEMU makes, by name, in one folder that only it and root can enter. */
-export const SOCKET = { monitor: 'qmp', agent: 'agent', console: 'console', display: 'vnc' } as const;
+export const SOCKET = {
+  monitor: 'qmp',
+  agent: 'agent',
+  console: 'console',
+  display: 'vnc',
+  incoming: 'incoming',
+  /** The daemon's, in a folder of its own. */
+  memory: 'memory',
+} as const;
 
 /** Tells a run folder of this driver's. */
 export const BUNDLE = 'qemu-jail';
@@ -28,6 +38,15 @@ export interface MachinePaths {
   readonly initramfs: string;
   /** What UEFI remembers of one start at the next. */
   readonly uefiVariables: string;
+  /** Where the daemon listens for what QEMU has to hand over; QEMU may not write there. */
+  readonly handover: string;
+  readonly memory: string;
+  /** A template's memory as its guest sees it. */
+  readonly ram: string;
+  /** Exists from the preparation of a machine that is to go on from saved memory until it does. */
+  readonly asleep: string;
+  /** Exists until the clock of such a machine has been put right. */
+  readonly clock: string;
 }
 
 export const machinePaths = (machine: Machine): MachinePaths => ({
@@ -38,4 +57,9 @@ export const machinePaths = (machine: Machine): MachinePaths => ({
   qemuLog: join(machine.logDirectory, 'qemu.log'),
   initramfs: join(machine.volume, 'initramfs'),
   uefiVariables: join(machine.volume, 'uefi-variables.fd'),
+  handover: join(machine.runDirectory, BUNDLE, 'handover'),
+  memory: join(machine.volume, 'memory'),
+  ram: join(machine.volume, 'memory.ram'),
+  asleep: join(machine.runDirectory, BUNDLE, 'asleep'),
+  clock: join(machine.runDirectory, BUNDLE, 'clock'),
 });

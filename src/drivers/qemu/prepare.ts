@@ -15,6 +15,7 @@ import { chooseFirmware, prepareUefi } from './foreign/firmware.ts';
 import { isForeign } from './foreign/image.ts';
 import { renderJail, rootTree } from './jail.ts';
 import { BUNDLE, type MachinePaths, machinePaths } from './paths.ts';
+import type { MemoryHeader } from './saved-memory.ts';
 
 const JAIL_PREFIX = 'qemu-';
 export const jailId = (machine: string): string => `${JAIL_PREFIX}${machine}`;
@@ -29,17 +30,21 @@ export interface JailDependencies {
 }
 
 /**
- * Starts QEMU in its jail, its guest stopped before the first instruction; the pid on the host.
+ * Starts QEMU in its jail, its guest stopped before the first instruction, or waiting for its memory, of which `asleep`
+ * is the header; the pid on the host.
  * @throws MullionError `image_unfit` without a kernel, `start_failed` with QEMU's last words
  */
 export async function startJail(
   machine: Machine,
   { runtime, openTap, maximumCpus }: JailDependencies,
+  asleep: MemoryHeader | undefined,
 ): Promise<number> {
   const paths = machinePaths(machine);
   const own = isForeign(machine.image) ? undefined : requireKernel(machine);
   await makeFolders(machine, paths);
-  await growDiskFile(machine, machine.limits.disk);
+  if (asleep === undefined) await growDiskFile(machine, machine.limits.disk);
+  else await writeFile(paths.asleep, '');
+  if (machine.template === true) await writeFile(paths.ram, '', { mode: 0o600 });
   const foreign = own === undefined ? await prepareFirmware(machine, paths) : undefined;
   if (own !== undefined) {
     await writeInitramfs(
@@ -53,7 +58,8 @@ export async function startJail(
   try {
     for (const nic of machine.nics) taps.push(openTap(nic.hostLink));
     const tapFds = taps.map((_, index) => FIRST_EXTRA_FD + index);
-    const config = renderJail(machine, paths, renderCommandLine(machine, { tapFds, maximumCpus, foreign }));
+    const argv = renderCommandLine(machine, { tapFds, maximumCpus, foreign, asleep });
+    const config = renderJail(machine, paths, argv);
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);
     const pidFile = join(paths.bundle, 'pid');
@@ -102,6 +108,7 @@ async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void>
   await mkdir(machine.logDirectory, { recursive: true, mode: 0o700 });
   await startLog(paths.consoleLog, base);
   await mkdir(paths.root, { recursive: true, mode: 0o755 });
+  await mkdir(paths.handover, { mode: 0o755 });
   const { directories, files, links } = rootTree(machine);
   for (const directory of directories)
     await mkdir(join(paths.root, directory), { recursive: true, mode: 0o755 });

@@ -12,6 +12,8 @@ export function conditionOf(status: string): Condition {
     case 'inmigrate':
       return 'prepared';
     case 'paused':
+    case 'finish-migrate':
+    case 'postmigrate':
     case 'io-error':
     case 'suspended':
     case 'debug':

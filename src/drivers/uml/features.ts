@@ -7,6 +7,8 @@ export const FEATURES: Features = {
   logs: true,
   files: true,
   pause: true,
+  savedMemory: false,
+  warmStart: false,
   gracefulStop: true,
   // Its management console can take memory away and give it back, but never more than it was started with.
   liveMemory: false,

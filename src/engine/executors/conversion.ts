@@ -20,6 +20,7 @@ export const conversionExecutors: Pick<Executors, 'keepData' | 'convertData'> = 
     const { context, id, record, machine, signal } = scope;
     const { pool, converter } = context.deps;
     const errand = errandOf(scope);
+    await scope.driver.memory?.drop(machine);
     const [from, to] = [dataForm(context, record.technique), dataForm(context, errand.technique)];
     if (from !== to) {
       const { disk } = record.limits;

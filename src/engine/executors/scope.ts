@@ -12,11 +12,19 @@ export class Scope {
   readonly id: string;
   /** Ends waiting early; what is under way is finished by what comes next. */
   readonly signal: AbortSignal;
+  /** Says something that the person who asked should know although it worked. */
+  readonly warn: (text: string) => void;
 
-  constructor(context: Context, id: string, signal: AbortSignal) {
+  constructor(
+    context: Context,
+    id: string,
+    signal: AbortSignal,
+    warn: (text: string) => void = () => undefined,
+  ) {
     this.context = context;
     this.id = id;
     this.signal = signal;
+    this.warn = warn;
   }
 
   get record(): VpsRecord {

@@ -1,5 +1,6 @@
 import { bounded } from '../bounded.ts';
 import { now, requireDriver } from '../context.ts';
+import { holdMemory } from '../hold-memory.ts';
 import { atRest } from '../quiesce.ts';
 import type { Executors, Scope } from './scope.ts';
 
@@ -8,23 +9,28 @@ export const snapshotExecutors: Pick<
   Executors,
   'createSnapshot' | 'restoreSnapshot' | 'deleteSnapshot' | 'cloneVolume' | 'individualize'
 > = {
-  createSnapshot: async (scope, { snapshot }) => {
+  createSnapshot: async (scope, { snapshot, stateful }) => {
     const { pool } = scope.context.deps;
     // What an earlier daemon made of it and did not live to record.
     await timed(scope, 'delete a snapshot', pool.deleteSnapshot(scope.id, snapshot));
-    const consistency = await atRest(scope.context, scope.record, () =>
-      timed(scope, 'make the snapshot', pool.createSnapshot(scope.id, snapshot)),
-    );
+    const make = (): Promise<void> =>
+      timed(scope, 'make the snapshot', pool.createSnapshot(scope.id, snapshot));
+    const consistency = stateful
+      ? await holdMemory(scope, make)
+      : await atRest(scope.context, scope.record, make);
     scope.update({
       snapshots: [
         ...without(scope, snapshot),
-        { name: snapshot, createdAt: now(scope.context), consistency },
+        { name: snapshot, createdAt: now(scope.context), consistency, stateful },
       ],
     });
   },
 
-  restoreSnapshot: (scope, { snapshot }) =>
-    timed(scope, 'restore the snapshot', scope.context.deps.pool.restoreSnapshot(scope.id, snapshot)),
+  restoreSnapshot: async (scope, { snapshot }) => {
+    const { pool } = scope.context.deps;
+    await timed(scope, 'restore the snapshot', pool.restoreSnapshot(scope.id, snapshot));
+    await dropUnfitMemory(scope);
+  },
 
   deleteSnapshot: async (scope, { snapshot }) => {
     await timed(scope, 'delete the snapshot', scope.context.deps.pool.deleteSnapshot(scope.id, snapshot));
@@ -52,9 +58,20 @@ export const snapshotExecutors: Pick<
     if (driver.individualize !== undefined) {
       await bounded('make the copy its own', context.timings.populate, driver.individualize(machine));
     }
+    // It knows itself as the one it was copied from.
+    if (record.copyOf?.template !== true) await driver.memory?.drop(machine);
     scope.update({ copyOf: null });
   },
 };
+
+/** A restore without the memory is better than none; it is said. */
+async function dropUnfitMemory(scope: Scope): Promise<void> {
+  const { memory } = scope.driver;
+  const saved = await memory?.saved(scope.machine);
+  if (saved?.unfit === undefined) return;
+  await memory?.drop(scope.machine);
+  scope.warn(`The memory is not restored, and it boots instead: ${saved.unfit}`);
+}
 
 const timed = (scope: Scope, what: string, work: Promise<void>): Promise<void> =>
   bounded(what, scope.context.timings.step, work);

@@ -1,0 +1,121 @@
+import { MullionError } from '../../contract/errors.ts';
+import { isAlive } from '../../host/processes.ts';
+import { processorIdentity } from '../../host/virtualization.ts';
+import type { Condition, Handle, Machine, MemoryAbility, SavedMemory, WarmAbility } from '../driver.ts';
+import { becomeAnother, settleForCopies } from '../guest-agent/new-identity.ts';
+import { beginAwake, isAsleep, stayAwake } from './awakening.ts';
+import type { Connections } from './connections.ts';
+import { loadMemory, memoryRoom, plugLinks, saveMemory } from './memory.ts';
+import { qemuVersion, whyUnfit } from './memory-fit.ts';
+import { lastWords } from './prepare.ts';
+import type { QmpClient } from './qmp.ts';
+import { holdStill, letRun, queryCondition } from './run-state.ts';
+import { dropSavedMemory, type MemoryHeader, openSavedMemory } from './saved-memory.ts';
+
+/** Of what is saved and of what guests are told; another one makes templates void. */
+const FORMAT = 1;
+
+/** Machines that fall asleep and go on from there, as themselves or as others. */
+export class MachineMemory implements MemoryAbility, WarmAbility {
+  readonly #connected: (machine: Machine) => Connections;
+
+  constructor(connected: (machine: Machine) => Connections) {
+    this.#connected = connected;
+  }
+
+  room(machine: Machine): number {
+    return memoryRoom(machine);
+  }
+
+  async save(machine: Machine, { pid, pidStart }: Handle): Promise<void> {
+    if (!isAlive(pid, pidStart)) throw new MullionError('wrong_state', 'The VPS does not run.');
+    const { monitor, ports } = await this.#opened(machine);
+    await ports.whileStill(async () => {
+      if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
+      await saveMemory(machine, monitor);
+    });
+  }
+
+  async saved(machine: Machine): Promise<SavedMemory | undefined> {
+    await using memory = await openSavedMemory(machine);
+    return memory === undefined ? undefined : { unfit: await whyUnfit(machine, memory.header) };
+  }
+
+  drop(machine: Machine): Promise<void> {
+    return dropSavedMemory(machine);
+  }
+
+  async basis(): Promise<string> {
+    return `qemu ${await qemuVersion()} processor ${processorIdentity()} format ${FORMAT}`;
+  }
+
+  settle(machine: Machine): Promise<void> {
+    return settleForCopies(this.#connected(machine).agent);
+  }
+
+  /** The header of what the machine goes on from; what it cannot go on from is dropped. */
+  async fitting(machine: Machine): Promise<MemoryHeader | undefined> {
+    await using memory = await openSavedMemory(machine).catch(() => undefined);
+    if (memory !== undefined && (await whyUnfit(machine, memory.header)) === undefined) return memory.header;
+    await dropSavedMemory(machine);
+    return undefined;
+  }
+
+  /** One that has not become itself yet is prepared and no more. */
+  async condition(machine: Machine): Promise<Condition> {
+    const { monitor } = await this.#opened(machine);
+    const condition = await queryCondition(monitor);
+    return isAsleep(machine) ? 'prepared' : condition;
+  }
+
+  /** Lets a prepared machine run, from saved memory if it was prepared for that. */
+  async start(machine: Machine, monitor: QmpClient): Promise<void> {
+    const header = isAsleep(machine) ? await this.#load(machine, monitor) : undefined;
+    if (header?.template === true) await this.#becomeItself(machine, monitor);
+    else await this.goOn(machine, monitor);
+  }
+
+  /** Lets the guest run. From then on saved memory does not fit its data any more, so that it is gone before. */
+  async goOn(machine: Machine, monitor: QmpClient): Promise<void> {
+    await beginAwake(machine);
+    // A template's guest lives in that file.
+    if (machine.template !== true) await dropSavedMemory(machine);
+    await letRun(monitor);
+  }
+
+  /** When it cannot be loaded, the next start boots. */
+  async #load(machine: Machine, monitor: QmpClient): Promise<MemoryHeader> {
+    try {
+      await using memory = await openSavedMemory(machine);
+      if (memory === undefined) throw new MullionError('start_failed', 'Its saved memory is gone.');
+      if ((await queryCondition(monitor)) === 'prepared') {
+        await loadMemory(machine, this.#connected(machine), monitor, memory);
+      }
+      return memory.header;
+    } catch (cause) {
+      await dropSavedMemory(machine);
+      const words = (await lastWords(machine)).split('\n').at(-1) || String(cause);
+      throw new MullionError('start_failed', `Its memory could not be restored: ${words}`, {
+        remedy: 'Start it: it boots from the data of the snapshot',
+        cause,
+      });
+    }
+  }
+
+  /**
+   * Lets a guest run that knows itself as another, until it does so no more, and links it then. Killed on the way, it is
+   * prepared still, and boots.
+   */
+  async #becomeItself(machine: Machine, monitor: QmpClient): Promise<void> {
+    await dropSavedMemory(machine);
+    await letRun(monitor);
+    await becomeAnother(this.#connected(machine).agent, machine);
+    await plugLinks(machine, monitor);
+    await stayAwake(machine);
+  }
+
+  async #opened(machine: Machine): Promise<{ monitor: QmpClient; ports: Connections['ports'] }> {
+    const connections = this.#connected(machine);
+    return { monitor: await connections.monitor(), ports: connections.ports };
+  }
+}

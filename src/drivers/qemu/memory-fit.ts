@@ -1,0 +1,89 @@
+import { statSync } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import * as z from 'zod';
+import { formatSize, MIB } from '../../contract/sizes.ts';
+import { run } from '../../host/run.ts';
+import { processorIdentity } from '../../host/virtualization.ts';
+import type { Machine } from '../driver.ts';
+import { processors } from '../guest-agent/guest-limits.ts';
+import { diskFile, diskSize } from '../guest-disk/disk.ts';
+import { PROGRAM } from './command-line.ts';
+import type { QmpClient } from './qmp.ts';
+import type { MemoryHeader } from './saved-memory.ts';
+
+const VersionSchema = z.object({
+  qemu: z.object({ major: z.number(), minor: z.number(), micro: z.number() }),
+  package: z.string(),
+});
+const MemorySizeSchema = z.object({ 'base-memory': z.number().int() });
+const CpusSchema = z.array(z.object({ 'qom-path': z.string().optional() }));
+const DevicesSchema = z.array(z.object({ name: z.string() }));
+const PORT_NAME = /^exec(\d{1,3})$/;
+
+/** What the machine behind this monitor is now: some of it may differ from its limits until it starts again. */
+export async function describeMachine(machine: Machine, monitor: QmpClient): Promise<MemoryHeader> {
+  const { qemu, package: origin } = await monitor.execute('query-version', {}, VersionSchema);
+  const size = await monitor.execute('query-memory-size-summary', {}, MemorySizeSchema);
+  const slots = await monitor.execute('query-hotpluggable-cpus', {}, CpusSchema);
+  const devices = await monitor.execute('qom-list', { path: '/machine/peripheral' }, DevicesSchema);
+  return {
+    version: 1,
+    technique: machine.technique,
+    template: machine.template === true,
+    qemu: versionText(`${qemu.major}.${qemu.minor}.${qemu.micro}`, origin),
+    processor: processorIdentity(),
+    memory: size['base-memory'],
+    cpus: slots.filter((slot) => slot['qom-path'] !== undefined).length,
+    maximumCpus: slots.length,
+    disk: (await stat(diskFile(machine))).size,
+    nics: machine.nics.length,
+    ports: devices.flatMap(({ name }) => PORT_NAME.exec(name)?.slice(1).map(Number) ?? []),
+  };
+}
+
+const versionText = (version: string, origin: string): string =>
+  origin === '' ? version : `${version} (${origin.replace(/^\((.*)\)$/, '$1')})`;
+
+let known: { readonly changed: number; readonly text: string } | undefined;
+
+/** Of the QEMU that would be started now. */
+export async function qemuVersion(): Promise<string> {
+  const changed = statSync(PROGRAM).ctimeMs;
+  if (known?.changed !== changed) {
+    const { stdout } = await run([PROGRAM, '--version'], { timeoutMs: 10_000 });
+    const [, version = stdout.slice(0, 100), origin = ''] =
+      /version (\S+)(?: \((.*)\))?$/m.exec(stdout) ?? [];
+    known = { changed, text: versionText(version, origin) };
+  }
+  return known.text;
+}
+
+/** Why memory with this header cannot be gone on from as the machine is now; undefined when it can. */
+export async function whyUnfit(machine: Machine, header: MemoryHeader): Promise<string | undefined> {
+  return differences(machine, header, { qemu: await qemuVersion(), processor: processorIdentity() })[0];
+}
+
+export function differences(
+  { technique, limits, nics }: Pick<Machine, 'technique' | 'limits' | 'nics'>,
+  header: MemoryHeader,
+  host: { readonly qemu: string; readonly processor: string },
+): string[] {
+  const memory = Math.floor(limits.memory / MIB) * MIB;
+  const cpus = processors(limits.cpus);
+  const disk = diskSize(limits.disk);
+  return [
+    ...(header.technique === technique
+      ? []
+      : [`it was saved with the technique ${header.technique}, and is ${technique} now`]),
+    ...(header.qemu === host.qemu ? [] : [`it was saved by QEMU ${header.qemu}, and here is ${host.qemu}`]),
+    ...(header.processor === host.processor ? [] : ['it was saved on a processor of another kind']),
+    ...(header.memory === memory
+      ? []
+      : [`it had ${formatSize(header.memory)} of memory then, and has ${formatSize(memory)} now`]),
+    ...(header.cpus === cpus ? [] : [`it had ${header.cpus} processors then, and has ${cpus} now`]),
+    ...(header.disk === disk
+      ? []
+      : [`its disk had ${formatSize(header.disk)} then, and has ${formatSize(disk)} now`]),
+    ...(header.template || header.nics === nics.length ? [] : ['it had another number of links then']),
+  ];
+}

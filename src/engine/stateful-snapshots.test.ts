@@ -1,0 +1,142 @@
+import assert from 'node:assert/strict';
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe } from 'node:test';
+import {
+  check,
+  done,
+  ended,
+  failsWith,
+  fault,
+  PROJECT,
+  request,
+  STOP,
+  type World,
+} from '../../test/support/engine-world.ts';
+import { GIB, MIB } from '../contract/sizes.ts';
+import { CopyRequestSchema } from '../contract/snapshots.ts';
+import type { Engine } from './engine.ts';
+
+const FULL = { technique: 'full' as const, disk: 2 * GIB };
+const create = (engine: Engine, name: string) =>
+  engine.snapshots.create(PROJECT, 'web', { name, stateful: true });
+
+/** Of the fake's boot, which stands for what its memory holds. */
+async function bootOf(world: World, engine: Engine): Promise<string> {
+  const { id } = await engine.vps.info(PROJECT, 'web');
+  const state: unknown = JSON.parse(
+    readFileSync(join(world.naming.runDirectory, 'vps', id, 'fake.json'), 'utf8'),
+  );
+  assert.ok(typeof state === 'object' && state !== null && 'bootId' in state);
+  return String(state.bootId);
+}
+
+const memoryFile = async (world: World, engine: Engine, name = 'web'): Promise<string> =>
+  join(world.pool.volumePath((await engine.vps.info(PROJECT, name)).id), 'memory.json');
+
+describe('a snapshot with memory', () => {
+  check(
+    'keeps what runs, and a restore goes on from there, also when it is stopped',
+    async (world, engine) => {
+      await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+      const boot = await bootOf(world, engine);
+      const { id } = await engine.vps.info(PROJECT, 'web');
+      const limit = world.pool.limits.get(id);
+      await done(engine, create(engine, 's1'));
+      assert.deepEqual(
+        (await engine.snapshots.list(PROJECT, 'web')).map(({ name, stateful }) => [name, stateful]),
+        [['s1', true]],
+      );
+      assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+      assert.equal(await bootOf(world, engine), boot);
+      assert.ok(!existsSync(await memoryFile(world, engine)));
+      assert.equal(world.pool.limits.get(id), limit);
+      await done(engine, engine.vps.restart(PROJECT, 'web', STOP));
+      assert.notEqual(await bootOf(world, engine), boot);
+      await done(engine, engine.snapshots.restore(PROJECT, 'web', 's1'));
+      assert.equal(await bootOf(world, engine), boot);
+      await done(engine, engine.vps.stop(PROJECT, 'web', STOP));
+      const restored = await done(engine, engine.snapshots.restore(PROJECT, 'web', 's1'));
+      assert.deepEqual(restored.warnings, []);
+      assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+      assert.equal(await bootOf(world, engine), boot);
+    },
+  );
+
+  check('leaves a paused VPS paused', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+    await done(engine, engine.vps.pause(PROJECT, 'web'));
+    await done(engine, create(engine, 's1'));
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'paused');
+    assert.ok(!existsSync(await memoryFile(world, engine)));
+  });
+
+  check('whose memory does not fit any more boots, and says why', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request({ ...FULL, memory: 64 * MIB })));
+    const boot = await bootOf(world, engine);
+    await done(engine, create(engine, 's1'));
+    await done(engine, engine.vps.set(PROJECT, 'web', { memory: 128 * MIB }));
+    const restored = await done(engine, engine.snapshots.restore(PROJECT, 'web', 's1'));
+    assert.match(restored.warnings.join(), /boots instead: it had 64M of memory then/);
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+    assert.notEqual(await bootOf(world, engine), boot);
+  });
+
+  check('is refused for what is stopped, what cannot, and a pool without room', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request({ technique: 'os' })));
+    await assert.rejects(create(engine, 's1'), failsWith('not_supported', /os.*cannot keep memory/));
+    await done(engine, engine.vps.delete(PROJECT, 'web', { force: true }));
+    await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+    world.pool.used = world.pool.size - 100;
+    await assert.rejects(create(engine, 's1'), failsWith('insufficient_disk', /pool grow/));
+    world.pool.used = 0;
+    await done(engine, engine.vps.stop(PROJECT, 'web', STOP));
+    await assert.rejects(create(engine, 's1'), failsWith('wrong_state', /has no memory to keep/));
+  });
+
+  check('does not give its memory to a copy', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+    await done(engine, create(engine, 's1'));
+    const twin = CopyRequestSchema.parse({ name: 'twin', snapshot: 's1' });
+    await done(engine, engine.vps.copy(PROJECT, 'web', twin));
+    assert.ok(!existsSync(await memoryFile(world, engine, 'twin')));
+  });
+
+  check('that fails leaves the VPS as it was, and running', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request({ ...FULL, ...fault('save-fails') })));
+    const { id } = await engine.vps.info(PROJECT, 'web');
+    const limit = world.pool.limits.get(id);
+    assert.equal((await ended(engine, create(engine, 's1'))).state, 'failed');
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+    assert.equal(await world.driver().recover(...(await found(world, engine))), 'running');
+    assert.equal(world.pool.limits.get(id), limit);
+    assert.deepEqual(await engine.snapshots.list(PROJECT, 'web'), []);
+  });
+});
+
+/** The fake's machine, as far as it is asked for, and its handle. */
+async function found(world: World, engine: Engine) {
+  const { id, name } = await engine.vps.info(PROJECT, 'web');
+  const runDirectory = join(world.naming.runDirectory, 'vps', id);
+  const state: unknown = JSON.parse(readFileSync(join(runDirectory, 'fake.json'), 'utf8'));
+  assert.ok(typeof state === 'object' && state !== null && 'pid' in state && 'pidStart' in state);
+  const machine = {
+    ...{
+      id,
+      name,
+      project: PROJECT,
+      technique: 'full' as const,
+      limits: { cpus: 1, memory: 1, disk: 1, pids: 1 },
+    },
+    ...{
+      ids: { base: 0, count: 1 },
+      volume: '',
+      image: { id: '' },
+      runDirectory,
+      logDirectory: '',
+      cgroup: '',
+    },
+    ...{ nics: [], machineId: '', env: {}, sshKeys: [] },
+  };
+  return [machine, { pid: Number(state.pid), pidStart: Number(state.pidStart), data: {} }] as const;
+}
