@@ -76,6 +76,7 @@ export const COMMANDS = {
   'task info': async () => (await import('./commands/task-info.ts')).command,
   'task cancel': async () => (await import('./commands/task-cancel.ts')).command,
   events: async () => (await import('./commands/events.ts')).command,
+  compare: async () => (await import('./commands/compare.ts')).command,
   techniques: async () => (await import('./commands/techniques.ts')).command,
   doctor: async () => (await import('./commands/doctor.ts')).command,
   'daemon start': async () => (await import('./daemon/daemon-start.ts')).command,
@@ -112,6 +113,6 @@ export const CHAPTERS = [
   { title: 'Keep', members: ['snapshot', 'copy', 'convert'] },
   { title: 'Use', members: ['exec', 'console', 'screenshot', 'logs', 'top', 'file', 'forward'] },
   { title: 'Resources', members: ['image', 'backup', 'network', 'firewall', 'project', 'pool'] },
-  { title: 'Observe', members: ['task', 'events', 'techniques', 'doctor'] },
+  { title: 'Observe', members: ['task', 'events', 'techniques', 'compare', 'doctor'] },
   { title: 'Administer', members: ['daemon', 'token', 'audit', 'completion', 'version', 'help'] },
 ] as const;

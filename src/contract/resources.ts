@@ -143,6 +143,15 @@ export const CheckSchema = z.object({
 });
 export type Check = z.infer<typeof CheckSchema>;
 
+export const HostSchema = z.object({
+  distribution: z.string(),
+  kernel: z.string(),
+  processor: z.string().describe('its model, as the kernel tells it'),
+  cpus: z.number().int(),
+  memoryTotal: BytesSchema,
+  memoryAvailable: BytesSchema.describe('what new processes can have without swapping'),
+});
+
 export const ServerInfoSchema = z.object({
   version: z.string(),
   api: z.literal('v1'),
@@ -151,6 +160,7 @@ export const ServerInfoSchema = z.object({
   pid: z.number().int(),
   startedAt: z.iso.datetime(),
   stateDirectory: z.string(),
+  host: HostSchema,
 });
 export type ServerInfo = z.infer<typeof ServerInfoSchema>;
 

@@ -21,6 +21,10 @@ import type { Tasks } from './tasks.ts';
 
 export interface HostSight extends HostCapacity {
   readonly bootId: string;
+  /** For people. */
+  readonly distribution: string;
+  readonly kernel: string;
+  readonly processor: string;
 }
 
 /** What the whole host lacks, in seconds since it was started; undefined: its kernel does not say. */

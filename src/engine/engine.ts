@@ -80,15 +80,19 @@ export function createEngine(deps: EngineDeps): Engine {
     metrics: metricsOf(context),
     techniques: (refresh) => techniques.all(refresh),
     doctor: () => doctor(context, techniques),
-    serverInfo: async () => ({
-      version: deps.version,
-      api: 'v1',
-      node: deps.nodeName,
-      instance: deps.naming.instance,
-      pid: process.pid,
-      startedAt,
-      stateDirectory: deps.naming.stateDirectory,
-    }),
+    serverInfo: async () => {
+      const { distribution, kernel, processor, cpus, memoryTotal, memoryAvailable } = deps.host();
+      return {
+        version: deps.version,
+        api: 'v1',
+        node: deps.nodeName,
+        instance: deps.naming.instance,
+        pid: process.pid,
+        startedAt,
+        stateDirectory: deps.naming.stateDirectory,
+        host: { distribution, kernel, processor, cpus, memoryTotal, memoryAvailable },
+      };
+    },
     open: async () => {
       await state.load();
       void recordTaskEnds(context);

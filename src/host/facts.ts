@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, release } from 'node:os';
+import { availableParallelism, cpus, release } from 'node:os';
 
 export interface HostFacts {
   readonly cpus: number;
@@ -13,6 +13,8 @@ export interface HostFacts {
   readonly architecture: string;
   /** For people, for example Debian GNU/Linux 12 (bookworm). */
   readonly distribution: string;
+  /** Its model, for people. */
+  readonly processor: string;
   readonly bootId: string;
   readonly initSystem: 'systemd' | 'other';
 }
@@ -28,6 +30,7 @@ export function hostFacts(): HostFacts {
     kernel: release(),
     architecture: ARCHITECTURES[process.arch] ?? process.arch,
     distribution: osRelease().PRETTY_NAME ?? 'unknown',
+    processor: cpus()[0]?.model.trim() || 'unknown',
     bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
     initSystem: existsSync('/run/systemd/system') ? 'systemd' : 'other',
   };

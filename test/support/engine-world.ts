@@ -313,6 +313,9 @@ export class World implements Disposable {
       version: '0.0.0',
       defaultSubnet: '10.77.0.0/24',
       host: () => ({
+        distribution: 'Debian',
+        kernel: '6.1.0',
+        processor: 'a processor',
         cpus: 4,
         memoryTotal: 16 * GIB,
         memoryAvailable: this.memoryAvailable,

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { TOOLS_IMAGE } from '../../src/cli/compare/compare.ts';
 
 /** Outlives test runs: holds the built images. */
 export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test';
@@ -9,3 +10,8 @@ export const TEST_IMAGE = process.env.MULLION_TEST_IMAGE ?? PRIMED;
 
 /** An image with a web server in it, which `scripts/prime-image-cache.ts` builds too. */
 export const PAGE_IMAGE = ['page/nginx', '--suite', 'bookworm', '--include', 'nginx'] as const;
+/** An image with what `mullion compare` measures with, which `scripts/prime-image-cache.ts` builds too. */
+export const TOOLS_IMAGE_ARGS = [
+  TOOLS_IMAGE.name,
+  ...['--suite', TOOLS_IMAGE.suite, '--include', TOOLS_IMAGE.include.join(',')],
+] as const;
