@@ -28,12 +28,14 @@ export const OOM_SCORE = 0;
 const USUAL_OPEN_FILES = 1024;
 const MOST_OPEN_FILES = 1_048_576;
 
-/** capabilities(7) that systemd and ordinary servers use; they count in the VPS's own user namespace only. */
+/**
+ * capabilities(7) that systemd and ordinary servers use; they count in the VPS's own user namespace only. Without
+ * CAP_SYS_RESOURCE nobody inside can raise the limits of /proc/sys/user, and without CAP_MKNOD systemd tries no device.
+ */
 const CAPABILITIES = [
-  ...['CHOWN', 'DAC_OVERRIDE', 'DAC_READ_SEARCH', 'FOWNER', 'FSETID', 'KILL', 'MKNOD', 'LEASE'],
-  ...['SETGID', 'SETUID', 'SETPCAP', 'SETFCAP', 'AUDIT_WRITE', 'IPC_OWNER', 'IPC_LOCK'],
-  ...['NET_ADMIN', 'NET_BIND_SERVICE', 'NET_BROADCAST', 'NET_RAW'],
-  ...['SYS_ADMIN', 'SYS_BOOT', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE', 'SYS_RESOURCE', 'SYS_TTY_CONFIG'],
+  ...['CHOWN', 'DAC_OVERRIDE', 'FOWNER', 'FSETID', 'KILL', 'LEASE', 'SETGID', 'SETUID', 'SETPCAP', 'SETFCAP'],
+  ...['AUDIT_WRITE', 'IPC_LOCK', 'NET_ADMIN', 'NET_BIND_SERVICE', 'NET_RAW'],
+  ...['SYS_ADMIN', 'SYS_BOOT', 'SYS_CHROOT', 'SYS_NICE', 'SYS_PTRACE'],
 ].map((name) => `CAP_${name}`);
 
 /** Of root in the VPS; for other users nothing is in effect, as after a login. */

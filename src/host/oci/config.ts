@@ -82,12 +82,18 @@ export interface OciSeccompRule {
   /** Number of errno(3). */
   readonly errnoRet?: number | undefined;
   readonly args?:
-    | readonly { readonly index: number; readonly value: number; readonly op: 'SCMP_CMP_EQ' }[]
+    | readonly {
+        readonly index: number;
+        readonly value: number;
+        readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_GE';
+      }[]
     | undefined;
 }
 
 export interface OciSeccomp {
   readonly defaultAction: 'SCMP_ACT_ALLOW' | 'SCMP_ACT_ERRNO';
+  /** Number of errno(3) for what no rule names. */
+  readonly defaultErrnoRet?: number | undefined;
   readonly architectures: readonly string[];
   readonly syscalls: readonly OciSeccompRule[];
 }

@@ -1,0 +1,272 @@
+/**
+ * Every system call that a VPS may make, by purpose; the kernel's manual (syscalls(2)) names them. What stands in no
+ * list does not exist for a VPS, and neither does what later kernels add. Names that a processor or the installed
+ * libseccomp does not know are passed over.
+ */
+export const ALLOWED: Readonly<Record<string, readonly string[]>> = {
+  files: [
+    ...[
+      'open',
+      'openat',
+      'openat2',
+      'creat',
+      'close',
+      'close_range',
+      'dup',
+      'dup2',
+      'dup3',
+      'fcntl',
+      'ioctl',
+    ],
+    ...[
+      'read',
+      'readv',
+      'pread64',
+      'preadv',
+      'preadv2',
+      'write',
+      'writev',
+      'pwrite64',
+      'pwritev',
+      'pwritev2',
+    ],
+    ...[
+      'lseek',
+      'readahead',
+      'fadvise64',
+      'fallocate',
+      'truncate',
+      'ftruncate',
+      'copy_file_range',
+      'sendfile',
+    ],
+    ...['splice', 'tee', 'vmsplice', 'fsync', 'fdatasync', 'sync', 'syncfs', 'sync_file_range', 'flock'],
+    ...[
+      'stat',
+      'lstat',
+      'fstat',
+      'newfstatat',
+      'statx',
+      'statfs',
+      'fstatfs',
+      'access',
+      'faccessat',
+      'faccessat2',
+    ],
+    ...['chmod', 'fchmod', 'fchmodat', 'fchmodat2', 'chown', 'lchown', 'fchown', 'fchownat', 'umask'],
+    ...['link', 'linkat', 'symlink', 'symlinkat', 'readlink', 'readlinkat', 'unlink', 'unlinkat'],
+    ...['rename', 'renameat', 'renameat2', 'mkdir', 'mkdirat', 'rmdir', 'mknod', 'mknodat'],
+    ...[
+      'getdents',
+      'getdents64',
+      'getcwd',
+      'chdir',
+      'fchdir',
+      'chroot',
+      'utime',
+      'utimes',
+      'utimensat',
+      'futimesat',
+    ],
+    ...[
+      'getxattr',
+      'lgetxattr',
+      'fgetxattr',
+      'getxattrat',
+      'setxattr',
+      'lsetxattr',
+      'fsetxattr',
+      'setxattrat',
+    ],
+    ...['listxattr', 'llistxattr', 'flistxattr', 'listxattrat'],
+    ...['removexattr', 'lremovexattr', 'fremovexattr', 'removexattrat'],
+    ...['name_to_handle_at', 'cachestat', 'memfd_create', 'memfd_secret', 'ioprio_get', 'ioprio_set'],
+    ...[
+      'file_getattr',
+      'file_setattr',
+      'io_setup',
+      'io_submit',
+      'io_getevents',
+      'io_pgetevents',
+      'io_cancel',
+      'io_destroy',
+    ],
+  ],
+  events: [
+    ...['poll', 'ppoll', 'select', 'pselect6', 'epoll_create', 'epoll_create1', 'epoll_ctl', 'epoll_wait'],
+    ...['epoll_pwait', 'epoll_pwait2', 'eventfd', 'eventfd2', 'signalfd', 'signalfd4', 'pipe', 'pipe2'],
+    ...[
+      'inotify_init',
+      'inotify_init1',
+      'inotify_add_watch',
+      'inotify_rm_watch',
+      'fanotify_init',
+      'fanotify_mark',
+    ],
+  ],
+  memory: [
+    ...[
+      'brk',
+      'mmap',
+      'munmap',
+      'mremap',
+      'mprotect',
+      'madvise',
+      'process_madvise',
+      'mincore',
+      'msync',
+      'mseal',
+    ],
+    ...['mlock', 'mlock2', 'mlockall', 'munlock', 'munlockall', 'membarrier', 'remap_file_pages'],
+    ...['pkey_alloc', 'pkey_free', 'pkey_mprotect', 'map_shadow_stack'],
+    ...['mbind', 'get_mempolicy', 'set_mempolicy', 'set_mempolicy_home_node'],
+  ],
+  processes: [
+    ...['clone', 'clone3', 'fork', 'vfork', 'execve', 'execveat', 'exit', 'exit_group', 'wait4', 'waitid'],
+    ...[
+      'getpid',
+      'getppid',
+      'gettid',
+      'getpgid',
+      'getpgrp',
+      'setpgid',
+      'getsid',
+      'setsid',
+      'set_tid_address',
+    ],
+    ...[
+      'pidfd_open',
+      'pidfd_getfd',
+      'pidfd_send_signal',
+      'process_mrelease',
+      'process_vm_readv',
+      'process_vm_writev',
+    ],
+    ...['ptrace', 'kcmp', 'prctl', 'arch_prctl', 'set_thread_area', 'get_thread_area', 'personality', 'rseq'],
+    ...['getrlimit', 'setrlimit', 'prlimit64', 'getrusage', 'times', 'getpriority', 'setpriority'],
+    ...['sched_yield', 'sched_getaffinity', 'sched_setaffinity', 'sched_getparam', 'sched_setparam'],
+    ...[
+      'sched_getscheduler',
+      'sched_setscheduler',
+      'sched_getattr',
+      'sched_setattr',
+      'sched_rr_get_interval',
+    ],
+    ...['sched_get_priority_max', 'sched_get_priority_min', 'getcpu'],
+    ...[
+      'futex',
+      'futex_waitv',
+      'futex_wait',
+      'futex_wake',
+      'futex_requeue',
+      'get_robust_list',
+      'set_robust_list',
+    ],
+  ],
+  signals: [
+    ...[
+      'kill',
+      'tkill',
+      'tgkill',
+      'pause',
+      'sigaltstack',
+      'restart_syscall',
+      'rt_sigaction',
+      'rt_sigpending',
+    ],
+    ...[
+      'rt_sigprocmask',
+      'rt_sigqueueinfo',
+      'rt_tgsigqueueinfo',
+      'rt_sigreturn',
+      'rt_sigsuspend',
+      'rt_sigtimedwait',
+    ],
+  ],
+  identity: [
+    ...['getuid', 'geteuid', 'getgid', 'getegid', 'getgroups', 'getresuid', 'getresgid', 'capget', 'capset'],
+    ...[
+      'setuid',
+      'setgid',
+      'setreuid',
+      'setregid',
+      'setresuid',
+      'setresgid',
+      'setgroups',
+      'setfsuid',
+      'setfsgid',
+    ],
+  ],
+  network: [
+    ...[
+      'socketpair',
+      'bind',
+      'listen',
+      'accept',
+      'accept4',
+      'connect',
+      'shutdown',
+      'getsockname',
+      'getpeername',
+    ],
+    ...['getsockopt', 'setsockopt', 'sendto', 'sendmsg', 'sendmmsg', 'recvfrom', 'recvmsg', 'recvmmsg'],
+  ],
+  'System V and POSIX messages': [
+    ...['shmget', 'shmat', 'shmdt', 'shmctl', 'semget', 'semop', 'semtimedop', 'semctl'],
+    ...['msgget', 'msgsnd', 'msgrcv', 'msgctl', 'mq_open', 'mq_unlink', 'mq_timedsend', 'mq_timedreceive'],
+    ...['mq_notify', 'mq_getsetattr'],
+  ],
+  time: [
+    ...['time', 'gettimeofday', 'clock_gettime', 'clock_getres', 'clock_nanosleep', 'nanosleep', 'alarm'],
+    ...[
+      'getitimer',
+      'setitimer',
+      'timer_create',
+      'timer_delete',
+      'timer_settime',
+      'timer_gettime',
+      'timer_getoverrun',
+    ],
+    ...['timerfd_create', 'timerfd_settime', 'timerfd_gettime', 'adjtimex', 'clock_adjtime'],
+  ],
+  /** In namespaces of the VPS's own: what an init system and a service manager do. */
+  system: [
+    ...['mount', 'umount', 'umount2', 'pivot_root', 'open_tree', 'move_mount', 'mount_setattr', 'statmount'],
+    ...[
+      'listmount',
+      'unshare',
+      'setns',
+      'sethostname',
+      'setdomainname',
+      'reboot',
+      'vhangup',
+      'uname',
+      'sysinfo',
+    ],
+    ...['getrandom', 'seccomp', 'landlock_create_ruleset', 'landlock_add_rule', 'landlock_restrict_self'],
+  ],
+};
+
+/** Refused as to a user without rights (EPERM): programs that ask for these know that answer. */
+export const FORBIDDEN: readonly string[] = [
+  // The kernel's code and its replacement.
+  ...['kexec_load', 'kexec_file_load', 'init_module', 'finit_module', 'delete_module'],
+  // Programs inside the kernel, and looking into it.
+  ...['bpf', 'perf_event_open', 'userfaultfd', 'lookup_dcookie', 'syslog'],
+  // Files by handle go round the mount namespace.
+  'open_by_handle_at',
+  // The host's swap, accounting, quota, clock and ports.
+  ...['swapon', 'swapoff', 'acct', 'quotactl', 'quotactl_fd', 'clock_settime', 'settimeofday'],
+  ...['iopl', 'ioperm'],
+  // Other processes' memory policy.
+  ...['move_pages', 'migrate_pages'],
+];
+
+/**
+ * Families of socket(2) that stay closed: each is of the host as a whole, or seldom used and often broken. 38 is the
+ * kernel's cryptography (AF_ALG), 40 the way to the host's hypervisor (AF_VSOCK), the others are radio, cars and clusters.
+ */
+export const CLOSED_FAMILIES: readonly number[] = [
+  ...[3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34],
+  ...[35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45],
+];
