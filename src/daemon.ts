@@ -23,6 +23,7 @@ import {
 } from './core/naming.ts';
 import { checkCgroups, checkMemory, checkPool, checkPrograms, checkStore } from './doctor/checks.ts';
 import { checkFirewall } from './doctor/forwarding.ts';
+import { GuestViews } from './drivers/crun/view/guest-views.ts';
 import { createDrivers } from './drivers/registry.ts';
 import { createEngine } from './engine/engine.ts';
 import { BoundedLog } from './host/bounded-log.ts';
@@ -73,6 +74,8 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
   const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger, jails });
   const userNamespaces = new UserNamespaces();
   closers.defer(() => userNamespaces.close());
+  const views = new GuestViews(naming, logger);
+  closers.defer(() => views.close());
 
   const audit = new BoundedLog({ path: auditLog(naming), fileBytes: AUDIT_FILE_BYTES, files: AUDIT_FILES });
   closers.defer(() => audit.close());
@@ -94,7 +97,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       runDirectory: conversionRunDirectory(naming),
     }),
     networked: config.network.enabled,
-    drivers: createDrivers({ naming, cgroups, userNamespaces }, config.drivers),
+    drivers: createDrivers({ naming, cgroups, userNamespaces, views }, config.drivers),
     naming,
     logger,
     nodeName: config.nodeName,
@@ -111,7 +114,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       ...(config.network.enabled ? [() => checkFirewall(naming, run)] : []),
     ],
   });
-  await engine.open();
+  await Promise.all([engine.open(), views.open()]);
   const server = await startServer({
     engine,
     version: VERSION,
@@ -132,6 +135,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       if ((await pool.listVolumes()).length === 0) {
         await network.close();
         await pool.close();
+        await views.remove();
         await cgroups.remove(cgroupRoot(naming));
       }
       rmSync(pidFile(naming), { force: true });

@@ -4,6 +4,7 @@ import type { Naming } from '../core/naming.ts';
 import type { Cgroups } from '../host/cgroups.ts';
 import type { UserNamespaces } from '../host/user-namespaces.ts';
 import { createCrunDriver } from './crun/driver.ts';
+import type { GuestViews } from './crun/view/guest-views.ts';
 import type { Driver } from './driver.ts';
 import { createFakeDriver } from './fake/driver.ts';
 import { createQemuDriver } from './qemu/driver.ts';
@@ -15,6 +16,7 @@ export interface DriverDeps {
   readonly naming: Naming;
   readonly cgroups: Cgroups;
   readonly userNamespaces: UserNamespaces;
+  readonly views: GuestViews;
 }
 
 /** One line a driver. */

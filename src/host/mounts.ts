@@ -14,9 +14,12 @@ export const MS = {
   bind: 4096,
   rec: 16_384,
   private: 1 << 18,
+  slave: 1 << 19,
+  shared: 1 << 20,
 } as const;
 
 const OPEN_TREE_CLONE = 1;
+const AT_RECURSIVE = 0x8000;
 const MOUNT_ATTR_RDONLY = 1n;
 const MOUNT_ATTR_IDMAP = 0x100000n;
 const MNT_DETACH = 2;
@@ -52,10 +55,30 @@ export function cloneMount(source: string, target: string, options: CloneOptions
   }
 }
 
+/** A mount that shows what `path` shows and stands nowhere yet, by descriptor. @throws SystemError */
+export function pickMount(
+  path: string,
+  options: { readonly readOnly?: boolean; readonly withMountsBelow?: boolean } = {},
+): number {
+  const below = options.withMountsBelow === true ? AT_RECURSIVE : 0;
+  const fd = openTree(path, OPEN_TREE_CLONE | O_CLOEXEC | below);
+  if (options.readOnly === true) mountSetattr(fd, renderMountAttributes(MOUNT_ATTR_RDONLY, 0));
+  return fd;
+}
+
+/** Puts a mount of `pickMount` on an existing place; a link there is not followed. @throws SystemError */
+export const placeMount = (fd: number, target: string): number => moveMount(fd, target);
+
+/** How mounts on this one reach its copies (mount_namespaces(7), "Shared subtrees"). @throws SystemError */
+export function setPropagation(fd: number, propagation: 'shared' | 'slave' | 'private'): void {
+  mountSetattr(fd, renderMountAttributes(0n, 0, MS[propagation]));
+}
+
 /** struct mount_attr: attr_set, attr_clr, propagation, userns_fd; 64 bits each. */
-function renderMountAttributes(set: bigint, userNamespace: number): Uint8Array {
+function renderMountAttributes(set: bigint, userNamespace: number, propagation = 0): Uint8Array {
   const attributes = Buffer.alloc(32);
   attributes.writeBigUInt64LE(set, 0);
+  attributes.writeBigUInt64LE(BigInt(propagation), 16);
   attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
   return attributes;
 }

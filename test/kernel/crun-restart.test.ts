@@ -63,6 +63,7 @@ describe('a container whose daemon is killed', () => {
 
   async function assertNothingLeft(fixture: CrunFixture, machine: { id: string; cgroup: string }) {
     assert.deepEqual(await fixture.driver.leftovers(), []);
+    await fixture.stopCounting();
     assert.deepEqual(mountsUnder(fixture.scratch), []);
     assert.deepEqual(fixture.cgroups.processes(machine.cgroup), []);
     assert.deepEqual(readdirSync(join(fixture.scratch, 'run/vps')), []);

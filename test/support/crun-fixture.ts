@@ -8,6 +8,7 @@ import {
   vpsRunDirectory,
 } from '../../src/core/naming.ts';
 import { createCrunDriver } from '../../src/drivers/crun/driver.ts';
+import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Driver, ImageFiles, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { run } from '../../src/host/run.ts';
@@ -56,6 +57,8 @@ export const NO_BUSYBOX = 'no statically linked busybox: install the package bus
 export interface CrunFixture extends DriverFixture {
   readonly cgroups: Cgroups;
   readonly scratch: string;
+  /** Ends what counts for all containers of the fixture; the next container starts it again. */
+  stopCounting(): Promise<void>;
 }
 
 /** A driver of containers with folders, cgroups and ids of its own. */
@@ -72,10 +75,13 @@ export function openCrunFixture(
   }
   const cgroups = new Cgroups();
   const opened: UserNamespaces[] = [];
+  const shown: GuestViews[] = [];
   const make = (): Driver => {
     const userNamespaces = new UserNamespaces();
     opened.push(userNamespaces);
-    return createCrunDriver({ naming, cgroups, userNamespaces });
+    const views = new GuestViews(naming);
+    shown.push(views);
+    return createCrunDriver({ naming, cgroups, userNamespaces, views });
   };
   const driver = make();
   let made = 0;
@@ -92,6 +98,9 @@ export function openCrunFixture(
     technique: 'os',
     cgroups,
     scratch: scratch.path,
+    stopCounting: async () => {
+      for (const views of shown) await views.remove();
+    },
     machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
       made += 1;
       const id = `c${made}`;
@@ -120,6 +129,7 @@ export function openCrunFixture(
     patience: { ready, stop: 20_000 },
     close: async () => {
       for (const userNamespaces of opened) userNamespaces.close();
+      for (const views of shown) await views.remove();
       await cgroups.remove(cgroupRoot(naming));
       rmSync(scratch.path, { recursive: true, force: true });
     },

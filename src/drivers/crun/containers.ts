@@ -6,6 +6,7 @@ import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../
 import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
+import { unmount } from '../../host/mounts.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
@@ -26,6 +27,7 @@ import {
   waitForEnd,
   writeState,
 } from './state.ts';
+import type { GuestViews, Shown } from './view/guest-views.ts';
 
 /** How long conmon may take to end after its container. */
 const MONITOR_MS = 2_000;
@@ -36,6 +38,7 @@ export interface ContainerDependencies {
   readonly naming: Naming;
   readonly cgroups: Cgroups;
   readonly userNamespaces: UserNamespaces;
+  readonly views: GuestViews;
 }
 
 /** Makes, starts, finds again and removes containers. What it knows is on disk alone. */
@@ -46,11 +49,13 @@ export class Containers {
   readonly #naming: Naming;
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
+  readonly #views: GuestViews;
 
-  constructor({ naming, cgroups, userNamespaces }: ContainerDependencies) {
+  constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
     this.#naming = naming;
     this.#cgroups = cgroups;
     this.#userNamespaces = userNamespaces;
+    this.#views = views;
     this.runtime = new OciRuntime({ stateDirectory: ociStateDirectory(naming), layout: cgroups.layout });
   }
 
@@ -75,6 +80,7 @@ export class Containers {
       const state = await this.#create(machine, paths);
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
+      await this.#views.give(shown(machine, handleOf(state)));
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
       writeState(paths, state);
@@ -129,6 +135,15 @@ export class Containers {
     this.#userNamespaces.warm(base + count, count).catch(() => undefined);
   }
 
+  /** A container that this process did not make: it is looked after as others are. */
+  adopt(machine: Machine, handle: Handle): Promise<void> {
+    return this.#views.adopt(shown(machine, handle));
+  }
+
+  showLimits(machine: Machine, handle: Handle, limits: Machine['limits']): void {
+    this.#views.changeLimits({ ...shown(machine, handle), limits });
+  }
+
   /** Between the two marks of a start that was cut short, only crun knows. */
   async hasStarted(machine: Machine): Promise<boolean> {
     const paths = containerPaths(machine);
@@ -144,6 +159,7 @@ export class Containers {
     const state = readState(paths);
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
+    this.#views.forget(machine.id);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;
@@ -184,6 +200,13 @@ async function endMakers(bundle: string): Promise<void> {
     }
   }
 }
+const shown = (machine: Machine, { pid, pidStart }: Handle): Shown => ({
+  id: machine.id,
+  pid,
+  pidStart,
+  staging: containerPaths(machine).view,
+  limits: machine.limits,
+});
 
 /** crun's process becomes the guest's first program a little after crun was told so. Settles at its end, too. */
 async function hasReplaced(handle: Handle, waiting: string | undefined): Promise<void> {
@@ -209,7 +232,8 @@ function makeFolders(machine: Machine, paths: ContainerPaths): void {
 function removeFolders(machine: Machine, paths: ContainerPaths): void {
   if (existsSync(paths.bundle)) {
     unmountRoot(paths);
-    for (const place of [paths.root, paths.lower, paths.volume]) {
+    unmount(paths.view);
+    for (const place of [paths.root, paths.lower, paths.volume, paths.view]) {
       if (existsSync(place)) rmdirSync(place);
     }
     rmSync(paths.bundle, { recursive: true, force: true });

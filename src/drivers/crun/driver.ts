@@ -105,6 +105,7 @@ class CrunDriver implements Driver {
 
   async recover(machine: Machine, handle: Handle): Promise<Condition> {
     if (!alive(handle)) return 'gone';
+    await this.#containers.adopt(machine, handle);
     if (!(await this.#containers.hasStarted(machine))) return 'prepared';
     return this.#cgroups.isFrozen(machine.cgroup) ? 'paused' : 'running';
   }
@@ -207,6 +208,7 @@ class CrunDriver implements Driver {
       requireRunning(machine, handle);
       try {
         this.#cgroups.setLimits(machine.cgroup, limits);
+        this.#containers.showLimits(machine, handle, limits);
       } catch (cause) {
         if (!hasCode(cause, 'EBUSY')) throw cause;
         throw new MullionError('in_use', `${machine.name} uses more memory now than the new limit.`, {

@@ -17,6 +17,8 @@ export function containerPaths(machine: Machine) {
     root: join(bundle, 'rootfs'),
     lower: join(bundle, 'lower'),
     volume: join(bundle, 'volume'),
+    /** Where the container's own /proc and /sys are put together. */
+    view: join(bundle, 'view'),
     pidFile: join(bundle, 'init.pid'),
     monitorPidFile: join(bundle, 'monitor.pid'),
     exitDirectory: join(bundle, 'codes'),

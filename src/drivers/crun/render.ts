@@ -51,16 +51,6 @@ export const rlimits = (openFiles: number): OciRlimit[] => {
 
 const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
 
-/**
- * What tells of the host (OCI runtime specification, "Masked Paths"). A guest's root can mount and so look behind these:
- * what protects the host is that its own root has no id in the VPS.
- */
-const MASKED = [
-  ...['acpi', 'kcore', 'keys', 'key-users', 'scsi', 'timer_list'].map((name) => `/proc/${name}`),
-  ...['firmware', 'devices/virtual/powercap'].map((name) => `/sys/${name}`),
-];
-const READ_ONLY = ['bus', 'fs', 'irq', 'sysrq-trigger'].map((name) => `/proc/${name}`);
-
 /** Devices by their numbers (Documentation/admin-guide/devices.txt): null, zero, full, random, urandom, tty, console, ptmx. */
 const DEVICES = [
   [1, 3],
@@ -106,8 +96,6 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
       cgroupsPath: `/${machine.cgroup}`,
       resources: { devices: DEVICE_RULES },
       seccomp: seccompProfile(facts.architecture),
-      maskedPaths: MASKED,
-      readonlyPaths: READ_ONLY,
     },
   };
 }

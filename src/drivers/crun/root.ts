@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, chownSync, closeSync, constants, lstatSync, mkdirSync, openSync } from 'node:fs';
 import { join } from 'node:path';
 import { layOver, removeFiles, type TreeEntry } from '../../host/guest-tree.ts';
 import { cloneMount, mountOverlay, unmount } from '../../host/mounts.ts';
@@ -53,15 +53,24 @@ export function mountRoot({ image, volume }: RootLayers, places: RootPlaces, use
   try {
     cloneMount(image, places.lower, { userNamespace, readOnly: true });
     cloneMount(volume, places.volume, { userNamespace });
+    // Guests read the options of their root's mount: these names tell nothing of the host.
+    using lower = openFolder(places.lower);
+    using own = openFolder(places.volume);
     mountOverlay(places.root, {
-      lower: [places.lower],
-      upper: join(places.volume, 'upper'),
-      work: join(places.volume, 'work'),
+      lower: [lower.path],
+      upper: join(own.path, 'upper'),
+      work: join(own.path, 'work'),
     });
   } finally {
     unmount(places.volume);
     unmount(places.lower);
   }
+}
+
+/** A folder by a name that holds as long as it is open. */
+function openFolder(folder: string): Disposable & { readonly path: string } {
+  const fd = openSync(folder, constants.O_DIRECTORY | constants.O_RDONLY);
+  return { path: `/proc/self/fd/${fd}`, [Symbol.dispose]: () => closeSync(fd) };
 }
 
 /** Afterwards nothing is mounted at any place. */

@@ -267,6 +267,9 @@ export const FORBIDDEN: readonly string[] = [
  * kernel's cryptography (AF_ALG), 40 the way to the host's hypervisor (AF_VSOCK), the others are radio, cars and clusters.
  */
 export const CLOSED_FAMILIES: readonly number[] = [
-  ...[3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33, 34],
+  ...[
+    3, 4, 5, 6, 7, 8, 9, 11, 12, 13, 14, 15, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31, 32, 33,
+    34,
+  ],
   ...[35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45],
 ];

@@ -46,6 +46,9 @@ interface Libc {
   recv(fd: number, data: Memory, length: number, flags: number): number;
   setsockopt(fd: number, level: number, option: number, value: Memory, length: number): number;
   setns(fd: number, kind: number): number;
+  unshare(flags: number): number;
+  fchdir(fd: number): number;
+  chroot(path: string): number;
   shutdown(fd: number, how: number): number;
   mknod(path: string, mode: number, device: bigint): number;
   lsetxattr(path: string, name: string, value: Memory, size: number, flags: number): number;
@@ -111,6 +114,9 @@ function load(): Libc {
       'int setsockopt(int fd, int level, int option, const void *value, unsigned int length)',
     ),
     setns: library.func('int setns(int fd, int kind)'),
+    unshare: library.func('int unshare(int flags)'),
+    fchdir: library.func('int fchdir(int fd)'),
+    chroot: library.func('int chroot(const char *path)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
     mknod: library.func('int mknod(const char *path, unsigned int mode, uint64_t device)'),
     lsetxattr: library.func(
