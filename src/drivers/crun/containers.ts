@@ -56,7 +56,11 @@ export class Containers {
     this.#cgroups = cgroups;
     this.#userNamespaces = userNamespaces;
     this.#views = views;
-    this.runtime = new OciRuntime({ stateDirectory: ociStateDirectory(naming), layout: cgroups.layout });
+    this.runtime = new OciRuntime({
+      stateDirectory: ociStateDirectory(naming),
+      layout: cgroups.layout,
+      ownClocks: true,
+    });
   }
 
   /** A container before its first instruction, in place of one that was made before and never ran. */
@@ -123,7 +127,7 @@ export class Containers {
     if (await this.hasStarted(machine)) return;
     const waiting = programOf(handle.pid);
     mark(paths.starting);
-    await this.runtime.start(containerId(machine.id));
+    await this.runtime.start(containerId(machine.id), handle.pid);
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
@@ -149,7 +153,7 @@ export class Containers {
     const paths = containerPaths(machine);
     if (hasMark(paths.started)) return true;
     if (!hasMark(paths.starting)) return false;
-    const status = await this.runtime.state(containerId(machine.id));
+    const status = await this.runtime.state(containerId(machine.id), readState(paths)?.init.pid);
     return status === 'running' || status === 'paused';
   }
 

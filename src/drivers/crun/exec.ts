@@ -22,6 +22,7 @@ import type { ExecSession, Machine } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 import { containerId } from './paths.ts';
 import { capabilitiesOf, OOM_SCORE, rlimits, SEARCH_PATH } from './render.ts';
+import { readState } from './state.ts';
 import { openTerminalSession, type TerminalStreams } from './terminal-streams.ts';
 import type { GuestUser } from './users.ts';
 
@@ -85,7 +86,12 @@ export function execInContainer(context: ExecContext, request: ExecRequest, user
   const process = renderProcess(machine, request, user, openFiles);
   writeFileSync(files.process, JSON.stringify(process), { mode: 0o600 });
   const start = (stdio: Parameters<OciRuntime['exec']>[1]['stdio']): ChildProcess =>
-    runtime.exec(containerId(machine.id), { ...files, stdio, terminal: request.tty });
+    runtime.exec(containerId(machine.id), {
+      ...files,
+      stdio,
+      terminal: request.tty,
+      containerPid: runtime.ownClocks ? readState(paths)?.init.pid : undefined,
+    });
   if (!request.tty) {
     const child = start(['pipe', 'pipe', 'pipe']);
     return new ContainerExec(child, files, undefined);

@@ -113,7 +113,7 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
     const { pid } = await runtime.create(folder, id, { pidFile: join(folder, 'pid') });
     cgroups.setLimits(machine.cgroup, machine.limits);
     const start = processStart(pid) ?? 0;
-    await runtime.start(id);
+    await runtime.start(id, pid);
     evidence.push('crun: made and started a container with all namespaces, the filter and limits');
     stage = 'program';
     await waitForExit(pid, start, PATIENCE_MS);

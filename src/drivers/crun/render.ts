@@ -143,15 +143,38 @@ const mount = (type: string, destination: string, ...options: string[]): OciMoun
   source: type,
   options,
 });
+/** Terminals at one time; the host has some thousands for all (kernel.pty.max). */
+const TERMINALS = 256;
+/** As many as the kernel would give a server of this memory (tmpfs(5)), and not as many as the host's would. */
+const inodes = (memory: number): string => `nr_inodes=${Math.floor(memory / 4096 / 2)}`;
+
 /** Files in memory count against the VPS's limit, where no kill frees them: together they leave room for programs. */
 const mounts = (memory: number): OciMount[] => [
   mount('proc', '/proc', 'nosuid', 'noexec', 'nodev'),
-  mount('tmpfs', '/dev', 'nosuid', 'strictatime', 'mode=755', 'size=1024k'),
-  mount('devpts', '/dev/pts', 'nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620', 'gid=5'),
-  mount('tmpfs', '/dev/shm', 'nosuid', 'nodev', 'mode=1777', `size=${Math.floor(memory / 2)}`),
+  mount('tmpfs', '/dev', 'nosuid', 'strictatime', 'mode=755', 'size=1024k', 'nr_inodes=4096'),
+  mount(
+    'devpts',
+    '/dev/pts',
+    'nosuid',
+    'noexec',
+    'newinstance',
+    'ptmxmode=0666',
+    'mode=0620',
+    'gid=5',
+    `max=${TERMINALS}`,
+  ),
+  mount(
+    'tmpfs',
+    '/dev/shm',
+    'nosuid',
+    'nodev',
+    'mode=1777',
+    `size=${Math.floor(memory / 2)}`,
+    inodes(memory),
+  ),
   mount('mqueue', '/dev/mqueue', 'nosuid', 'noexec', 'nodev'),
   mount('sysfs', '/sys', 'nosuid', 'noexec', 'nodev', 'ro'),
   mount('cgroup', '/sys/fs/cgroup', 'nosuid', 'noexec', 'nodev', 'relatime', 'rw'),
-  mount('tmpfs', '/run', 'nosuid', 'nodev', 'mode=755', `size=${Math.floor(memory / 5)}`),
-  mount('tmpfs', '/run/lock', 'nosuid', 'nodev', 'noexec', 'mode=1777', 'size=5120k'),
+  mount('tmpfs', '/run', 'nosuid', 'nodev', 'mode=755', `size=${Math.floor(memory / 5)}`, inodes(memory)),
+  mount('tmpfs', '/run/lock', 'nosuid', 'nodev', 'noexec', 'mode=1777', 'size=5120k', 'nr_inodes=4096'),
 ];

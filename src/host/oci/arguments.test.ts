@@ -7,13 +7,17 @@ const v1 = { memory: '/sys/fs/cgroup/memory', 'name=systemd': '/sys/fs/cgroup/sy
 const unified = '/sys/fs/cgroup/unified';
 
 test('the cgroup2 tree is hidden only where crun would refuse it', () => {
-  const hybrid = createPrefix({ layout: 'hybrid', controllers: { ...v1, hugetlb: unified }, unified });
+  const hybrid = createPrefix(
+    { layout: 'hybrid', controllers: { ...v1, hugetlb: unified }, unified },
+    undefined,
+  );
   assert.equal(hybrid[0], 'unshare');
   assert.equal(hybrid.at(-1), '/sys/fs/cgroup/unified/cgroup.controllers');
-  assert.deepEqual(createPrefix({ layout: 'hybrid', controllers: v1, unified }), []);
-  assert.deepEqual(createPrefix({ layout: 'v1', controllers: v1, unified: undefined }), []);
+  assert.deepEqual(createPrefix({ layout: 'hybrid', controllers: v1, unified }, undefined), []);
+  assert.deepEqual(createPrefix({ layout: 'v1', controllers: v1, unified: undefined }, undefined), []);
   const v2 = { layout: 'v2', controllers: { memory: '/sys/fs/cgroup' }, unified: '/sys/fs/cgroup' } as const;
-  assert.deepEqual(createPrefix(v2), []);
+  assert.deepEqual(createPrefix(v2, undefined), []);
+  assert.deepEqual(createPrefix(v2, 7), ['unshare', '--time', '--boottime=-7', '--monotonic=-7']);
 });
 
 test('the monitor itself stays outside the private mount namespace', () => {
@@ -31,7 +35,11 @@ test('the monitor itself stays outside the private mount namespace', () => {
 });
 
 test('a command is handed over as a file, never as words', () => {
-  const argv = execArgv('/run/oci', 'os-a1', { process: '/p.json', pidFile: '/p.pid', log: '/p.log' });
+  const argv = execArgv('/run/oci', 'os-a1', {
+    ...{ process: '/p.json', pidFile: '/p.pid', log: '/p.log' },
+    containerPid: 12,
+  });
+  assert.ok(argv.includes('--time=/proc/12/ns/time'));
   const crun = argv.slice(argv.indexOf('crun'));
   assert.deepEqual(crun.slice(0, 6), ['crun', '--root', '/run/oci', '--log', '/p.log', 'exec']);
   assert.equal(argv.at(-1), 'os-a1');

@@ -11,14 +11,20 @@ export const LOG_LIMIT = 4 * 1024 * 1024;
 const HIDE_SCRIPT = 'mount --bind /dev/null "$0" && exec "$@"';
 
 /**
- * What must stand before `crun create`. crun refuses hierarchies of version 1 beside a cgroup2 tree that has
- * controllers of its own; in a mount namespace where that list is empty it goes on. Only create looks.
+ * What must stand before `crun create`. A time namespace (time_namespaces(7)) whose clocks since boot begin now, at
+ * `uptime` whole seconds of the host's, unless that is undefined: crun 1.8 makes none. And crun refuses hierarchies of version 1 beside a cgroup2 tree
+ * that has controllers of its own; in a mount namespace where that list is empty it goes on. Only create looks.
  */
-export function createPrefix({ layout, controllers, unified }: CgroupLayout): string[] {
-  if (layout !== 'hybrid' || unified === undefined) return [];
-  if (!Object.values(controllers).includes(unified)) return [];
+export function createPrefix(
+  { layout, controllers, unified }: CgroupLayout,
+  uptime: number | undefined,
+): string[] {
+  const clocks = uptime === undefined ? [] : ['--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`];
+  const refuses =
+    layout === 'hybrid' && unified !== undefined && Object.values(controllers).includes(unified);
+  if (!refuses) return clocks.length === 0 ? [] : ['unshare', ...clocks];
   const hidden = join(unified, 'cgroup.controllers');
-  return ['unshare', '--mount', '--propagation', 'slave', 'sh', '-c', HIDE_SCRIPT, hidden];
+  return ['unshare', ...clocks, '--mount', '--propagation', 'slave', 'sh', '-c', HIDE_SCRIPT, hidden];
 }
 
 export const crunArgv = (stateDirectory: string, ...rest: readonly string[]): string[] => [
@@ -78,14 +84,25 @@ export interface ExecOptions {
   readonly pidFile: string;
   /** Where crun's own complaints are written, besides on standard error. */
   readonly log: string;
+  /** Of a container with clocks of its own, which the command shares. */
+  readonly containerPid: number | undefined;
 }
+
+/**
+ * Clocks of a container of its own. crun knows it by the time at which its process started, as these tell it (crun 1.8,
+ * "process-start-time"), and does not enter them by itself.
+ */
+export const withClocksOf = (pid: number | undefined): string[] =>
+  pid === undefined ? [] : ['nsenter', '--no-fork', `--time=/proc/${pid}/ns/time`];
 
 /**
  * A command gets an ordinary chance to be killed when memory runs out: crun leaves it the caller's (crun 1.8), and the
  * daemon's is so low that the guest's first program would go before it.
  */
 export const execArgv = (stateDirectory: string, id: string, options: ExecOptions): string[] => [
-  ...['choom', '--adjust', '0', '--', CRUN],
+  ...['choom', '--adjust', '0', '--'],
+  ...withClocksOf(options.containerPid),
+  CRUN,
   ...['--root', stateDirectory, '--log', options.log],
   ...['exec', '--process', options.process, '--pid-file', options.pidFile, id],
 ];

@@ -1,6 +1,8 @@
 import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
+import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
+import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
@@ -13,6 +15,7 @@ import {
   execArgv,
   inTerminalSession,
   type MonitorOptions,
+  withClocksOf,
 } from './arguments.ts';
 import { createMonitored } from './monitor.ts';
 
@@ -42,11 +45,18 @@ const CREATE_MS = 30_000;
  */
 export class OciRuntime {
   readonly stateDirectory: string;
-  readonly #createPrefix: readonly string[];
+  readonly ownClocks: boolean;
+  readonly #layout: CgroupLayout;
 
-  constructor(options: { readonly stateDirectory: string; readonly layout?: CgroupLayout | undefined }) {
+  constructor(options: {
+    readonly stateDirectory: string;
+    readonly layout?: CgroupLayout | undefined;
+    /** Each container counts its time from its own beginning, where the kernel can. */
+    readonly ownClocks?: boolean | undefined;
+  }) {
+    this.ownClocks = options.ownClocks === true && existsSync('/proc/self/ns/time');
     this.stateDirectory = options.stateDirectory;
-    this.#createPrefix = createPrefix(options.layout ?? detectCgroups());
+    this.#layout = options.layout ?? detectCgroups();
   }
 
   /**
@@ -58,9 +68,18 @@ export class OciRuntime {
     const { monitor, pidFile } = options;
     if (monitor !== undefined) {
       const container = { id, bundle, pidFile, monitor };
-      return createMonitored(this.stateDirectory, this.#createPrefix, container, options.extraFds ?? []);
+      return createMonitored(this.stateDirectory, this.#prefix(), container, options.extraFds ?? []);
     }
     return this.#createBare(bundle, id, options);
+  }
+
+  /** `pid` is the container's; it is not needed where containers have the host's clocks. */
+  #clocks(pid: number | undefined): string[] {
+    return withClocksOf(this.ownClocks ? pid : undefined);
+  }
+
+  #prefix(): string[] {
+    return createPrefix(this.#layout, this.ownClocks ? Math.floor(uptime()) : undefined);
   }
 
   async #createBare(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
@@ -74,7 +93,7 @@ export class OciRuntime {
       id,
     );
     try {
-      const child = spawnCommand([...this.#createPrefix, ...argv], {
+      const child = spawnCommand([...this.#prefix(), ...argv], {
         stdio: ['ignore', outputFd, outputFd, ...extraFds],
       });
       // The container keeps the output open: what tells is the end of crun, not of its streams.
@@ -89,15 +108,15 @@ export class OciRuntime {
   /** Runs a container in the foreground; the caller owns the child, whose exit code is the container's. */
   run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
     const argv = crunArgv(this.stateDirectory, 'run', '--bundle', bundle, checkId(id));
-    const child = spawnCommand([...this.#createPrefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
+    const child = spawnCommand([...this.#prefix(), ...argv], { stdio: [input, 'pipe', 'pipe'] });
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new TypeError('a child without pipes');
     return Object.assign(child, { stdout, stderr });
   }
 
   /** @throws MullionError `command_failed` */
-  async start(id: string): Promise<void> {
-    await run(crunArgv(this.stateDirectory, 'start', checkId(id)));
+  async start(id: string, pid?: number): Promise<void> {
+    await run([...this.#clocks(pid), ...crunArgv(this.stateDirectory, 'start', checkId(id))]);
   }
 
   /** A signal, by name or number, to the container's first process. @throws MullionError `command_failed` */
@@ -117,10 +136,15 @@ export class OciRuntime {
   }
 
   /** Undefined when there is no such container. */
-  async state(id: string): Promise<OciStatus | undefined> {
+  async state(id: string, pid?: number): Promise<OciStatus | undefined> {
     checkId(id);
     if (!(await this.list()).includes(id)) return undefined;
-    const { code, stdout } = await run(crunArgv(this.stateDirectory, 'state', id), { okCodes: [0, 1] });
+    const { code, stdout } = await run(
+      [...this.#clocks(pid), ...crunArgv(this.stateDirectory, 'state', id)],
+      {
+        okCodes: [0, 1],
+      },
+    );
     if (code !== 0) return undefined;
     const state: unknown = JSON.parse(stdout);
     const status =

@@ -99,7 +99,7 @@ interface Stage extends Disposable {
 /** Files in memory that nobody else sees, to put mounts together in. */
 function openStage(staging: string): Stage {
   mkdirSync(staging, { recursive: true });
-  mount('tmpfs', staging, 'tmpfs', MS.nosuid | MS.noexec, 'size=1m,mode=755');
+  mount('tmpfs', staging, 'tmpfs', MS.nosuid | MS.noexec, 'size=1m,nr_inodes=2048,mode=755');
   const mounts = new Mounts();
   const stage: Stage = {
     mounts,

@@ -4,7 +4,7 @@ export type Cover =
   | { readonly path: string; readonly by: 'text'; readonly text: string };
 
 /** Below /proc, of the host at large but counted for each VPS by lxcfs(1), which lies over what stands here. */
-export const SHARES = ['cpuinfo', 'diskstats', 'loadavg', 'meminfo', 'slabinfo', 'stat', 'swaps', 'uptime'];
+export const SHARES = ['cpuinfo', 'loadavg', 'meminfo', 'stat', 'swaps', 'uptime'];
 
 /** What is true of a VPS without counting: shown while lxcfs is away. */
 function withoutCounting({ processors, memory }: ProcFacts): Readonly<Record<string, string>> {
@@ -12,7 +12,6 @@ function withoutCounting({ processors, memory }: ProcFacts): Readonly<Record<str
   const each = Array.from({ length: processors }, (_, number) => number);
   return {
     cpuinfo: each.map((number) => `processor\t: ${number}\n\n`).join(''),
-    diskstats: '',
     loadavg: '0.00 0.00 0.00 1/1 1\n',
     meminfo: [
       `MemTotal: ${kib} kB`,
@@ -24,7 +23,6 @@ function withoutCounting({ processors, memory }: ProcFacts): Readonly<Record<str
       'SwapFree: 0 kB',
       '',
     ].join('\n'),
-    slabinfo: '',
     stat: ['cpu', ...each.map((number) => `cpu${number}`)]
       .map((name) => `${name} 0 0 0 0 0 0 0 0 0 0\n`)
       .join(''),
@@ -50,7 +48,8 @@ const SETTINGS: Readonly<Record<string, string>> = {
   'sys/kernel/pty/nr': '0\n',
   'sys/kernel/tainted': '0\n',
   'sys/kernel/threads-max': '126000\n',
-  'sys/vm/min_free_kbytes': '67584\n',
+  'sys/vm/min_free_kbytes': '45056\n',
+  'sys/vm/user_reserve_kbytes': '65536\n',
   'sys/vm/stat_refresh': '',
 };
 /** Folders of settings of devices and of looking into the kernel. */
