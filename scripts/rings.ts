@@ -27,6 +27,8 @@ export const RINGS = {
   },
   kernel: { name: 'kernel', files: ['test/kernel/**/*.test.ts'], concurrency: 2, timeoutMs: 600_000 },
   e2e: { name: 'e2e', files: ['test/e2e/**/*.test.ts'], concurrency: 1, timeoutMs: 900_000 },
+  /** Ways out of a VPS that its root tries. */
+  escape: { name: 'escape', files: ['test/escape/**/*.test.ts'], concurrency: 1, timeoutMs: 600_000 },
   /** On hosts that are emulated, whose processor has AMD-V or whose Linux is a domain 0 of Xen. */
   nested: { name: 'nested', files: ['test/nested/**/*.test.ts'], concurrency: 1, timeoutMs: 900_000 },
 } as const satisfies Record<string, Ring>;

@@ -18,7 +18,7 @@ const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 
 const rings = chosen.length === 0 ? RING_NAMES : chosen.filter(isRingName);
-const LAUNCHING: readonly RingName[] = ['kernel', 'e2e', 'nested'];
+const LAUNCHING: readonly RingName[] = ['kernel', 'e2e', 'escape', 'nested'];
 if (missing === undefined && rings.some((name) => LAUNCHING.includes(name))) {
   if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
 }
