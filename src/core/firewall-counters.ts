@@ -12,3 +12,22 @@ export function ruleCounterName(
 
 /** Counter of what no rule lets into a VPS. */
 export const dropCounterName = (vps: string): string => `v${vps}_dropped`;
+
+/**
+ * Named counters of what is dropped whatever the groups say. limit_source: new connections from one source to one VPS;
+ * limit_receiver, limit_sender: to and from one VPS; limit_held: beyond its share of the connection table; limit_packets,
+ * limit_broadcasts, limit_questions: packets of one VPS, those for many, and those to name servers; spoofed: an address,
+ * a MAC or a role that is not theirs; foreign: to another network, or to the host.
+ */
+export const DROP_REASONS = [
+  'limit_source',
+  'limit_receiver',
+  'limit_sender',
+  'limit_held',
+  'limit_packets',
+  'limit_broadcasts',
+  'limit_questions',
+  'spoofed',
+  'foreign',
+] as const;
+export type DropReason = (typeof DROP_REASONS)[number];

@@ -1,9 +1,9 @@
 import type { Family, Labels, Sample } from '../core/exposition.ts';
 import { renderExposition } from '../core/exposition.ts';
-import { dropCounterName } from '../core/firewall-counters.ts';
+import { DROP_REASONS, dropCounterName } from '../core/firewall-counters.ts';
 import { linkName } from '../core/naming.ts';
 import type { DriverMeters } from '../drivers/driver.ts';
-import type { LinkUsage } from '../network/network.ts';
+import type { Count, LinkUsage } from '../network/network.ts';
 import { backupCondition } from './backups/condition.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
@@ -34,17 +34,18 @@ export function metricsOf(context: Context): () => Promise<string> {
 }
 
 async function collect(context: Context): Promise<string> {
-  const readings = await read(context);
+  const { readings, counts } = await read(context);
   return renderExposition([
     ...nodeFamilies(context),
     ...vpsFamilies(readings),
+    droppedFamily(counts),
     ...backupFamilies(context),
     ...context.counters.families(),
   ]);
 }
 
 /** Each file of the host is read once. What cannot be read is left out. */
-async function read(context: Context): Promise<Reading[]> {
+async function read(context: Context): Promise<{ readings: Reading[]; counts: ReadonlyMap<string, Count> }> {
   const { network, networked, naming, pool, logger } = context.deps;
   const ask = async <T>(what: string, question: () => Promise<T> | T): Promise<T | undefined> => {
     try {
@@ -56,7 +57,7 @@ async function read(context: Context): Promise<Reading[]> {
   };
   const links = networked ? await ask('read the links', () => network.usageOfAll()) : undefined;
   const counts = networked ? await ask('read the firewall', () => network.firewallCounts()) : undefined;
-  return Promise.all(
+  const readings = await Promise.all(
     [...context.state.vps.values()].map(async (record) => ({
       record,
       labels: { vps: record.name, project: record.project, technique: record.technique },
@@ -69,7 +70,15 @@ async function read(context: Context): Promise<Reading[]> {
       refused: counts?.get(dropCounterName(record.id))?.packets,
     })),
   );
+  return { readings, counts: counts ?? new Map() };
 }
+
+const droppedFamily = (counts: ReadonlyMap<string, Count>): Family => ({
+  name: 'mullion_network_dropped_packets_total',
+  type: 'counter',
+  help: 'packets of all VPSs that were dropped, by reason',
+  samples: DROP_REASONS.flatMap((reason) => one({ reason }, counts.get(reason)?.packets)),
+});
 
 const one = (labels: Labels, value: number | undefined): Sample[] =>
   value === undefined ? [] : [{ labels, value }];

@@ -108,20 +108,21 @@ export async function filterBridged(run: Runner): Promise<boolean> {
 const CountersSchema = z.object({
   nftables: z.array(
     z.object({
-      counter: z.object({ name: z.string(), packets: z.number(), bytes: z.number() }).optional(),
+      counter: z
+        .object({ name: z.string(), table: z.string(), packets: z.number(), bytes: z.number() })
+        .optional(),
     }),
   ),
 });
 
-/** Named counters of a table (libnftables-json(5)); none when there is no such table. */
+/** Named counters of the tables of a name, in every family (libnftables-json(5)). */
 export async function readCounters(
   run: Runner,
-  family: string,
   table: string,
 ): Promise<{ name: string; packets: number; bytes: number }[]> {
-  const listed = await run(['nft', '-j', 'list', 'counters', 'table', family, table]).catch(() => undefined);
-  if (listed === undefined) return [];
-  return CountersSchema.parse(JSON.parse(listed.stdout)).nftables.flatMap(({ counter }) => counter ?? []);
+  const { stdout } = await run(['nft', '-j', 'list', 'counters']);
+  const found = CountersSchema.parse(JSON.parse(stdout)).nftables.flatMap(({ counter }) => counter ?? []);
+  return found.filter((counter) => counter.table === table);
 }
 
 export interface Route {

@@ -15,7 +15,7 @@ export function createFirewallWriter(naming: Naming, run: Runner): FirewallWrite
   let tail: Promise<void> = Promise.resolve();
 
   const countsOf = async (table: string): Promise<[string, Count][]> =>
-    (await readCounters(run, 'inet', table)).map(({ name, ...count }) => [name, count]);
+    (await readCounters(run, table)).map(({ name, ...count }) => [name, count]);
 
   const write = async (spec: FirewallSpec): Promise<void> => {
     const wanted = renderFirewall(naming, spec);

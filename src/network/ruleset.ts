@@ -1,6 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
 import { linkLocalAddress, parseIpv4, parseIpv6 } from '../core/ip.ts';
 import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming, nftTableName } from '../core/naming.ts';
+import { BRIDGE_LIMIT_RULES, BRIDGE_LIMITS, INET_LIMITS, limitChains } from './limits.ts';
 import type { Attachment, NetworkSpec } from './network.ts';
 
 type Family = 'inet' | 'bridge';
@@ -20,7 +21,8 @@ export interface Element {
  * `iptables -I DOCKER-USER -i mb+ -j ACCEPT` and the same with `-o mb+`.
  *
  * - `inet`: host ports forwarded to VPSs, also from the host's own loopback; masquerading; no way from one network
- *   to another; from a VPS to the host only DHCP, DNS and echo requests to its own gateway.
+ *   to another; from a VPS to the host only DHCP, DNS and echo requests to its own gateway; rates and shares of new
+ *   connections, so that a flood to or from one VPS leaves the others what is theirs.
  * - `bridge`: a VPS sends only frames with its own MAC and addresses, and never speaks as a router or DHCP server.
  */
 export function renderTables(naming: Naming): string {
@@ -36,6 +38,8 @@ export function renderTables(naming: Naming): string {
   map udp4 { type inet_service : ipv4_addr . inet_service; }
   map tcp6 { type inet_service : ipv6_addr . inet_service; }
   map udp6 { type inet_service : ipv6_addr . inet_service; }
+
+${INET_LIMITS}
 
   chain forwards {
     dnat ip to tcp dport map @tcp4
@@ -60,14 +64,16 @@ export function renderTables(naming: Naming): string {
     oifname != ${bridges} ip saddr @subnets4 masquerade
     oifname != ${bridges} ip6 saddr @subnets6 masquerade
   }
+${limitChains(bridges)}
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname != ${bridges} oifname != ${bridges} accept
+    ct state new jump limits
     iifname . oifname @loops accept
     ct state established,related accept
     ct state invalid drop
     ct status dnat accept
-    oifname ${bridges} drop
+    oifname ${bridges} counter name foreign drop
   }
   chain input {
     type filter hook input priority 0; policy accept;
@@ -78,16 +84,18 @@ export function renderTables(naming: Naming): string {
     icmpv6 type { nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert } accept
     iifname . ip daddr @gateways4 jump gateway
     iifname . ip6 daddr @gateways6 jump gateway
-    drop
+    counter name foreign drop
   }
   chain gateway {
     icmp type echo-request accept
     icmpv6 type echo-request accept
+    meta l4proto { tcp, udp } th dport 53 ct state new jump questions
     udp dport 53 accept
     tcp dport 53 accept
   }
 }
 table bridge ${table} {
+${BRIDGE_LIMITS}
   set macs { type ifname . ether_addr; }
   set addresses4 { type ifname . ipv4_addr; }
   set addresses6 { type ifname . ipv6_addr; }
@@ -97,38 +105,39 @@ table bridge ${table} {
   chain prerouting {
     type filter hook prerouting priority -300; policy accept;
     iifname != "${LINK_PREFIX(naming)}*" accept
-    iifname . ether saddr != @macs drop
+    iifname . ether saddr != @macs counter name spoofed drop
+${BRIDGE_LIMIT_RULES}
     ether type arp jump arp_frames
     ether type ip jump ipv4_frames
     ether type ip6 jump ipv6_frames
-    drop
+    counter name spoofed drop
   }
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname . oifname @reflections ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 drop
   }
   chain arp_frames {
-    arp htype != 1 drop
-    arp ptype != ip drop
-    iifname . arp saddr ether != @macs drop
+    arp htype != 1 counter name spoofed drop
+    arp ptype != ip counter name spoofed drop
+    iifname . arp saddr ether != @macs counter name spoofed drop
     iifname . arp saddr ip @addresses4 accept
     arp operation request arp saddr ip 0.0.0.0 accept
-    drop
+    counter name spoofed drop
   }
   chain ipv4_frames {
-    udp sport 67 drop
+    udp sport 67 counter name spoofed drop
     iifname . ip saddr @addresses4 accept
     ip saddr 0.0.0.0 udp sport 68 udp dport 67 accept
-    drop
+    counter name spoofed drop
   }
   chain ipv6_frames {
-    udp sport 547 drop
-    icmpv6 type { nd-router-advert, nd-redirect } drop
-    icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 drop
+    udp sport 547 counter name spoofed drop
+    icmpv6 type { nd-router-advert, nd-redirect } counter name spoofed drop
+    icmpv6 type nd-neighbor-advert iifname . @th,64,128 != @targets6 counter name spoofed drop
     iifname . ip6 saddr @addresses6 accept
     ip6 saddr :: icmpv6 type nd-neighbor-solicit iifname . @th,64,128 @targets6 accept
     ip6 saddr :: icmpv6 type { nd-router-solicit, mld-listener-report, mld2-listener-report } accept
-    drop
+    counter name spoofed drop
   }
 }
 `;
