@@ -4,6 +4,7 @@ import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import * as z from 'zod';
 import { asMullionError, type ErrorCode, MullionError } from '../contract/errors.ts';
 import { ROUTES, type Route, type RouteName } from '../contract/routes.ts';
+import type { Identity } from '../core/access.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Engine } from '../engine/contract.ts';
 import type { Authenticate } from './authentication.ts';
@@ -45,6 +46,7 @@ export interface AppOptions {
 export interface App {
   readonly http: FastifyInstance;
   readonly openEnds: OpenEnds;
+  readonly limitRequests: (identity: Identity) => void;
 }
 
 /** The HTTP routes, all made from the route table. */
@@ -125,7 +127,7 @@ export function createApp(options: AppOptions): App {
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     for (const [name, route] of bytesRoutes) addRoute(scope, serve, name, route);
   });
-  return { http: app, openEnds };
+  return { http: app, openEnds, limitRequests };
 }
 
 interface Serving {

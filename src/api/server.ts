@@ -53,8 +53,15 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     rmSync(socketPath, { force: true });
   };
   const add = (authenticate: Authenticate, tls?: Certificate) => {
-    const { http, openEnds } = createApp({ engine, version, logger, authenticate, tls, limits });
-    const endSockets = acceptUpgrades(http.server, { engine, authenticate, openEnds });
+    const { http, openEnds, limitRequests } = createApp({
+      engine,
+      version,
+      logger,
+      authenticate,
+      tls,
+      limits,
+    });
+    const endSockets = acceptUpgrades(http.server, { engine, authenticate, openEnds, limitRequests });
     closers.push(async () => {
       endSockets();
       await http.close();

@@ -3,6 +3,7 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { asMullionError, MullionError } from '../contract/errors.ts';
 import { ROUTES, type RouteName } from '../contract/routes.ts';
+import type { Identity } from '../core/access.ts';
 import type { Engine } from '../engine/contract.ts';
 import type { Authenticate } from './authentication.ts';
 import { replyError } from './error-reply.ts';
@@ -19,6 +20,7 @@ export interface UpgradeOptions {
   readonly engine: Engine;
   readonly authenticate: Authenticate;
   readonly openEnds: OpenEnds;
+  readonly limitRequests: (identity: Identity) => void;
 }
 
 /** Answers WebSocket upgrades of the routes of transfer `socket`. Returns the way to end every open socket. */
@@ -43,10 +45,11 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
 
 /** What serves the socket, once it is known that its client may have it. */
 async function admit(
-  { engine, authenticate, openEnds }: UpgradeOptions,
+  { engine, authenticate, openEnds, limitRequests }: UpgradeOptions,
   request: IncomingMessage,
 ): Promise<(socket: WebSocket) => void> {
   const session = new Session(engine, authenticate, request);
+  limitRequests(session.identity);
   const target = readTarget(request, session);
   const asked = {
     name: target.route,

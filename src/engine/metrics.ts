@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import type { Family, Labels, Sample } from '../core/exposition.ts';
 import { renderExposition } from '../core/exposition.ts';
 import { DROP_REASONS, dropCounterName } from '../core/firewall-counters.ts';
@@ -12,6 +13,8 @@ import type { VpsRecord } from './records.ts';
 
 /** Scrapes within this time get the same answer: several readers cost as much as one. */
 const FRESH_MS = 1_000;
+/** VPSs that are read in one turn of the event loop. */
+const TURN = 16;
 
 interface Reading {
   readonly record: VpsRecord;
@@ -57,8 +60,9 @@ async function read(context: Context): Promise<{ readings: Reading[]; counts: Re
   };
   const links = networked ? await ask('read the links', () => network.usageOfAll()) : undefined;
   const counts = networked ? await ask('read the firewall', () => network.firewallCounts()) : undefined;
-  const readings = await Promise.all(
-    [...context.state.vps.values()].map(async (record) => ({
+  const readings: Reading[] = [];
+  for (const record of [...context.state.vps.values()]) {
+    readings.push({
       record,
       labels: { vps: record.name, project: record.project, technique: record.technique },
       meters: await ask('read the meters', () => metersOf(context, record)),
@@ -68,8 +72,10 @@ async function read(context: Context): Promise<{ readings: Reading[]; counts: Re
           : undefined,
       link: links?.get(linkName(naming, record.slot)),
       refused: counts?.get(dropCounterName(record.id))?.packets,
-    })),
-  );
+    });
+    // Files of the kernel are read without waiting: others are served between.
+    if (readings.length % TURN === 0) await setImmediate();
+  }
   return { readings, counts: counts ?? new Map() };
 }
 

@@ -11,6 +11,7 @@ const RATES = {
 } as const;
 /** Connections that the host tracks for one VPS, in each direction; a thirty-second part of the usual table. */
 const HELD = 8_192;
+const HELD_QUESTIONS = 4_096;
 
 const over = (key: keyof typeof RATES): string =>
   `limit rate over ${RATES[key][0]}/second burst ${RATES[key][1]} packets`;
@@ -35,6 +36,7 @@ ${[4, 6]
       meter(`askers${family}`, type, 8_192),
       counted(`held_in${family}`, type),
       counted(`held_out${family}`, type),
+      counted(`held_questions${family}`, type),
     ];
   })
   .join('\n')}`;
@@ -58,7 +60,10 @@ ${both((ip, family) => [
 ])}
   }
   chain questions {
-${both((ip, family) => [`update @askers${family} { ${ip} saddr ${over('questions')} } ${drop('limit_questions')}`])}
+${both((ip, family) => [
+  `update @askers${family} { ${ip} saddr ${over('questions')} } ${drop('limit_questions')}`,
+  `add @held_questions${family} { ${ip} saddr ct count over ${HELD_QUESTIONS} } ${drop('limit_held')}`,
+])}
   }`;
 
 function both(rules: (ip: 'ip' | 'ip6', family: 4 | 6) => string[]): string {

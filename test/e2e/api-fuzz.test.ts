@@ -4,10 +4,13 @@ import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import fc from 'fast-check';
 import * as z from 'zod';
+import { createApp } from '../../src/api/app.ts';
 import { ErrorResponseSchema } from '../../src/contract/errors.ts';
 import { ROUTES, type Route } from '../../src/contract/routes.ts';
+import { silentLogger } from '../../src/core/logger.ts';
 import { ApiWorld, type RawRequest } from '../support/api-world.ts';
 import { onlyWritesBelow } from '../support/confined.ts';
+import { done, request, World } from '../support/engine-world.ts';
 import { LONG_FORM } from '../support/long-form.ts';
 
 /** Requests of the whole run. */
@@ -54,7 +57,18 @@ const NASTY = [
 ];
 const text = fc.oneof(
   fc.constantFrom(...NASTY),
-  fc.constantFrom('web', 'default', 'debian/12', 'ghost', '/etc/hostname', '256M', '8080', 'tcp'),
+  fc.constantFrom(
+    'web',
+    'default',
+    'bank',
+    'vault',
+    'debian/12',
+    'ghost',
+    '/etc/hostname',
+    '256M',
+    '8080',
+    'tcp',
+  ),
   fc.string({ unit: 'grapheme', maxLength: 40 }),
 );
 const value: fc.Arbitrary<unknown> = fc.oneof(
@@ -190,5 +204,52 @@ if (onlyWritesBelow(import.meta.url)) {
       `the requests reach both ends: ${refused} refused, ${served} served`,
     );
     assert.equal((await api.client.call('server.info')).api, 'v1');
+  });
+
+  test('whatever a token of one project sends, it learns and changes nothing of another', async () => {
+    using world = new World();
+    const engine = await world.open();
+    try {
+      const identity = { who: 'token:shop', scope: 'project', project: 'default', local: false } as const;
+      const { http } = createApp({
+        engine,
+        version: '0.0.0',
+        logger: silentLogger,
+        authenticate: () => identity,
+        limits: { requests: { rate: 1e9, burst: 1e9 } },
+      });
+      await engine.projects.create({ name: 'bank', description: '' });
+      await done(engine, engine.vps.launch('bank', request({ name: 'vault' })));
+      await engine.firewall.create('bank', { name: 'web', description: '' });
+      const theirs = async () =>
+        JSON.stringify([await engine.vps.list('bank'), await engine.firewall.list('bank')]);
+      const before = await theirs();
+      const { id, mac, addresses } = (await engine.vps.list('bank'))[0] ?? assert.fail();
+      const secrets = [id, mac, ...addresses];
+      const statuses = new Map<number, number>();
+      // What is injected has no connection, whose times a file's route sets.
+      const smallOnes = ENTRIES.filter(([, { body }]) => body !== 'bytes');
+      await fc.assert(
+        fc.asyncProperty(fc.oneof(...smallOnes.map(requestsOf)), async ({ method, path, headers, body }) => {
+          const { statusCode, payload } = await http.inject({
+            method: method as 'GET',
+            url: path,
+            ...(headers === undefined ? {} : { headers }),
+            ...(body === undefined ? {} : { payload: Buffer.from(body) }),
+          });
+          statuses.set(statusCode, (statuses.get(statusCode) ?? 0) + 1);
+          const label = `${method} ${path} ${body ?? ''} -> ${statusCode} ${payload.slice(0, 300)}`;
+          assert.ok(statusCode < 500, label);
+          for (const secret of secrets) assert.ok(!payload.includes(secret), label);
+        }),
+        { numRuns: RUNS / 2 },
+      );
+      assert.equal(await theirs(), before);
+      for (const status of [200, 403, 404])
+        assert.ok((statuses.get(status) ?? 0) > 10, `${status} was answered`);
+      await http.close();
+    } finally {
+      await engine.close();
+    }
   });
 }

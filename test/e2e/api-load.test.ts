@@ -106,6 +106,7 @@ describe('clients that only hold on', () => {
       'POST /v1/vps HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 1000\r\n\r\n{',
       'PUT /v1/vps/web/files?path=/root/x HTTP/1.1\r\nhost: x\r\ncontent-length: 1000\r\n\r\nx',
     ];
+    using stream = talk(api, STREAM);
     for (const text of slow) {
       await withTalkers(
         50,
@@ -116,6 +117,8 @@ describe('clients that only hold on', () => {
         },
       );
     }
+    await api.client.call('projects.create', { body: { name: 'shop' } });
+    await eventually('an older stream goes on', () => stream.heard.includes('event: project.added'));
   });
 
   test('one address has so many connections, and one that says nothing is ended', async (t) => {

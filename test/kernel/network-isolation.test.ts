@@ -158,6 +158,7 @@ if (enterPrivateNetns(import.meta.url)) {
       neighbourAdvertisement({ ...ends6, from: third.ipv6 }, third.ipv6),
       neighbourAdvertisement({ ...ends6, from: linkLocal }, lan.ipv6.gateway),
       routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }),
+      routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }, true),
     ]);
     assert.deepEqual(await neighbours(victim), before);
     assert.doesNotMatch(await must(victim.guest.command(['ip', '-6', 'route'])), new RegExp(linkLocal));
@@ -189,12 +190,17 @@ if (enterPrivateNetns(import.meta.url)) {
       async () => new RegExp(`${third.ipv6} \\S+ ${liar.mac}`).test(await neighbours(victim)),
       30_000,
     );
-    const route = new RegExp(linkLocalAddress(liar.mac));
-    await eventually(
-      'the false router is believed',
-      async () => route.test(await must(victim.guest.command(['ip', '-6', 'route']))),
-      30_000,
-    );
+    const everyone = { to: 'ff02::1', toMac: '33:33:00:00:00:01' };
+    const fromThird = { ...ends, fromMac: third.mac, from: linkLocalAddress(third.mac), ...everyone };
+    await send(third, [routerAdvertisement(fromThird, true)]);
+    for (const { mac } of [liar, third]) {
+      const route = new RegExp(linkLocalAddress(mac));
+      await eventually(
+        'the false router is believed',
+        async () => route.test(await must(victim.guest.command(['ip', '-6', 'route']))),
+        30_000,
+      );
+    }
   });
 
   test('a VPS that changes its MAC or address is cut off until it changes back', async () => {

@@ -90,8 +90,11 @@ export function neighbourAdvertisement(ends: Ends, target: string): Buffer {
   return icmpv6Frame(ends, message);
 }
 
-/** A router advertisement (RFC 4861 section 4.2) that offers the sender as default router for half an hour. */
-export function routerAdvertisement(ends: Ends): Buffer {
+/**
+ * A router advertisement (RFC 4861 section 4.2) that offers the sender as default router for half an hour. `hidden`: behind
+ * an extension header, where a filter that looks at fixed places misses it (RFC 7113 section 2).
+ */
+export function routerAdvertisement(ends: Ends, hidden = false): Buffer {
   const message = (sum: number): Buffer =>
     Buffer.concat([
       u8(134, 0),
@@ -103,13 +106,17 @@ export function routerAdvertisement(ends: Ends): Buffer {
       u8(1, 1),
       macBytes(ends.fromMac),
     ]);
-  return icmpv6Frame(ends, message);
+  return icmpv6Frame(ends, message, hidden);
 }
 
-function icmpv6Frame(ends: Ends, message: (sum: number) => Buffer): Buffer {
+function icmpv6Frame(ends: Ends, message: (sum: number) => Buffer, hidden = false): Buffer {
   const addresses = Buffer.concat([ipv6Bytes(ends.from), ipv6Bytes(ends.to)]);
   const length = message(0).length;
   const body = message(checksum(addresses, u16(0, length, 0, 58), message(0)));
-  const packet = Buffer.concat([u32(0x6000_0000), u16(length), u8(58, 255), addresses, body]);
+  // Destination options of eight bytes: what comes next, no more length, and padding (RFC 8200 section 4.6).
+  const options = hidden ? u8(58, 0, 1, 4, 0, 0, 0, 0) : u8();
+  const next = hidden ? 60 : 58;
+  const header = Buffer.concat([u32(0x6000_0000), u16(options.length + length), u8(next, 255), addresses]);
+  const packet = Buffer.concat([header, options, body]);
   return ethernet(ends.toMac, ends.fromMac, ETHERTYPE.ipv6, packet);
 }
