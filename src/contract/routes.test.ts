@@ -16,3 +16,13 @@ test('whatever opens a socket into a guest, or shows what it shows, is a secret'
   }
   assert.equal(ROUTES['vps.screenshot'].secret, true);
 });
+
+test('what answers with bytes, or opens a way into a VPS, is no part of its mere state', () => {
+  const open = Object.entries<Route>(ROUTES).filter(
+    ([, { transfer, secret }]) => (transfer === 'bytes' || transfer === 'socket') && secret !== true,
+  );
+  assert.deepEqual(
+    open.map(([name]) => name),
+    [],
+  );
+});

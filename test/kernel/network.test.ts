@@ -6,6 +6,7 @@ import { nullNetwork } from '../../src/network/null-network.ts';
 import { networkConformance } from '../conformance/networks.ts';
 import { attempt, enterPrivateNetns } from '../support/netns.ts';
 import { HOST_OUTSIDE, must, NetworkWorld, OUTSIDE } from '../support/network-world.ts';
+import { eventually } from '../support/scratch.ts';
 import { ask, host, lookUp, pings, serve } from '../support/servers.ts';
 
 const forward = (protocol: 'tcp' | 'udp', hostPort: number, vpsPort: number): Forward => ({
@@ -38,7 +39,7 @@ if (enterPrivateNetns(import.meta.url)) {
     const lan = world.network(0);
     const [one, two] = [await world.join(lan, 'one'), await world.join(lan, 'two')];
     for (const address of [two.ipv4, two.ipv6, lan.ipv4.gateway, lan.ipv6.gateway]) {
-      assert.ok(await pings(one.guest, address), address);
+      await eventually(`${address} answers`, () => pings(one.guest, address), 30_000);
     }
     assert.ok(await pings(host, one.ipv4), 'the host reaches its VPS');
   });
