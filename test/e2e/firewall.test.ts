@@ -68,7 +68,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
     await daemon.check(t, 'another project has another name server, and no way here', async () => {
       const look =
-        "getent hosts db db.default.internal; timeout 2 bash -c 'cat < /dev/tcp/10.77.0.2/22'; true";
+        "getent hosts db db.default.internal; timeout 2 bash -c 'cat < /dev/tcp/10.77.0.1/53'; true";
       const seen = await daemon.ok(['exec', 'vault', '--project', 'bank', '--', 'sh', '-c', look]);
       assert.equal(seen.trim(), '');
       const metrics = await daemon.client.stream('metrics.read');
