@@ -69,4 +69,18 @@ test('Debian boots whole behind the filter, and is used as a server is', async (
       assert.equal(code, 0, `${script}\n${stdout}${stderr}`);
     });
   }
+  await t.test('it takes no more of the kernel than its share, and others keep theirs', async () => {
+    const watchers =
+      'my @h; for (1 .. 2000) { my $f = syscall(253); last if $f < 0; push @h, $f } print scalar @h';
+    const many = Number((await sh(`ulimit -n 4096; perl -e '${watchers}'`)).stdout);
+    assert.ok(many > 100 && many <= 512, `${many} watchers of files`);
+    const raised = await sh(
+      'echo 100000 > /proc/sys/user/max_inotify_instances; cat /proc/sys/user/max_inotify_instances',
+    );
+    assert.equal(raised.stdout, '512\n');
+    const terminals =
+      'my $n = 0; my @h; while ($n < 400) { open(my $t, "+<", "/dev/ptmx") or last; push @h, $t; $n++ } print $n';
+    const opened = Number((await sh(`perl -e '${terminals}'`)).stdout);
+    assert.ok(opened > 100 && opened <= 256, `${opened} terminals`);
+  });
 });

@@ -9,10 +9,12 @@ import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
+import { limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { findInit } from './init.ts';
+import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
@@ -85,6 +87,8 @@ export class Containers {
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
       await this.#views.give(shown(machine, handleOf(state)));
+      raiseHostLimits(HOST_OBJECTS);
+      await limitUserNamespace(state.init.pid, KERNEL_OBJECTS);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
       writeState(paths, state);

@@ -17,7 +17,7 @@ test('the cgroup2 tree is hidden only where crun would refuse it', () => {
   assert.deepEqual(createPrefix({ layout: 'v1', controllers: v1, unified: undefined }, undefined), []);
   const v2 = { layout: 'v2', controllers: { memory: '/sys/fs/cgroup' }, unified: '/sys/fs/cgroup' } as const;
   assert.deepEqual(createPrefix(v2, undefined), []);
-  assert.deepEqual(createPrefix(v2, 7), ['unshare', '--time', '--boottime=-7', '--monotonic=-7']);
+  assert.deepEqual(createPrefix(v2, 7), ['unshare', '--fork', '--time', '--boottime=-7', '--monotonic=-7']);
 });
 
 test('the monitor itself stays outside the private mount namespace', () => {

@@ -12,14 +12,16 @@ const HIDE_SCRIPT = 'mount --bind /dev/null "$0" && exec "$@"';
 
 /**
  * What must stand before `crun create`. A time namespace (time_namespaces(7)) whose clocks since boot begin now, at
- * `uptime` whole seconds of the host's, unless that is undefined: crun 1.8 makes none. And crun refuses hierarchies of version 1 beside a cgroup2 tree
+ * `uptime` whole seconds of the host's, unless that is undefined: crun 1.8 makes none. It begins with a
+ * fork: before Linux 6.2 a program that is only executed stays with the former clocks. And crun refuses hierarchies of version 1 beside a cgroup2 tree
  * that has controllers of its own; in a mount namespace where that list is empty it goes on. Only create looks.
  */
 export function createPrefix(
   { layout, controllers, unified }: CgroupLayout,
   uptime: number | undefined,
 ): string[] {
-  const clocks = uptime === undefined ? [] : ['--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`];
+  const clocks =
+    uptime === undefined ? [] : ['--fork', '--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`];
   const refuses =
     layout === 'hybrid' && unified !== undefined && Object.values(controllers).includes(unified);
   if (!refuses) return clocks.length === 0 ? [] : ['unshare', ...clocks];
