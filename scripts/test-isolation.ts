@@ -7,7 +7,7 @@ import { succeeded, summary } from './summary.ts';
 /** Tests of isolation that have a long form (test/support/long-form.ts): `npm test` runs them in their short one. */
 const LONG_FORMS: Ring = {
   name: 'isolation',
-  files: ['test/e2e/api-fuzz.test.ts', 'test/kernel/floods.test.ts'],
+  files: ['test/e2e/api-fuzz.test.ts', 'test/kernel/floods.test.ts', 'test/isolation/**/*.test.ts'],
   concurrency: 1,
   timeoutMs: 3_600_000,
 };
