@@ -79,6 +79,23 @@ export async function readSmallFile(channel: AgentChannel, path: string, limit =
   }
 }
 
+/** Bytes in one request. */
+const PIECE = 48 * 1024;
+
+/** Writes a file of the guest, in place of one that is there. */
+export async function writeSmallFile(channel: AgentChannel, path: string, content: Buffer): Promise<void> {
+  const handle = await channel.call('guest-file-open', { path, mode: 'w' }, z.number().int());
+  try {
+    for (let at = 0; at < content.length; ) {
+      const piece = content.subarray(at, at + PIECE).toString('base64');
+      const WrittenSchema = z.object({ count: z.number().int().positive() });
+      at += (await channel.call('guest-file-write', { handle, 'buf-b64': piece }, WrittenSchema)).count;
+    }
+  } finally {
+    await channel.call('guest-file-close', { handle }, EmptySchema);
+  }
+}
+
 export interface Captured {
   readonly code: number;
   readonly stdout: Buffer;
