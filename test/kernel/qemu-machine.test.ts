@@ -269,6 +269,26 @@ if (enterPrivateNetns(import.meta.url)) {
       },
     );
 
+    step('goes on with a processor that was plugged in, while a command is under way', async (t, on) => {
+      const { machine, handle } = await start(t, on);
+      const { memory, limits } = on.driver;
+      assert.ok(memory !== undefined && limits !== undefined);
+      const larger = { ...machine, limits: { ...machine.limits, cpus: 2 } };
+      await limits.setLimits(machine, handle, larger.limits);
+      const argv = ['sh', '-c', 'echo began; sleep 300'];
+      const session = await on.driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+      assert.ok(session !== undefined);
+      session.exit.catch(() => undefined);
+      session.stdin.on('error', () => undefined);
+      await new Promise((began) => session.stdout.once('data', began));
+      await memory.save(larger, handle);
+      await on.driver.remove(larger, handle);
+      const again = { machine: larger, handle: (await on.driver.prepare(larger)).handle };
+      await on.driver.start(larger, again.handle);
+      await ready(on, again);
+      assert.equal((await sh(on, again, 'nproc; pgrep -c -x sleep')).stdout, '2\n1\n');
+    });
+
     step('boots from its data when the saved memory is damaged', async (t, on) => {
       const { machine, handle } = await start(t, on);
       const { memory } = on.driver;

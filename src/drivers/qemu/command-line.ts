@@ -73,6 +73,7 @@ export function renderCommandLine(machine: Machine, options: CommandLineOptions)
 }
 
 const LINK_PORT = 'links';
+const MOST_QUEUES = 4;
 /** As QEMU itself calls the memory of this machine: what was saved with one backend is loaded into another. */
 const RAM = 'pc.ram';
 
@@ -99,15 +100,17 @@ function memoryBackend(machine: Machine, isCopy: boolean): unknown {
 const PREPARED_MACHINE = `q35,sata=off,smbus=off,vmport=off,memory-backend=${RAM}`;
 
 /** Of a guest that our kernel boots, with the agent in it. */
-function preparedDevices(machine: Machine, { tapFds, asleep }: CommandLineOptions): string[] {
+function preparedDevices(machine: Machine, { tapFds, asleep, maximumCpus }: CommandLineOptions): string[] {
   const isCopy = asleep?.template === true;
+  // Not as many as there are processors, as those change while it runs: saved memory needs the same device.
+  const queues = Math.min(MOST_QUEUES, asleep?.maximumCpus ?? maximumCpus);
   return [
     ...['-object', json(memoryBackend(machine, isCopy))],
     ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
     ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
     ...socket('agent', SOCKET.agent),
     ...['-device', json(port(1, 'agent', { name: 'org.qemu.guest_agent.0' }))],
-    ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk' })],
+    ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk', 'num-queues': queues })],
     ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
     // A number that is new to the guest has it seed its random numbers anew (QEMU, "Virtual Machine Generation ID").
     ...['-device', 'vmgenid,guid=auto'],

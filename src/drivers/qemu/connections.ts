@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
 import { connectUnixSocket } from '../../host/unix-socket.ts';
 import { ConsoleHub } from '../console/console-hub.ts';
 import type { Machine, MachineEnd } from '../driver.ts';
@@ -22,6 +23,7 @@ export class Connections {
   #monitor: Promise<QmpClient> | undefined;
   #ping: Promise<boolean> | undefined;
   #end: MachineEnd | undefined;
+  #closed = false;
 
   constructor(machine: Machine) {
     this.#sockets = machinePaths(machine).sockets;
@@ -51,7 +53,14 @@ export class Connections {
 
   async #openMonitor(): Promise<QmpClient> {
     try {
-      const client = await QmpClient.open(await this.connect(SOCKET.monitor));
+      if (this.#closed) throw gone();
+      const socket = await this.connect(SOCKET.monitor);
+      if (this.#closed) {
+        // By now it may be the next machine's.
+        socket.destroy();
+        throw gone();
+      }
+      const client = await QmpClient.open(socket);
       client.onEvent(({ event, data }) => {
         if (event === 'RESET') this.#forgetConversations();
         if (event === 'SHUTDOWN') this.#end = endFromEvent(data) ?? this.#end;
@@ -86,6 +95,7 @@ export class Connections {
   }
 
   close(): void {
+    this.#closed = true;
     this.ports.reset();
     this.agent.close();
     this.console.close();
@@ -96,3 +106,5 @@ export class Connections {
     this.#monitor = undefined;
   }
 }
+
+const gone = (): MullionError => new MullionError('wrong_state', 'The machine was given up.');

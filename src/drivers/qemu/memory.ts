@@ -34,9 +34,12 @@ export const memoryRoom = (machine: Machine): number => machine.limits.memory + 
  * of the host, so it sends them over a socket.
  * @throws MullionError `command_failed`, `start_failed` when QEMU has gone
  */
-/** Memory that lies in a file already is left out of what is sent (QEMU, qapi/migration.json, x-ignore-shared). */
-async function leaveMappedOut(monitor: QmpClient): Promise<void> {
-  const capabilities = [{ capability: 'x-ignore-shared', state: true }];
+/**
+ * Memory that lies in a file already is left out of what is sent (QEMU, qapi/migration.json, x-ignore-shared). Both sides
+ * must agree, and a machine remembers how it was started.
+ */
+async function leaveMappedOut(monitor: QmpClient, state: boolean): Promise<void> {
+  const capabilities = [{ capability: 'x-ignore-shared', state }];
   await monitor.execute('migrate-set-capabilities', { capabilities }, AnySchema);
 }
 
@@ -46,7 +49,7 @@ export async function saveMemory(machine: Machine, monitor: QmpClient): Promise<
   await writeSavedMemory(machine, header, async (file) => {
     const connection = await listenUnixSocket(handover, SOCKET.memory);
     try {
-      if (header.template) await leaveMappedOut(monitor);
+      await leaveMappedOut(monitor, header.template);
       await monitor.execute('migrate-set-parameters', { 'max-bandwidth': BANDWIDTH }, AnySchema);
       await monitor.execute('migrate', { uri: `unix:${JAIL.handover}/${SOCKET.memory}` }, AnySchema);
       const written = receive(connection.accepted, file);
@@ -104,10 +107,12 @@ export async function loadMemory(
   monitor: QmpClient,
   memory: OpenMemory,
 ): Promise<void> {
-  if (memory.header.template) await leaveMappedOut(monitor);
+  await leaveMappedOut(monitor, memory.header.template);
   const uri = `unix:${JAIL.sockets}/${SOCKET.incoming}`;
   await monitor.execute('migrate-incoming', { uri }, AnySchema);
   const socket = await connections.connect(SOCKET.incoming);
+  // QEMU may end once it has all, and say so then: what became of it is asked below.
+  socket.on('error', () => undefined);
   await pipeline(contentOf(memory.file, memory.offset), socket);
   await rm(join(machinePaths(machine).sockets, SOCKET.incoming), { force: true });
   while ((await monitor.execute('query-status', {}, StatusSchema)).status === 'inmigrate') {
