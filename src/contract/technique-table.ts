@@ -53,7 +53,7 @@ export const TECHNIQUE_FACTS: Readonly<Record<Technique, TechniqueFacts>> = {
     advantages:
       'A kernel of its own without help of the hardware or rights on the host; its programs compute at the speed of the host.',
     limits:
-      'Each system call and each new process goes through another process, which is slow; one processor; Linux alone.',
+      'Each system call and each new process goes through another process, which is slow; one processor; Linux alone; what a guest flushes to its disk may still wait in the cache of the host.',
   },
   para: {
     name: 'para-virtualization',
