@@ -67,7 +67,7 @@ async function go(
         const reverse = upward ? reverseOf(step, before) : undefined;
         if (reverse !== undefined) undo.push(describeStep(reverse), () => reverseStep(context, id, reverse));
         scope.update({ observed: beginStep(before, step) });
-        await task.part(describeStep(step), () => takeStep(scope, step));
+        await task.part(describeStep(step), (node) => takeStep(scope.withProgress(node), step));
         task.steps.push(step.type);
       }),
     );

@@ -17,7 +17,7 @@ export const conversionExecutors: Pick<Executors, 'keepData' | 'convertData'> = 
   },
 
   convertData: async (scope) => {
-    const { context, id, record, machine, signal } = scope;
+    const { context, id, record, machine, signal, progress } = scope;
     const { pool, converter } = context.deps;
     const errand = errandOf(scope);
     await scope.driver.memory?.drop(machine);
@@ -33,7 +33,11 @@ export const conversionExecutors: Pick<Executors, 'keepData' | 'convertData'> = 
       await bounded(
         'convert the data',
         context.timings.populate,
-        converter.convert(conversion, () => undefined, signal),
+        converter.convert(
+          conversion,
+          ({ step, ...measure }) => progress?.advanceTo(step).measure(measure),
+          signal,
+        ),
       );
     }
     scope.update({

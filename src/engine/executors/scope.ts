@@ -4,6 +4,7 @@ import type { Driver, Handle, Machine } from '../../drivers/driver.ts';
 import type { Attachment } from '../../network/network.ts';
 import { type Context, requireDriver } from '../context.ts';
 import { attachmentOf, machineOf } from '../machine.ts';
+import type { ProgressNode } from '../progress-node.ts';
 import type { Runtime, VpsRecord } from '../records.ts';
 
 /** What an executor works on: one VPS, as it is now. */
@@ -14,17 +15,26 @@ export class Scope {
   readonly signal: AbortSignal;
   /** Says something that the person who asked should know although it worked. */
   readonly warn: (text: string) => void;
+  /** Where the step under way tells how far it is. */
+  readonly progress: ProgressNode | undefined;
 
   constructor(
     context: Context,
     id: string,
     signal: AbortSignal,
     warn: (text: string) => void = () => undefined,
+    progress?: ProgressNode,
   ) {
     this.context = context;
     this.id = id;
     this.signal = signal;
     this.warn = warn;
+    this.progress = progress;
+  }
+
+  /** The same, for a step that has a place of its own in the progress. */
+  withProgress(progress: ProgressNode): Scope {
+    return new Scope(this.context, this.id, this.signal, this.warn, progress);
   }
 
   get record(): VpsRecord {
