@@ -534,6 +534,15 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal((await execIn(on, made, ['no-such-program'])).code, 127);
     });
 
+    step('runs a command of many words', ['exec'], async (_t, on) => {
+      const made = await common(on);
+      const words = Array.from({ length: 400 }, (_, index) => `word ${index} "'$`);
+      const { code, stdout } = await execIn(on, made, ['echo', ...words]);
+      assert.equal(code, 0);
+      assert.equal(stdout, `${words.join(' ')}\n`);
+      assert.equal((await execIn(on, made, ['true'])).code, 0);
+    });
+
     step('passes binary input and output of a megabyte unchanged', ['exec'], async (_t, on) => {
       const made = await common(on);
       const ability = on.driver.exec;

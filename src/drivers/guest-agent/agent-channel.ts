@@ -22,14 +22,17 @@ interface Line {
  * bounded and parsed by the caller's schema; after a failure the line is dropped and the next request starts anew.
  */
 export class AgentChannel {
+  /** Bytes that one request may have: what is longer would stop the line. */
+  readonly longestRequest: number;
   readonly #connect: () => Promise<Duplex>;
   #line: Line | undefined;
   #turn: Promise<unknown> = Promise.resolve();
   #waiting = 0;
   #closed = false;
 
-  constructor(connect: () => Promise<Duplex>) {
+  constructor(connect: () => Promise<Duplex>, longestRequest = Number.POSITIVE_INFINITY) {
     this.#connect = connect;
+    this.longestRequest = longestRequest;
   }
 
   /**

@@ -1,7 +1,10 @@
+import { randomBytes } from 'node:crypto';
 import { setTimeout } from 'node:timers/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
 import type { AgentChannel } from './agent-channel.ts';
+import { encodeRequest } from './framing.ts';
+import { longCommand } from './long-command.ts';
 
 /** The guest agent's commands that are used, with what a well-behaved agent answers (QEMU, qga/qapi-schema.json). */
 
@@ -31,10 +34,26 @@ export async function execStart(
     readonly input?: Buffer | undefined;
   },
 ): Promise<number> {
-  const [path, ...arg] = argv;
   const input = options.input === undefined ? {} : { 'input-data': options.input.toString('base64') };
-  const args = { path, arg, 'capture-output': options.capture, ...input };
-  return (await channel.call('guest-exec', args, PidSchema, options.timeoutMs)).pid;
+  const request = (words: readonly [string, ...string[]]): Readonly<Record<string, unknown>> => {
+    const [path, ...arg] = words;
+    return { path, arg, 'capture-output': options.capture, ...input };
+  };
+  const ask = async (args: Readonly<Record<string, unknown>>): Promise<number> =>
+    (await channel.call('guest-exec', args, PidSchema, options.timeoutMs)).pid;
+  const plain = request(argv);
+  if (Buffer.byteLength(encodeRequest('guest-exec', plain)) <= channel.longestRequest) return ask(plain);
+  const file = `/run/mullion-${randomBytes(8).toString('hex')}`;
+  const long = longCommand(argv, file, channel.longestRequest);
+  for (const piece of long.before) {
+    const { code } = await runInGuest(channel, piece, options.timeoutMs);
+    if (code !== 0)
+      throw new MullionError(
+        'guest_unresponsive',
+        `The guest did not take a long command: exit code ${code}.`,
+      );
+  }
+  return ask(request(long.argv));
 }
 
 export function execStatus(channel: AgentChannel, pid: number): Promise<ExecStatus> {

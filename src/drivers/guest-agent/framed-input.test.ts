@@ -3,35 +3,40 @@ import { spawnSync } from 'node:child_process';
 import { Duplex, PassThrough } from 'node:stream';
 import { finished } from 'node:stream/promises';
 import { test } from 'node:test';
-import { FramedInput, frame } from './framed-input.ts';
+import { FramedInput, PIECE, pieces } from './framed-input.ts';
 
-test('content goes in pieces of 64 KiB at most, each behind its length', () => {
-  assert.equal(frame(Buffer.from('hello')).toString(), '5\nhello');
-  assert.equal(frame(Buffer.alloc(0)).length, 0);
-  const framed = frame(Buffer.alloc(65_537));
-  assert.equal(framed.toString('latin1', 0, 6), '65536\n');
-  assert.equal(framed.toString('latin1', 6 + 65_536), `1\n\0`);
+test('content goes in pieces that a terminal has room for, each behind its length', () => {
+  assert.deepEqual(pieces(Buffer.from('hello')).map(String), ['5\nhello']);
+  assert.deepEqual(pieces(Buffer.alloc(0)), []);
+  const lengths = pieces(Buffer.alloc(PIECE + 1)).map(({ length }) => length);
+  assert.deepEqual(lengths, [PIECE + 5, 3]);
+  assert.ok(PIECE + 5 < 4096 - 128);
 });
 
-test('the end is a length of nothing, and the shell of a guest takes the pieces apart again', async () => {
-  const pieces: Buffer[] = [];
+test('a piece waits until the one before was taken, and the shell of a guest takes them apart again', async () => {
+  const sent: Buffer[] = [];
   const line = new Duplex({
     read: () => undefined,
     write: (chunk: Buffer, _encoding, done) => {
-      pieces.push(chunk);
+      sent.push(chunk);
       done();
     },
   });
   const input = new FramedInput(line);
-  const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 7) % 256));
+  const content = Buffer.from(Array.from({ length: 20_000 }, (_, index) => (index * 7) % 256));
   input.write(content.subarray(0, 1));
-  input.write(content.subarray(1, 70_000));
-  input.end(content.subarray(70_000));
-  await finished(input, { readable: false });
-  const sent = Buffer.concat(pieces);
-  assert.equal(sent.toString('latin1', sent.length - 2), '0\n');
+  input.write(content.subarray(1, 7_000));
+  input.end(content.subarray(7_000));
+  const ended = finished(input, { readable: false });
+  for (let count = 1; count < 9; count++) {
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    assert.equal(sent.length, count);
+    input.taken();
+  }
+  await ended;
+  assert.equal(String(sent.at(-1)), '0\n');
   const script = 'while read -r n && [ "$n" -gt 0 ]; do head -c "$n" || break; done';
-  const { stdout } = spawnSync('sh', ['-c', script], { input: sent });
+  const { stdout } = spawnSync('sh', ['-c', script], { input: Buffer.concat(sent) });
   assert.ok(stdout.equals(content));
 });
 

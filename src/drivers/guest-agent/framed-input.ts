@@ -1,13 +1,20 @@
 import { Duplex } from 'node:stream';
 
-const PIECE = 64 * 1024;
+/**
+ * A piece and its header fit into a terminal's buffer (Linux, drivers/tty/n_tty.c: 4096 bytes, of which the last 128 stop
+ * the line). User-Mode Linux does not hear again from a line that was stopped (arch/um/drivers/line.c, line_throttle:
+ * the interrupt of its descriptor is taken away and never comes back).
+ */
+export const PIECE = 3840;
 
 /**
- * Gives a line that cannot end an end: what is written goes in pieces, each behind its length in decimal on a line of its
- * own, and a length of 0 is the end. `exec-script.ts` takes them apart in the guest.
+ * Gives a line that cannot end an end, and never more than the guest has room for: what is written goes in pieces, each
+ * behind its length in decimal on a line of its own, the next one when the guest has taken the last; a length of 0 is the
+ * end. `exec-script.ts` takes them apart in the guest.
  */
 export class FramedInput extends Duplex {
   readonly #line: Duplex;
+  #next: (() => void) | undefined;
 
   constructor(line: Duplex) {
     super({ allowHalfOpen: true });
@@ -19,16 +26,19 @@ export class FramedInput extends Duplex {
     line.on('close', () => this.destroy());
   }
 
+  /** The guest has taken the last piece. */
+  taken(): void {
+    const next = this.#next;
+    this.#next = undefined;
+    next?.();
+  }
+
   override _read(): void {
     this.#line.resume();
   }
 
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (failure?: Error | null) => void): void {
-    this.#line.write(frame(chunk), done);
-  }
-
-  override _writev(chunks: { chunk: Buffer }[], done: (failure?: Error | null) => void): void {
-    this.#line.write(frame(Buffer.concat(chunks.map(({ chunk }) => chunk))), done);
+    this.#send(pieces(chunk), done);
   }
 
   override _final(done: (failure?: Error | null) => void): void {
@@ -37,16 +47,26 @@ export class FramedInput extends Duplex {
 
   override _destroy(failure: Error | null, done: (failure?: Error | null) => void): void {
     this.#line.destroy();
+    this.taken();
     done(failure);
+  }
+
+  #send([piece, ...rest]: readonly Buffer[], done: (failure?: Error | null) => void): void {
+    if (piece === undefined || this.destroyed) {
+      done();
+      return;
+    }
+    this.#next = () => this.#send(rest, done);
+    this.#line.write(piece);
   }
 }
 
-/** In pieces of a bounded size, as the guest copies each with one program. */
-export function frame(content: Buffer): Buffer {
-  const parts: Buffer[] = [];
+/** Each with its header. */
+export function pieces(content: Buffer): Buffer[] {
+  const result: Buffer[] = [];
   for (let at = 0; at < content.length; at += PIECE) {
     const piece = content.subarray(at, at + PIECE);
-    parts.push(Buffer.from(`${piece.length}\n`), piece);
+    result.push(Buffer.concat([Buffer.from(`${piece.length}\n`), piece]));
   }
-  return Buffer.concat(parts);
+  return result;
 }

@@ -15,6 +15,8 @@ export interface GuestPort {
   readonly guestPath: string;
   /** Ending its writable side gives the guest an end of file. */
   readonly stream: Duplex;
+  /** Of input that goes in pieces: called when the guest has taken one. */
+  readonly taken?: (() => void) | undefined;
 }
 
 export interface PortProvider {
@@ -54,7 +56,7 @@ export async function execInGuest(
     ...(errors === undefined ? {} : { stderr: errors.guestPath }),
   };
   const token = newToken();
-  const session = new GuestExec(channel, token, input.stream, output.stream, errors?.stream, release);
+  const session = new GuestExec(channel, token, input, output.stream, errors?.stream, release);
   try {
     const argv = execArgv(request, token, channels, environment);
     await session.start(launcher === undefined ? argv : [...launcher, ...argv]);
@@ -80,6 +82,7 @@ class GuestExec implements ExecSession {
   readonly #streams: readonly Duplex[];
   readonly #outputs: readonly Output[];
   readonly #release: () => Promise<void>;
+  readonly #taken: (() => void) | undefined;
   readonly #launched = Promise.withResolvers<{ pid: number; tty: string }>();
   readonly #code = Promise.withResolvers<number>();
   #agentPid: number | undefined;
@@ -91,12 +94,13 @@ class GuestExec implements ExecSession {
   constructor(
     channel: AgentChannel,
     token: string,
-    input: Duplex,
+    { stream: input, taken }: GuestPort,
     output: Duplex,
     errors: Duplex | undefined,
     release: () => Promise<void>,
   ) {
     this.#channel = channel;
+    this.#taken = taken;
     this.#streams = [input, output, ...(errors === undefined ? [] : [errors])];
     this.#release = release;
     const split = (stream: Duplex): Output => {
@@ -186,6 +190,8 @@ class GuestExec implements ExecSession {
       this.#ended = true;
       this.#code.resolve(number);
       if (this.stderr === undefined) queueMicrotask(() => from.end());
+    } else if (kind === 'took') {
+      this.#taken?.();
     } else if (kind === 'unknown') {
       this.#launched.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
     } else if (kind === 'end') queueMicrotask(() => from.end());

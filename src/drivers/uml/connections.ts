@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Machine } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
+import { PIECE } from '../guest-agent/framed-input.ts';
 import { GuestLines } from './guest-lines.ts';
 import { LineStream } from './line-stream.ts';
 import { AGENT_LINE } from './lines.ts';
@@ -17,7 +18,7 @@ export class Connections {
 
   constructor(machine: Machine) {
     const paths = machinePaths(machine);
-    this.agent = new AgentChannel(async () => LineStream.open(linePipes(paths, AGENT_LINE)));
+    this.agent = new AgentChannel(async () => LineStream.open(linePipes(paths, AGENT_LINE)), PIECE);
     this.lines = new GuestLines(paths);
     this.#watcher = watchRestarts(paths.sockets, () => this.#forgetConversations());
   }

@@ -34,7 +34,10 @@ export class GuestLines implements PortProvider {
         const stream = LineStream.open(linePipes(this.#paths, line));
         this.#used.set(line, stream);
         lines.push(line);
-        return { guestPath: guestDevice(line), stream: index === 0 ? new FramedInput(stream) : stream };
+        const guestPath = guestDevice(line);
+        if (index > 0) return { guestPath, stream };
+        const input = new FramedInput(stream);
+        return { guestPath, stream: input, taken: () => input.taken() };
       });
       return { ports, release };
     } catch (failure) {
