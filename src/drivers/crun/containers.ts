@@ -86,9 +86,11 @@ export class Containers {
       const state = await this.#create(machine, paths);
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
-      await this.#views.give(shown(machine, handleOf(state)));
       raiseHostLimits(HOST_OBJECTS);
-      await limitUserNamespace(state.init.pid, KERNEL_OBJECTS);
+      await Promise.all([
+        limitUserNamespace(state.init.pid, KERNEL_OBJECTS),
+        this.#views.give(shown(machine, handleOf(state))),
+      ]);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
       writeState(paths, state);
