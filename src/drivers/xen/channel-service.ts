@@ -26,8 +26,7 @@ export class ChannelService {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#connection
-      .use()
-      .then((store) => store.unwatch(frontends(this.#domain), this.#token))
+      .whenOpen((store) => store.unwatch(frontends(this.#domain), this.#token))
       .catch(() => undefined);
   }
 
@@ -44,8 +43,11 @@ export class ChannelService {
 
   #hear(path: string | undefined): void {
     if (this.#closed) return;
-    if (path === undefined) this.#after(RETRY_MS, () => this.#subscribe());
-    else this.#after(LATENESS_MS, () => this.#look().catch(() => undefined));
+    if (path === undefined) {
+      clearTimeout(this.#timer);
+      this.#timer = undefined;
+      this.#after(RETRY_MS, () => this.#subscribe());
+    } else this.#after(LATENESS_MS, () => this.#look().catch(() => undefined));
   }
 
   #after(ms: number, action: () => void): void {

@@ -11,6 +11,12 @@ export class StoreConnection {
     return this.#store;
   }
 
+  /** Does something on the connection that is open, if one is. */
+  async whenOpen(work: (store: XenStore) => Promise<void>): Promise<void> {
+    const known = await this.#store?.catch(() => undefined);
+    if (known !== undefined && !known.closed) await work(known);
+  }
+
   close(): void {
     this.#store?.then(
       (store) => store.close(),
