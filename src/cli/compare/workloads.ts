@@ -51,10 +51,8 @@ export const WORKLOADS: readonly Workload[] = [
     program: 'dd',
     argv: ({ seconds }) => [
       ...C,
-      'timeout',
-      '-s',
-      'INT',
-      String(seconds),
+      // One signal: the second, to its group, would end dd before it has printed.
+      ...['timeout', '--foreground', '-s', 'INT', String(seconds)],
       'dd',
       'if=/dev/zero',
       'of=/dev/null',
