@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { basename, join, relative } from 'node:path';
+import { join, relative } from 'node:path';
 import * as z from 'zod';
 import type { Ring } from './rings.ts';
 import type { Outcome } from './test-reporter.ts';
@@ -49,16 +49,12 @@ export function afterSecondTry(first: readonly Outcome[], second: readonly Outco
   ];
 }
 
-/** The test files of what failed; a test that a support file declares belongs to the files that import it. */
+/** The test files of what failed. */
 function filesToRepeat(outcomes: readonly Outcome[], files: readonly string[]): string[] {
   const failed = new Set(
     outcomes.flatMap(({ type, file }) => (type === 'failed' && file !== '' ? [relative(ROOT, file)] : [])),
   );
-  return files.filter((path) => {
-    if (failed.has(path)) return true;
-    const text = readFileSync(join(ROOT, path), 'utf8');
-    return [...failed].some((file) => !files.includes(file) && text.includes(`/${basename(file)}'`));
-  });
+  return files.filter((path) => failed.has(path));
 }
 
 /** A run that died without a failed test counts as one. */

@@ -11,10 +11,18 @@ export type Outcome =
 // node --test loads a reporter by its default export.
 // biome-ignore lint/style/noDefaultExport: see above
 export default async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+  // A file's tests come together, inner ones first; the outermost stands in the file that ran.
+  let inner: Outcome[] = [];
   for await (const event of source) {
+    if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const outcome = outcomeOf(event);
-    if (outcome !== undefined) yield `${JSON.stringify(outcome)}\n`;
+    if (outcome !== undefined) inner.push(outcome);
+    if (event.data.nesting > 0) continue;
+    const { file = '' } = event.data;
+    for (const each of inner) yield `${JSON.stringify({ ...each, file })}\n`;
+    inner = [];
   }
+  for (const each of inner) yield `${JSON.stringify(each)}\n`;
 }
 
 function outcomeOf(event: TestEvent): Outcome | undefined {
