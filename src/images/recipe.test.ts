@@ -11,6 +11,8 @@ import { requireSpace } from './space.ts';
 
 test('the name debian/13 tells the suite, and another name must be given one', () => {
   assert.equal(recipeOf({ name: 'debian/13', include: [] }, 'amd64').suite, 'trixie');
+  assert.equal(recipeOf({ name: 'debian/12/web', include: ['nginx'] }, 'amd64').suite, 'bookworm');
+  assert.throws(() => recipeOf({ name: 'debian/123', include: [] }, 'amd64'), { code: 'invalid_request' });
   assert.equal(
     recipeOf({ name: 'web', suite: 'bookworm', include: [] }, 'arm64').kernelPackage,
     'linux-image-cloud-arm64',

@@ -43,9 +43,13 @@ const PACKAGES: Readonly<Record<string, string>> = {
 /** Gives /bin/busybox, the one program of the initial file system. */
 export const BUSYBOX_PACKAGE = 'busybox-static';
 
+/** The release that a name tells, also with a part of its own such as debian/12/web. */
+const suiteOf = (name: string) =>
+  Object.entries(SUITE_OF_NAME).find(([known]) => name === known || name.startsWith(`${known}/`))?.[1];
+
 /** @throws MullionError `invalid_request` when neither the name nor the request tells the suite. */
 export function recipeOf(request: BuildImageRequest, architecture: string): Recipe {
-  const suite = request.suite ?? SUITE_OF_NAME[request.name];
+  const suite = request.suite ?? suiteOf(request.name);
   if (suite === undefined) {
     throw new MullionError(
       'invalid_request',
