@@ -72,7 +72,7 @@ function both(rules: (ip: 'ip' | 'ip6', family: 4 | 6) => string[]): string {
 
 /** Of the table `bridge`: frames of one VPS, by its link. */
 export const BRIDGE_LIMITS = `${declare(['limit_packets', 'limit_broadcasts', 'spoofed'])}
-  set talkers { type ifname; flags dynamic; size 8192; }
-  set shouters { type ifname; flags dynamic; size 8192; }`;
+${meter('talkers', 'ifname', 8192)}
+${meter('shouters', 'ifname', 8192)}`;
 export const BRIDGE_LIMIT_RULES = `    update @talkers { iifname ${over('packets')} } ${drop('limit_packets')}
     ether daddr & 01:00:00:00:00:00 != 00:00:00:00:00:00 update @shouters { iifname ${over('broadcasts')} } ${drop('limit_broadcasts')}`;
