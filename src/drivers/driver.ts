@@ -4,6 +4,7 @@ import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
 import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
 import type { Bus, Firmware, Limits } from '../contract/vps.ts';
 import type { EndKind } from '../core/restart-policy.ts';
+import type { CgroupMeters } from '../host/cgroup-meters.ts';
 
 /** Where an image's parts lie on this host. */
 export interface ImageFiles {
@@ -100,23 +101,11 @@ export interface DriverUsage {
 }
 
 /** What the host has counted of a machine without asking its guest: cheap, and true whatever the guest says. */
-export interface DriverMeters {
+export interface DriverMeters extends CgroupMeters {
   readonly cpuSeconds: number;
   readonly memory: number;
   /** Undefined when only the guest knows. */
   readonly processes: number | undefined;
-  /** It wanted a processor and got none, its own limit or its neighbours being why. Undefined: the kernel does not say. */
-  readonly cpuWaitedSeconds?: number | undefined;
-  /** Its own limit held it back. */
-  readonly cpuThrottledSeconds: number;
-  readonly memoryStalledSeconds?: number | undefined;
-  readonly ioStalledSeconds?: number | undefined;
-  readonly oomKills: number;
-  /** Bytes and operations that reached disks of the host. */
-  readonly diskRead: number;
-  readonly diskWritten: number;
-  readonly diskReads: number;
-  readonly diskWrites: number;
 }
 
 /** A command that runs in a guest. With a tty, `stderr` is absent. */

@@ -1,6 +1,13 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 import { MullionError } from '../contract/errors.ts';
-import { isAlive, processStart, signalProcess, waitForExit } from './processes.ts';
+import {
+  everyProcess,
+  isAlive,
+  processArguments,
+  processStart,
+  signalProcess,
+  waitForExit,
+} from './processes.ts';
 import type { Runner } from './run.ts';
 
 /** Our servers see their folder here, in a mount namespace of their own, so its parents may stay closed to them. */
@@ -47,9 +54,7 @@ type Match = (options: readonly string[]) => boolean;
  * @param match is given the arguments after the program's name
  */
 export const findDnsmasq = (match: Match): DnsmasqServer[] =>
-  readdirSync('/proc')
-    .filter((entry) => /^[0-9]+$/.test(entry))
-    .flatMap((entry) => identify(Number(entry), match) ?? []);
+  everyProcess().flatMap((pid) => identify(pid, match) ?? []);
 
 /** The server that wrote this pid file, if it runs and its arguments match. */
 export function dnsmasqOfPidFile(path: string, match: Match): DnsmasqServer | undefined {
@@ -59,11 +64,7 @@ export function dnsmasqOfPidFile(path: string, match: Match): DnsmasqServer | un
 
 function identify(pid: number, match: Match): DnsmasqServer | undefined {
   const pidStart = attempt(() => processStart(pid));
-  const words =
-    attempt(() => readFileSync(`/proc/${pid}/cmdline`, 'utf8'))
-      ?.split('\0')
-      .slice(0, -1) ?? [];
-  const [program, ...options] = words;
+  const [program, ...options] = attempt(() => processArguments(pid)) ?? [];
   if (pidStart === undefined || program !== 'dnsmasq' || !match(options)) return undefined;
   const namespace = attempt(() => readlinkSync(`/proc/${pid}/ns/net`));
   return namespace === readlinkSync('/proc/self/ns/net') ? { pid, pidStart } : undefined;

@@ -1,10 +1,9 @@
 import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import type { Window } from '../contract/streams.ts';
+import { O_PATH } from './open-flags.ts';
 import { hasCode } from './system-error.ts';
 import { setWindow } from './terminals.ts';
 
-/** open(2); not in node:fs. */
-const O_PATH = 0o10000000;
 /** Slaves of pseudo-terminals have the major numbers 136 to 143 (Documentation/admin-guide/devices.txt). */
 const isSlave = (rdev: number): boolean => rdev >> 8 >= 136 && rdev >> 8 <= 143;
 

@@ -1,7 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
-import { MullionError } from '../contract/errors.ts';
+import { openNamespace } from './namespaces.ts';
 import { checked, libc } from './syscalls/libc.ts';
-import { hasCode } from './system-error.ts';
 
 const CLONE_FS = 0x200;
 const CLONE_NEWNS = 0x20000;
@@ -15,7 +14,7 @@ export function withinMounts<T>(pid: number, work: () => T): T {
   const root = openSync('/', 'r');
   const folder = openSync('.', 'r');
   try {
-    const other = openMounts(pid);
+    const other = openNamespace(pid, 'mnt');
     try {
       // Threads share root and working directory, and none that does may change its namespace.
       checked('unshare', libc().unshare(CLONE_FS));
@@ -39,13 +38,4 @@ function comeBack(own: number, root: number, folder: number): void {
   const back =
     setns(own, CLONE_NEWNS) === 0 && fchdir(root) === 0 && chroot('.') === 0 && fchdir(folder) === 0;
   if (!back) process.abort();
-}
-
-function openMounts(pid: number): number {
-  try {
-    return openSync(`/proc/${pid}/ns/mnt`, 'r');
-  } catch (cause) {
-    if (!hasCode(cause, 'ENOENT', 'ESRCH', 'EACCES')) throw cause;
-    throw new MullionError('start_failed', `Process ${pid} ended before its files were set up.`, { cause });
-  }
 }

@@ -125,19 +125,24 @@ export async function waitForExit(pid: number, start: number, timeoutMs: number)
 
 /** Processes of this host that have `argument` among their arguments (proc(5), /proc/pid/cmdline). */
 export function processesWithArgument(argument: string): { readonly pid: number; readonly start: number }[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .map(Number)
-    .filter((pid) => readArguments(pid).includes(argument))
+  return everyProcess()
+    .filter((pid) => processArguments(pid).includes(argument))
     .flatMap((pid) => {
       const start = processStart(pid);
       return start === undefined ? [] : [{ pid, start }];
     });
 }
 
-function readArguments(pid: number): string[] {
+/** Ids of all processes that this one can see. */
+export const everyProcess = (): number[] =>
+  readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .map(Number);
+
+/** A process's name and arguments; none when it has ended, and of threads of the kernel. */
+export function processArguments(pid: number): string[] {
   try {
-    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0').slice(0, -1);
   } catch (failure) {
     if (hasCode(failure, 'ENOENT', 'ESRCH')) return [];
     throw failure;

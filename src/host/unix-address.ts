@@ -1,9 +1,8 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { O_PATH } from './open-flags.ts';
 import { checked, libc } from './syscalls/libc.ts';
 
 export const AF_UNIX = 1;
-/** open(2); not in node:fs. */
-const O_PATH = 0o10000000;
 /** struct sockaddr_un (unix(7)): the family, then a path with its ending NUL. */
 const FAMILY_SIZE = 2;
 const PATH_SIZE = 108;

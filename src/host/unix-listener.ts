@@ -1,9 +1,7 @@
 import { chmodSync, closeSync, constants, openSync, rmSync } from 'node:fs';
 import { createServer, type Socket } from 'node:net';
 import { join } from 'node:path';
-
-/** open(2); not in node:fs. */
-const O_PATH = 0o10000000;
+import { O_PATH } from './open-flags.ts';
 
 /** Waits for one connection. */
 export interface OneConnection {

@@ -2,10 +2,8 @@ import { closeSync, constants, fstatSync, openSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
+import { O_PATH } from './open-flags.ts';
 import { hasCode } from './system-error.ts';
-
-/** open(2); not in node:fs. */
-const O_PATH = 0o10000000;
 
 /**
  * Connects to a stream socket in a folder that someone untrusted may write to: a link there is not followed, and the

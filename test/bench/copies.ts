@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Client } from '../../src/client/client.ts';
+import { endOfTask } from '../../src/client/task-end.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import { poolDirectory } from '../../src/core/naming.ts';
 import { destroySubvolume, snapshotSubvolume } from '../../src/host/btrfs.ts';
@@ -31,10 +32,7 @@ export const COPY_AIMS: readonly Comparison[] = [
 ];
 
 async function ended(client: Client, started: Promise<Task>): Promise<void> {
-  let task = await started;
-  while (task.state === 'running') {
-    task = await client.call('tasks.info', { params: { id: task.id }, query: { wait: 60 } });
-  }
+  const task = await endOfTask(client, await started);
   if (task.error !== null) throw new Error(task.error.message);
 }
 

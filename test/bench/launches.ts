@@ -1,5 +1,6 @@
 import type { Client } from '../../src/client/client.ts';
 import { startStreamSession } from '../../src/client/stream-session.ts';
+import { endOfTask } from '../../src/client/task-end.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { type Subject, timed } from './measure.ts';
@@ -7,10 +8,7 @@ import { type Subject, timed } from './measure.ts';
 const IMAGE = 'debian/12';
 
 export async function ended(client: Client, started: Task): Promise<void> {
-  let task = started;
-  while (task.state === 'running') {
-    task = await client.call('tasks.info', { params: { id: task.id }, query: { wait: 60 } });
-  }
+  const task = await endOfTask(client, started);
   if (task.error !== null) throw new Error(task.error.message);
 }
 

@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { inPrivateNetns } from './netns.ts';
+import { listens } from './ports.ts';
 import { eventually } from './scratch.ts';
 
 const PORT = 2222;
@@ -52,7 +52,7 @@ export class SftpServer implements AsyncDisposable {
         stdio: 'ignore',
       },
     );
-    await eventually('sshd listens', listens, 20_000);
+    await eventually('sshd listens', () => listens(PORT), 20_000);
   }
 
   url(folder: string): string {
@@ -77,16 +77,6 @@ export class SftpServer implements AsyncDisposable {
 
 export const knownHosts = (publicKeyFile: string): string =>
   `[127.0.0.1]:${PORT} ${readFileSync(publicKeyFile, 'utf8')}`;
-
-const listens = (): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(PORT, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });
 
 function descendantsOf(pid: number): number[] {
   let children: string;

@@ -1,4 +1,4 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageFiles, Machine } from '../../src/drivers/driver.ts';
 import { UmlDriver } from '../../src/drivers/uml/driver.ts';
@@ -7,6 +7,7 @@ import { Cgroups } from '../../src/host/cgroups.ts';
 import { OciRuntime } from '../../src/host/oci/runtime.ts';
 import { openTap } from '../../src/host/tap.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
+import { endByKernel, machineIn } from './machines.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const IDS = 0x7fd0_0000;
@@ -30,43 +31,22 @@ export function openUmlFixture(image: ImageFiles): DriverFixture {
   let made = 0;
   return {
     driver,
-    end: async (machine, handle, kind) => {
-      if (kind === 'died') process.kill(handle.pid, 'SIGKILL');
-      else {
-        const argv = ['sh', '-c', `sync; echo ${kind === 'poweroff' ? 'o' : 'b'} >/proc/sysrq-trigger`];
-        const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
-        session?.stdin.on('error', () => undefined).end();
-        session?.exit.catch(() => undefined);
-      }
-    },
+    end: endByKernel(driver),
     remembersEnds: true,
     technique: 'kernel' as const,
     machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
       made += 1;
       const id = `um${made}`;
-      const folder = join(scratch.path, id);
-      const runDirectory = join(scratch.path, 'run', id);
-      for (const path of [folder, join(folder, 'log'), join(folder, 'volume'), runDirectory]) {
-        mkdirSync(path, { recursive: true, mode: 0o711 });
-      }
-      return {
+      const ids = { base: IDS + made * 65_536, count: 65_536 };
+      const own = {
         id,
-        name: id,
-        project: 'default',
         technique: 'kernel',
-        limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
-        ids: { base: IDS + made * 65_536, count: 65_536 },
-        volume: join(folder, 'volume'),
+        ids,
         image,
-        runDirectory,
-        logDirectory: join(folder, 'log'),
+        memory: 256 * 1024 ** 2,
         cgroup: `${parent}/${id}`,
-        nics: [],
-        machineId: '0'.repeat(32),
-        env: {},
-        sshKeys: [],
-        ...overrides,
-      };
+      } as const;
+      return machineIn(scratch.path, own, overrides);
     },
     reopen: () => {
       // A daemon's death closes its connections.

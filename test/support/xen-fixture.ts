@@ -1,9 +1,10 @@
-import { chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageFiles, Machine } from '../../src/drivers/driver.ts';
 import { XenDriver } from '../../src/drivers/xen/driver.ts';
 import { run } from '../../src/host/run.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
+import { endByKernel, machineIn } from './machines.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const PREFIX = `mullion-test-${process.pid}-`;
@@ -27,29 +28,16 @@ export function openXenFixture(image: ImageFiles): DriverFixture {
     machine: async (overrides: Partial<Machine> = {}): Promise<Machine> => {
       made += 1;
       const id = `vm${made}`;
-      const folder = join(scratch.path, id);
-      const runDirectory = join(scratch.path, 'run', id);
-      for (const path of [folder, join(folder, 'log'), join(folder, 'volume'), runDirectory]) {
-        mkdirSync(path, { recursive: true, mode: 0o711 });
-      }
-      return {
+      const ids = { base: 0, count: 65_536 };
+      const own = {
         id,
-        name: id,
-        project: 'default',
         technique: 'para',
-        limits: { cpus: 1, memory: 160 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
-        ids: { base: 0, count: 65_536 },
-        volume: join(folder, 'volume'),
+        ids,
         image,
-        runDirectory,
-        logDirectory: join(folder, 'log'),
+        memory: 160 * 1024 ** 2,
         cgroup: `mullion-test-xen-${process.pid}/${id}`,
-        nics: [],
-        machineId: '0'.repeat(32),
-        env: {},
-        sshKeys: [],
-        ...overrides,
-      };
+      } as const;
+      return machineIn(scratch.path, own, overrides);
     },
     reopen: () => {
       // A daemon's death closes its connections.
@@ -58,15 +46,7 @@ export function openXenFixture(image: ImageFiles): DriverFixture {
       drivers.push(later);
       return later;
     },
-    end: async (machine, handle, kind) => {
-      if (kind === 'died') await run(['xl', 'destroy', `${PREFIX}${machine.id}`]);
-      else {
-        const argv = ['sh', '-c', `sync; echo ${kind === 'poweroff' ? 'o' : 'b'} >/proc/sysrq-trigger`];
-        const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
-        session?.stdin.on('error', () => undefined).end();
-        session?.exit.catch(() => undefined);
-      }
-    },
+    end: endByKernel(driver, ({ id }) => run(['xl', 'destroy', `${PREFIX}${id}`])),
     remembersEnds: true,
     patience: { ready: 180_000, stop: 60_000 },
     close: async () => {

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
+import { endOfTask } from '../../client/task-end.ts';
 import { asMullionError, MullionError } from '../../contract/error-table.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS, type Technique, type TechniqueReport } from '../../contract/techniques.ts';
 import { type Context, warn } from '../context.ts';
-import { endOf, Guest } from './guest.ts';
+import { Guest } from './guest.ts';
 import { Ledger } from './ledger.ts';
 import { measureVps, type Plan, type Surroundings, stepsOf } from './measure-vps.ts';
 import { MEASURES } from './measures.ts';
@@ -134,7 +135,7 @@ async function ensureImage(
   const body = { name, suite, include: [...include] };
   const begun = await client.call('images.build', { query: { ...project, wait: 0 }, body, signal });
   ledger.image(name, begun.id);
-  const { error } = await endOf(client, begun, signal);
+  const { error } = await endOfTask(client, begun, signal);
   progress.at('');
   if (error === null) return;
   throw new MullionError(

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import { startStreamSession } from '../../client/stream-session.ts';
+import { endOfTask } from '../../client/task-end.ts';
 import { CHANNEL } from '../../contract/channels.ts';
 import { MullionError } from '../../contract/error-table.ts';
 import type { Task } from '../../contract/tasks.ts';
@@ -84,18 +85,8 @@ export class Guest {
 
   /** @throws the error that the task failed with */
   async ended(begun: Task): Promise<Task> {
-    const task = await endOf(this.#client, begun, this.#signal);
+    const task = await endOfTask(this.#client, begun, this.#signal);
     if (task.error !== null) throw taskError(task, task.error);
     return task;
   }
-}
-
-/** Follows a task until it has ended. */
-export async function endOf(client: Client, begun: Task, signal?: AbortSignal): Promise<Task> {
-  let task = begun;
-  while (task.state === 'running') {
-    const query = { wait: PATIENCE };
-    task = await client.call('tasks.info', { params: { id: task.id }, query, signal });
-  }
-  return task;
 }

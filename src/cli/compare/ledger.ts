@@ -1,7 +1,7 @@
 import type { Client } from '../../client/client.ts';
+import { endOfTask } from '../../client/task-end.ts';
 import { asMullionError } from '../../contract/error-table.ts';
 import { type Context, warn } from '../context.ts';
-import { endOf } from './guest.ts';
 
 /** What a comparison has made and has to delete, whatever becomes of it. */
 export class Ledger {
@@ -49,7 +49,7 @@ export class Ledger {
     try {
       const task = await ask();
       if (typeof task !== 'object' || !('progress' in task)) return;
-      const { error } = await endOf(this.#context.client, task);
+      const { error } = await endOfTask(this.#context.client, task);
       if (error !== null)
         warn(this.#context, `${what} is still there: ${error.message} Delete it with: ${remedy}`);
     } catch (failure) {

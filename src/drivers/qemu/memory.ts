@@ -30,11 +30,6 @@ const StatusSchema = z.object({ status: z.string() });
 export const memoryRoom = (machine: Machine): number => machine.limits.memory + DEVICES_ROOM;
 
 /**
- * Writes the memory and devices of a machine that stands still into its volume. QEMU may start no program and open no file
- * of the host, so it sends them over a socket.
- * @throws MullionError `command_failed`, `start_failed` when QEMU has gone
- */
-/**
  * Memory that lies in a file already is left out of what is sent (QEMU, qapi/migration.json, x-ignore-shared). Both sides
  * must agree, and a machine remembers how it was started.
  */
@@ -43,6 +38,11 @@ async function leaveMappedOut(monitor: QmpClient, state: boolean): Promise<void>
   await monitor.execute('migrate-set-capabilities', { capabilities }, AnySchema);
 }
 
+/**
+ * Writes the memory and devices of a machine that stands still into its volume. QEMU may start no program and open no file
+ * of the host, so it sends them over a socket.
+ * @throws MullionError `command_failed`, `start_failed` when QEMU has gone
+ */
 export async function saveMemory(machine: Machine, monitor: QmpClient): Promise<void> {
   const { handover } = machinePaths(machine);
   const header = await describeMachine(machine, monitor);

@@ -1,7 +1,6 @@
 import { closeSync, openSync } from 'node:fs';
-import { MullionError } from '../../contract/errors.ts';
+import { openNamespace } from '../namespaces.ts';
 import { checked, ioctl, libc, O_CLOEXEC, sendElsewhere } from '../syscalls/libc.ts';
-import { hasCode } from '../system-error.ts';
 import { type Answer, parseAnswers } from './answers.ts';
 
 const AF_NETLINK = 16;
@@ -82,7 +81,7 @@ const makeSocket = (): number =>
 function withinNetwork<T>(pid: number, work: () => T): T {
   const own = openSync('/proc/thread-self/ns/net', 'r');
   try {
-    const other = openNetwork(pid);
+    const other = openNamespace(pid, 'net');
     try {
       checked('setns', libc().setns(other, CLONE_NEWNET), `network of process ${pid}`);
     } finally {
@@ -96,14 +95,5 @@ function withinNetwork<T>(pid: number, work: () => T): T {
     }
   } finally {
     closeSync(own);
-  }
-}
-
-function openNetwork(pid: number): number {
-  try {
-    return openSync(`/proc/${pid}/ns/net`, 'r');
-  } catch (cause) {
-    if (!hasCode(cause, 'ENOENT', 'ESRCH', 'EACCES')) throw cause;
-    throw new MullionError('start_failed', `Process ${pid} ended before its network was set up.`, { cause });
   }
 }

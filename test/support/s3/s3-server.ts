@@ -1,8 +1,8 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
 import { mkdirSync } from 'node:fs';
-import { connect } from 'node:net';
 import { join } from 'node:path';
 import { inPrivateNetns } from '../netns.ts';
+import { listens } from '../ports.ts';
 import { eventually } from '../scratch.ts';
 
 const PORT = 9200;
@@ -88,13 +88,3 @@ export class S3Server implements AsyncDisposable {
 }
 
 const script = (name: string): string => join(import.meta.dirname, name);
-
-const listens = (port: number): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, '127.0.0.1');
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.once('error', () => resolve(false));
-  });

@@ -1,0 +1,46 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Machine } from '../../src/drivers/driver.ts';
+import type { DriverFixture } from '../conformance/drivers.ts';
+
+/** What tells the machines of one fixture from those of another. */
+type Own = Pick<Machine, 'id' | 'technique' | 'ids' | 'image' | 'cgroup'> & { readonly memory: number };
+
+/** A machine with folders of its own below the fixture's, and no link. */
+export function machineIn(scratch: string, { memory, ...own }: Own, overrides: Partial<Machine>): Machine {
+  const folder = join(scratch, own.id);
+  const machine = {
+    ...own,
+    name: own.id,
+    project: 'default',
+    limits: { cpus: 1, memory, disk: 1024 ** 3, pids: 256 },
+    volume: join(folder, 'volume'),
+    runDirectory: join(scratch, 'run', own.id),
+    logDirectory: join(folder, 'log'),
+    nics: [],
+    machineId: '0'.repeat(32),
+    env: {},
+    sshKeys: [],
+  };
+  for (const path of [folder, machine.logDirectory, machine.volume, machine.runDirectory]) {
+    mkdirSync(path, { recursive: true, mode: 0o711 });
+  }
+  return { ...machine, ...overrides };
+}
+
+/** Has a guest's kernel end it, or kills the machine: the process of its handle, where `kill` says nothing else. */
+export const endByKernel =
+  (
+    driver: DriverFixture['driver'],
+    kill: (machine: Machine, pid: number) => unknown = (_, pid) => process.kill(pid, 'SIGKILL'),
+  ): NonNullable<DriverFixture['end']> =>
+  async (machine, handle, kind) => {
+    if (kind === 'died') {
+      await kill(machine, handle.pid);
+      return;
+    }
+    const argv = ['sh', '-c', `sync; echo ${kind === 'poweroff' ? 'o' : 'b'} >/proc/sysrq-trigger`];
+    const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+    session?.stdin.on('error', () => undefined).end();
+    session?.exit.catch(() => undefined);
+  };
