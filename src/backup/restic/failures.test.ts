@@ -17,6 +17,12 @@ test('what S3 says of wrong credentials, of a stranger’s certificate and of no
   }
 });
 
+test('an SFTP server that ends while restic closes its files is one that cannot be reached', () => {
+  const words =
+    'Fatal: unable to save snapshot\nerror in cleanup handler: ssh command exited: exit status 255\n';
+  assert.equal(said(words).code, 'repository_unreachable');
+});
+
 test('what is not known keeps the last of its words', () => {
   const failure = said('first\nFatal: something new\n');
   assert.equal(failure.code, 'command_failed');

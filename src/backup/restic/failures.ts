@@ -35,7 +35,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /connection refused|connection reset|no route to host|network is unreachable|i\/o timeout|timed out|no such host|could not resolve|host key verification failed|permission denied \((?:publickey|password)|unable to start the sftp session|ssh: |kex_exchange|access ?denied|request signature we calculated|access key id you provided|x509: |tls: |connection closed|broken pipe/i,
+      /connection refused|connection reset|no route to host|network is unreachable|i\/o timeout|timed out|no such host|could not resolve|host key verification failed|permission denied \((?:publickey|password)|unable to start the sftp session|ssh: |ssh command exited|kex_exchange|access ?denied|request signature we calculated|access key id you provided|x509: |tls: |connection closed|broken pipe/i,
     code: 'repository_unreachable',
     says: 'cannot be reached',
     remedy: 'See that the server answers, and that the credentials are right',
