@@ -49,6 +49,8 @@ import { VERSION } from './version.ts';
 const GROUP = 'mullion';
 const AUDIT_FILE_BYTES = 16 * 1024 * 1024;
 const AUDIT_FILES = 8;
+/** How long what is open at the end may take to close by itself. */
+const LEFT_OPEN_MS = 2_000;
 
 /** A daemon that answers. */
 export interface Daemon {
@@ -182,6 +184,14 @@ function identify(socket: Socket): Peer {
   return { uid, gid, groups: uid === 0 ? [] : peerGroups(fd) };
 }
 
+/** What is still open must not keep a stopped daemon: it would hold the machines' only connections. */
+function endSoon(logger: Logger): void {
+  setTimeout(() => {
+    logger.warn('ended with something open', { open: process.getActiveResourcesInfo() });
+    process.exit(0);
+  }, LEFT_OPEN_MS).unref();
+}
+
 /** Runs until SIGTERM or SIGINT; answers the exit code. */
 export async function runDaemon(environment: Readonly<Record<string, string | undefined>>): Promise<number> {
   const logger = createLogger(process.stderr);
@@ -193,6 +203,7 @@ export async function runDaemon(environment: Readonly<Record<string, string | un
     const daemon = await startDaemon(loadConfig(environment), logger);
     logger.info('stopping', { signal: await stopped });
     await daemon.stop();
+    endSoon(logger);
     return 0;
   } catch (thrown) {
     const error = asMullionError(thrown);

@@ -238,6 +238,8 @@ export interface Driver {
   meters?(machine: Machine): DriverMeters;
   /** Ids of machines of which this host still holds processes, mounts or cgroups of this driver. */
   leftovers(): Promise<string[]>;
+  /** Closes every connection to machines, which go on; a call after it opens what it needs again. Absent: it holds none. */
+  close?(): void;
 
   /** Takes what must be no other VPS's out of data that was copied from one; before the first start. */
   individualize?(machine: Machine): Promise<void>;

@@ -120,6 +120,7 @@ async function close(context: Context, announce: () => void): Promise<void> {
   } catch (failure) {
     context.deps.logger.warn('left unfinished what is under way', { failure });
   }
+  for (const driver of new Set(context.deps.drivers.values())) driver.close?.();
   context.tasks.close();
   context.events.close();
 }

@@ -8,7 +8,7 @@ import * as z from 'zod';
 import { MEASURES } from '../../src/cli/compare/measures.ts';
 import { TECHNIQUES } from '../../src/contract/technique-table.ts';
 import { LAUNCHER, TestDaemon } from '../support/daemon.ts';
-import { leftBehind } from '../support/inventory.ts';
+import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 
@@ -43,8 +43,7 @@ if (enterPrivateNetns(import.meta.url)) {
       );
     const leavesNothing = async (): Promise<void> => {
       assert.deepEqual(await daemon.client.call('vps.list'), []);
-      const { processes: _processes, ...left } = leftBehind(before, await daemon.inventory());
-      assert.deepEqual(left, {});
+      await nothingLeft(before, () => daemon.inventory());
     };
 
     await daemon.check(t, 'it builds its image, measures everything, and deletes what it made', async () => {

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
-import { leftBehind } from '../support/inventory.ts';
+import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { checkVerbs, infoOf, listVps } from './verbs.ts';
@@ -158,13 +158,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'after deleting all, the host is as before', async () => {
       await daemon.ok(['delete', ...NAMES, '--force']);
       assert.deepEqual(await listVps(daemon), []);
-      await eventually(
-        'nothing is left',
-        async () => {
-          return Object.keys(leftBehind(before, await daemon.inventory())).length === 0;
-        },
-        10_000,
-      ).catch(async () => assert.deepEqual(leftBehind(before, await daemon.inventory()), {}));
+      await nothingLeft(before, () => daemon.inventory());
     });
   });
 }

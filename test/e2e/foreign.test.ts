@@ -8,7 +8,7 @@ import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { LAUNCHER, TestDaemon } from '../support/daemon.ts';
 import { installerIso, missingForInstaller } from '../support/installer-iso.ts';
-import { type Inventory, leftBehind } from '../support/inventory.ts';
+import { type Inventory, nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { readTextScreen } from '../support/screen.ts';
@@ -164,8 +164,7 @@ if (enterPrivateNetns(import.meta.url)) {
         await daemon.ok(['image', 'delete', image]);
       }
       assert.ok(before !== undefined);
-      const { processes: _processes, ...left } = leftBehind(before, await daemon.inventory());
-      assert.deepEqual(left, {});
+      await nothingLeft(before, () => daemon.inventory());
     });
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
-import { leftBehind } from '../support/inventory.ts';
+import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { PAGE_IMAGE } from '../support/test-image.ts';
@@ -90,11 +90,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'deleted, nobody answers and nothing is left', async () => {
       await daemon.ok(['delete', 'web', 'reader', '--force']);
       assert.equal(await readPage('http://127.0.0.1:18081/'), undefined);
-      await eventually(
-        'nothing is left',
-        async () => Object.keys(leftBehind(before, await daemon.inventory())).length === 0,
-        10_000,
-      ).catch(async () => assert.deepEqual(leftBehind(before, await daemon.inventory()), {}));
+      await nothingLeft(before, () => daemon.inventory());
     });
   });
 }

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
-import { type Inventory, leftBehind } from '../support/inventory.ts';
+import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { listVps } from './verbs.ts';
@@ -14,7 +14,7 @@ if (enterPrivateNetns(import.meta.url)) {
   test('the daemon may be killed at any moment', async (t) => {
     await using daemon = await TestDaemon.start('restart');
     await daemon.ensureImage();
-    const before = withoutDaemon(await daemon.inventory());
+    const before = await daemon.inventory();
     const names = Array.from({ length: 6 }, (_, index) => `v${index}`);
     const launch = (name: string) =>
       daemon.cli(['launch', 'debian/12', name, '--technique', 'os', '--memory', '128M', '--disk', '512M']);
@@ -92,21 +92,7 @@ if (enterPrivateNetns(import.meta.url)) {
       );
       const rest = (await listVps(daemon)).map(({ name }) => name);
       if (rest.length > 0) await daemon.ok(['delete', ...rest, '--force']);
-      let left = {};
-      await eventually(
-        'the host is as before',
-        async () => {
-          left = leftBehind(before, withoutDaemon(await daemon.inventory()));
-          return Object.keys(left).length === 0;
-        },
-        15_000,
-      ).catch(() => assert.deepEqual(left, {}));
+      await nothingLeft(before, () => daemon.inventory());
     });
   });
 }
-
-/** The daemon and what serves its network come and go with it: their pids say nothing of VPSs. */
-const withoutDaemon = (inventory: Inventory): Inventory => ({
-  ...inventory,
-  processes: inventory.processes.filter((line) => !/daemon run|dnsmasq|lxcfs/.test(line)),
-});

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
-import { leftBehind } from '../support/inventory.ts';
+import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { infoOf, listVps, stateOf } from './verbs.ts';
@@ -130,8 +130,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'after deleting all, the host is as before', async () => {
       const names = (await listVps(daemon)).map(({ name }) => name);
       await daemon.ok(['delete', ...names, '--force']);
-      const { processes: _processes, ...left } = leftBehind(before, await daemon.inventory());
-      assert.deepEqual(left, {});
+      await nothingLeft(before, () => daemon.inventory());
     });
   });
 }

@@ -182,6 +182,19 @@ export async function checkVerbs(
     assert.equal(await daemon.inside(name, 'echo back', { timeoutMs }), 'back');
   });
 
+  await daemon.check(t, 'the daemon stops, and the next one finds the VPS as it was', async () => {
+    const identity = (): Promise<string> =>
+      daemon.inside(name, 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat', {
+        timeoutMs,
+      });
+    const before = await identity();
+    await daemon.stop();
+    assert.doesNotMatch(readFileSync(daemon.log, 'utf8'), /ended with something open/);
+    await daemon.start();
+    assert.equal(await stateOf(daemon, name), 'running');
+    assert.equal(await identity(), before);
+  });
+
   await daemon.check(t, 'data survives a restart, and uptime begins anew', async () => {
     await daemon.inside(name, 'echo kept > /root/kept && sync');
     await daemon.ok(['restart', name], { timeoutMs });

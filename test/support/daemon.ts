@@ -193,6 +193,7 @@ export class TestDaemon implements AsyncDisposable {
     }
   }
 
+  /** @throws AssertionError when the daemon holds out against SIGTERM */
   async #end(signal: NodeJS.Signals): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
@@ -202,5 +203,10 @@ export class TestDaemon implements AsyncDisposable {
     const late = setTimeout(() => child.kill('SIGKILL'), 30_000);
     await ended;
     clearTimeout(late);
+    assert.equal(
+      child.signalCode,
+      signal === 'SIGKILL' ? signal : null,
+      `the daemon did not end; its log is ${this.log}`,
+    );
   }
 }

@@ -1,6 +1,8 @@
+import assert from 'node:assert/strict';
 import { globSync, readFileSync, readlinkSync } from 'node:fs';
 import { BRIDGE_PREFIX, cgroupRoot, createNaming, LINK_PREFIX } from '../../src/core/naming.ts';
 import { attempt } from './netns.ts';
+import { eventually } from './scratch.ts';
 
 /** What an installation holds of the host, as sorted lines by kind. Read from the namespaces of this process. */
 export type Inventory = Readonly<Record<InventoryKind, readonly string[]>>;
@@ -38,6 +40,28 @@ export async function takeInventory(place: Place): Promise<Inventory> {
     ),
     processes: ownProcesses(place).map(({ pid, command }) => `${pid} ${command}`),
   };
+}
+
+/** The daemon and what serves its networks come and go with it: their pids say nothing of VPSs. */
+const SERVING = /daemon run|dnsmasq|lxcfs/;
+const SETTLE_MS = 15_000;
+
+const withoutServing = (inventory: Inventory): Inventory => ({
+  ...inventory,
+  processes: inventory.processes.filter((line) => !SERVING.test(line)),
+});
+
+/** Waits until `take` finds nothing that `before` lacks but what serves all VPSs. @throws AssertionError naming what stays */
+export async function nothingLeft(before: Inventory, take: () => Promise<Inventory>): Promise<void> {
+  let left: ReturnType<typeof leftBehind> = {};
+  await eventually(
+    'nothing is left',
+    async () => {
+      left = leftBehind(withoutServing(before), withoutServing(await take()));
+      return Object.keys(left).length === 0;
+    },
+    SETTLE_MS,
+  ).catch(() => assert.deepEqual(left, {}));
 }
 
 /** Lines of `after` that `before` lacks, by kind; empty when nothing was left. */
