@@ -1,6 +1,6 @@
 import { existsSync, globSync, readFileSync, rmdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { createNaming } from '../../src/core/naming.ts';
+import { BRIDGE_PREFIX, createNaming, LINK_PREFIX, nftTableName } from '../../src/core/naming.ts';
 import { ownProcesses, type Place } from './inventory.ts';
 import { attempt } from './netns.ts';
 import { eventually } from './scratch.ts';
@@ -19,6 +19,7 @@ export async function sweep(folder: string, place: Place): Promise<void> {
   for (const target of mountsBelow(folder)) await attempt(['umount', '--lazy', target]);
   for (const loop of await loopsOf(folder)) await attempt(['losetup', '--detach', loop]);
   removeCgroups(place);
+  await removeNetworks(place);
   rmSync(folder, { recursive: true, force: true });
 }
 
@@ -58,6 +59,22 @@ async function loopsOf(folder: string): Promise<string[]> {
     .split('\n')
     .filter((line) => line.includes(folder))
     .map((line) => line.split(' ')[0] ?? '');
+}
+
+/** Of this process's network namespace: the next installation in it wants the same addresses. */
+async function removeNetworks(place: Place): Promise<void> {
+  const naming = createNaming(place.stateDirectory, place.runDirectory);
+  const prefixes = [BRIDGE_PREFIX(naming), LINK_PREFIX(naming)];
+  const links = await attempt(['ip', '-o', 'link']);
+  for (const line of links.stdout.split('\n')) {
+    const name = (line.split(': ')[1] ?? '').split('@')[0] ?? '';
+    if (prefixes.some((prefix) => name.startsWith(prefix))) await attempt(['ip', 'link', 'delete', name]);
+  }
+  const tables = await attempt(['nft', 'list', 'tables']);
+  for (const line of tables.stdout.split('\n').filter((each) => each.includes(nftTableName(naming)))) {
+    const [, family, name] = line.split(' ');
+    if (family !== undefined && name !== undefined) await attempt(['nft', 'delete', 'table', family, name]);
+  }
 }
 
 function removeCgroups(place: Place): void {
