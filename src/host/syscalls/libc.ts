@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { SystemError } from '../system-error.ts';
 
 type Koffi = typeof import('koffi');
@@ -240,7 +241,11 @@ export function readable(fds: readonly number[]): boolean[] {
     memory.writeInt32LE(fd, index * POLLFD_SIZE);
     memory.writeInt16LE(POLLIN, index * POLLFD_SIZE + 4);
   }
-  checked('poll', libc().poll(memory, fds.length, 0));
+  // It answers EINTR even without a wait when a signal is due (signal(7)), such as of a child's end.
+  while (libc().poll(memory, fds.length, 0) < 0) {
+    const errno = libc().errno();
+    if (errno !== constants.errno.EINTR) throw new SystemError('poll', errno);
+  }
   return fds.map((_, index) => memory.readInt16LE(index * POLLFD_SIZE + 6) !== 0);
 }
 
