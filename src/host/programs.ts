@@ -1,6 +1,6 @@
-import { accessSync, constants } from 'node:fs';
+import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { commandEnvironment } from './run.ts';
+import { commandEnvironment } from './command-environment.ts';
 
 /** Where `run` would find this program; undefined when it is not installed. */
 export const programPath = (name: string): string | undefined =>
@@ -8,6 +8,7 @@ export const programPath = (name: string): string | undefined =>
     .split(':')
     .map((folder) => join(folder, name))
     .find((path) => {
+      if (!existsSync(path)) return false;
       try {
         accessSync(path, constants.X_OK);
         return true;

@@ -1,7 +1,9 @@
-import { type ChildProcess, type SpawnOptions, spawn } from 'node:child_process';
 import { MullionError } from '../contract/errors.ts';
+import { Child, type SpawnOptions } from './child.ts';
+import { commandEnvironment } from './command-environment.ts';
 
-export type { ChildProcess } from 'node:child_process';
+export type { Child, Stdio } from './child.ts';
+export { commandEnvironment } from './command-environment.ts';
 
 export interface RunOptions {
   readonly stdin?: string | Uint8Array | undefined;
@@ -26,16 +28,6 @@ export interface RunResult {
 
 /** Standard output and error are kept up to this many characters each. */
 const OUTPUT_LIMIT = 4 * 1024 * 1024;
-const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-
-/** The environment of every command: fixed, so that nothing of the caller's reaches it. */
-export const commandEnvironment = (extra: Readonly<Record<string, string>> = {}): Record<string, string> => ({
-  PATH: SEARCH_PATH,
-  LC_ALL: 'C.UTF-8',
-  HOME: '/root',
-  ...extra,
-});
-
 export type Runner = (argv: readonly string[], options?: RunOptions) => Promise<RunResult>;
 
 /**
@@ -88,10 +80,10 @@ export const run: Runner = (argv, options = {}) =>
   });
 
 /** Starts a command without waiting; the caller owns the child. */
-export function spawnCommand(argv: readonly string[], options: SpawnOptions): ChildProcess {
+export function spawnCommand(argv: readonly string[], options: SpawnOptions): Child {
   const [program, ...rest] = argv;
   if (program === undefined) throw new TypeError('an empty argument array');
-  return spawn(program, rest, { env: commandEnvironment(), ...options, shell: false });
+  return new Child([program, ...rest], options);
 }
 
 function commandError(

@@ -32,7 +32,7 @@ function launch(t: TestContext, line: Duplex, device: string, script: string) {
   const wrapped = `exec 7<"$0" 8>"$1" 9>"$2"; ${script}; echo end >&8; echo end >&9`;
   const paths = relay.ports.map(({ guestPath }) => guestPath);
   const child = spawnCommand([...relay.launcher, '/bin/sh', '-c', wrapped, ...paths], {
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: ['ignore', 1, 2],
   });
   t.after(() => child.kill('SIGKILL'));
   return { relay, child, paths, input: input.stream, output: output.stream, errors: errors.stream };

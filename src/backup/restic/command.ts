@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { openPipe } from '../../host/pipe.ts';
-import { type ChildProcess, commandEnvironment, spawnCommand } from '../../host/run.ts';
+import { type Child, commandEnvironment, spawnCommand } from '../../host/run.ts';
 import { resticFailure } from './failures.ts';
 import type { Invocation } from './render.ts';
 
@@ -123,7 +123,7 @@ function startPair(
   { argv, env }: Invocation,
   cwd: string | undefined,
   path: string,
-): { readonly child: ChildProcess; readonly writer: ChildProcess } {
+): { readonly child: Child; readonly writer: Child } {
   using pipe = openPipe();
   const child = spawnCommand(argv, {
     stdio: ['ignore', pipe.writeEnd, 'pipe'],
@@ -137,7 +137,7 @@ function startPair(
   return { child, writer };
 }
 
-const start = ({ argv, env }: Invocation, cwd: string | undefined): ChildProcess =>
+const start = ({ argv, env }: Invocation, cwd: string | undefined): Child =>
   spawnCommand(argv, {
     stdio: ['ignore', 'pipe', 'pipe'],
     env: commandEnvironment(env),
@@ -145,7 +145,7 @@ const start = ({ argv, env }: Invocation, cwd: string | undefined): ChildProcess
   });
 
 /** Ends a restic that only tries again and again, and keeps what it wrote. */
-function watchErrors(child: ChildProcess, { isGone, retryMs = RETRY_MS }: CommandOptions): () => string {
+function watchErrors(child: Child, { isGone, retryMs = RETRY_MS }: CommandOptions): () => string {
   const stderr = keepEnd(child.stderr);
   let verdict = '';
   let deadline: NodeJS.Timeout | undefined;
@@ -171,7 +171,7 @@ function keepEnd(stream: Readable | null): () => string {
 }
 
 /** The exit code, once the streams have ended as well; 128 after a signal. */
-function ending(child: ChildProcess, signal: AbortSignal): Promise<number> {
+function ending(child: Child, signal: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
     let timer: NodeJS.Timeout | undefined;
     const onAbort = (): void => {

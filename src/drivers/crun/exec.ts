@@ -17,7 +17,7 @@ import { signalGroupOf } from '../../host/guest-init.ts';
 import { resizeTerminalOf } from '../../host/guest-terminal.ts';
 import type { OciProcess } from '../../host/oci/config.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
-import type { ChildProcess } from '../../host/run.ts';
+import type { Child } from '../../host/run.ts';
 import type { ExecSession, Machine } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 import { containerId } from './paths.ts';
@@ -85,7 +85,7 @@ export function execInContainer(context: ExecContext, request: ExecRequest, user
   const files = { process: `${stem}.json`, pidFile: `${stem}.pid`, log: `${stem}.log` };
   const process = renderProcess(machine, request, user, openFiles);
   writeFileSync(files.process, JSON.stringify(process), { mode: 0o600 });
-  const start = (stdio: Parameters<OciRuntime['exec']>[1]['stdio']): ChildProcess =>
+  const start = (stdio: Parameters<OciRuntime['exec']>[1]['stdio']): Child =>
     runtime.exec(containerId(machine.id), {
       ...files,
       stdio,
@@ -116,13 +116,13 @@ class ContainerExec implements ExecSession {
   readonly stdout: ExecSession['stdout'];
   readonly stderr: ExecSession['stderr'];
   readonly exit: Promise<number>;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   readonly #files: ExecFiles;
   readonly #terminal: TerminalStreams | undefined;
   #ended = false;
   #closed = false;
 
-  constructor(child: ChildProcess, files: ExecFiles, terminal: TerminalStreams | undefined) {
+  constructor(child: Child, files: ExecFiles, terminal: TerminalStreams | undefined) {
     const stdin = terminal?.input ?? child.stdin;
     const stdout = terminal?.output ?? child.stdout;
     if (stdin === null || stdout === null) throw new TypeError('the child has no streams');

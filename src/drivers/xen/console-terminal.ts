@@ -1,6 +1,6 @@
 import { createWriteStream, type WriteStream } from 'node:fs';
 import { Duplex } from 'node:stream';
-import { type ChildProcess, spawnCommand } from '../../host/run.ts';
+import { type Child, spawnCommand } from '../../host/run.ts';
 import { boundLog } from '../console/console-log.ts';
 
 /** What an attached terminal may lag behind, in bytes, before it misses some of the output. */
@@ -13,7 +13,7 @@ const BOUND_EVERY = 512 * 1024;
  */
 export class ConsoleTerminal {
   readonly #log: WriteStream;
-  readonly #child: ChildProcess;
+  readonly #child: Child;
   readonly #terminals = new Set<Duplex>();
   readonly ended: Promise<void>;
   #unbounded = 0;

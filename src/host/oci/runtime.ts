@@ -1,4 +1,3 @@
-import type { ChildProcess, StdioOptions } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
@@ -7,7 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
-import { run, spawnCommand } from '../run.ts';
+import { type Child, run, type Stdio, spawnCommand } from '../run.ts';
 import {
   createPrefix,
   crunArgv,
@@ -35,7 +34,7 @@ export interface CreateOptions {
 }
 
 /** A child whose output is piped. */
-export type ContainerChild = ChildProcess & { readonly stdout: Readable; readonly stderr: Readable };
+export type ContainerChild = Child & { readonly stdout: Readable; readonly stderr: Readable };
 
 const CREATE_MS = 30_000;
 
@@ -155,8 +154,8 @@ export class OciRuntime {
   /** Starts a command in the container; the caller owns the child, whose exit code is the command's. */
   exec(
     id: string,
-    options: ExecOptions & { readonly stdio: StdioOptions; readonly terminal: boolean },
-  ): ChildProcess {
+    options: ExecOptions & { readonly stdio: readonly Stdio[]; readonly terminal: boolean },
+  ): Child {
     const argv = execArgv(this.stateDirectory, checkId(id), options);
     // A session of its own either way: a signal to the command's process group must never reach this process.
     return options.terminal
@@ -174,7 +173,7 @@ export class OciRuntime {
   }
 }
 
-async function exitOf(child: ChildProcess): Promise<number> {
+async function exitOf(child: Child): Promise<number> {
   const timer = setTimeout(() => child.kill('SIGKILL'), CREATE_MS);
   try {
     const [code]: unknown[] = await once(child, 'exit');

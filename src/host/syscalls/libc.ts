@@ -58,6 +58,34 @@ interface Libc {
   unlockpt(fd: number): number;
   ptsname_r(fd: number, name: Memory, length: number): number;
   pipe2(descriptors: Memory, flags: number): number;
+  socketpair(domain: number, type: number, protocol: number, descriptors: Memory): number;
+  waitpid(pid: number, status: Memory, options: number): number;
+  /** This and the next answer an errno, or 0. */
+  posix_spawn(
+    pid: Memory,
+    path: string,
+    actions: Memory,
+    attributes: Memory,
+    argv: readonly (string | null)[],
+    environment: readonly (string | null)[],
+  ): number;
+  posix_spawn_file_actions_init(actions: Memory): number;
+  posix_spawn_file_actions_destroy(actions: Memory): number;
+  posix_spawn_file_actions_adddup2(actions: Memory, fd: number, place: number): number;
+  posix_spawn_file_actions_addopen(
+    actions: Memory,
+    place: number,
+    path: string,
+    flags: number,
+    mode: number,
+  ): number;
+  posix_spawn_file_actions_addclose(actions: Memory, fd: number): number;
+  posix_spawn_file_actions_addchdir_np(actions: Memory, path: string): number;
+  posix_spawnattr_init(attributes: Memory): number;
+  posix_spawnattr_destroy(attributes: Memory): number;
+  posix_spawnattr_setflags(attributes: Memory, flags: number): number;
+  posix_spawnattr_setsigdefault(attributes: Memory, signals: Memory): number;
+  posix_spawnattr_setsigmask(attributes: Memory, signals: Memory): number;
   mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, length: number): number;
   /** The memory at an address of this process, as it changes. */
@@ -128,6 +156,34 @@ function load(): Libc {
     unlockpt: library.func('int unlockpt(int fd)'),
     ptsname_r: library.func('int ptsname_r(int fd, void *name, size_t length)'),
     pipe2: library.func('int pipe2(void *descriptors, int flags)'),
+    socketpair: library.func('int socketpair(int domain, int type, int protocol, void *descriptors)'),
+    waitpid: library.func('int waitpid(int pid, void *status, int options)'),
+    posix_spawn: library.func(
+      'int posix_spawn(void *pid, const char *path, void *actions, void *attributes, const char **argv, const char **environment)',
+    ),
+    posix_spawn_file_actions_init: library.func('int posix_spawn_file_actions_init(void *actions)'),
+    posix_spawn_file_actions_destroy: library.func('int posix_spawn_file_actions_destroy(void *actions)'),
+    posix_spawn_file_actions_adddup2: library.func(
+      'int posix_spawn_file_actions_adddup2(void *actions, int fd, int place)',
+    ),
+    posix_spawn_file_actions_addopen: library.func(
+      'int posix_spawn_file_actions_addopen(void *actions, int place, const char *path, int flags, unsigned int mode)',
+    ),
+    posix_spawn_file_actions_addclose: library.func(
+      'int posix_spawn_file_actions_addclose(void *actions, int fd)',
+    ),
+    posix_spawn_file_actions_addchdir_np: library.func(
+      'int posix_spawn_file_actions_addchdir_np(void *actions, const char *path)',
+    ),
+    posix_spawnattr_init: library.func('int posix_spawnattr_init(void *attributes)'),
+    posix_spawnattr_destroy: library.func('int posix_spawnattr_destroy(void *attributes)'),
+    posix_spawnattr_setflags: library.func('int posix_spawnattr_setflags(void *attributes, short flags)'),
+    posix_spawnattr_setsigdefault: library.func(
+      'int posix_spawnattr_setsigdefault(void *attributes, const void *signals)',
+    ),
+    posix_spawnattr_setsigmask: library.func(
+      'int posix_spawnattr_setsigmask(void *attributes, const void *signals)',
+    ),
     mmap: library.func(
       'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
     ),

@@ -1,5 +1,5 @@
 import { closeSync, constants, openSync, writeSync } from 'node:fs';
-import { type ChildProcess, spawnCommand } from '../run.ts';
+import { type Child, spawnCommand } from '../run.ts';
 import { ioctl } from '../syscalls/libc.ts';
 
 /** xen/evtchn.h */
@@ -20,7 +20,7 @@ export interface EventChannel {
 export class EventChannels {
   readonly #listeners = new Map<number, () => void>();
   #device: number | undefined;
-  #pump: ChildProcess | undefined;
+  #pump: Child | undefined;
 
   /** @throws SystemError when the other domain offers no such port, or has bound it already */
   bind(domain: number, remotePort: number, listener: () => void): EventChannel {
