@@ -25,7 +25,7 @@ export type Flag = FlagBase &
   (
     | { readonly kind: 'boolean' }
     | {
-        readonly kind: 'text' | 'number' | 'size' | 'texts' | 'pairs';
+        readonly kind: 'text' | 'number' | 'size' | 'rate' | 'texts' | 'pairs';
         /** What stands for the value in the help. */
         readonly value: string;
         readonly default?: string;
@@ -46,7 +46,7 @@ export type Positionals = Readonly<Record<string, Argument>>;
 
 type FlagValue<F extends Flag> = F extends { kind: 'boolean' }
   ? boolean
-  : F extends { kind: 'number' | 'size' }
+  : F extends { kind: 'number' | 'size' | 'rate' }
     ? number | undefined
     : F extends { kind: 'texts' }
       ? readonly string[]

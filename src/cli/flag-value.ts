@@ -1,3 +1,4 @@
+import { parseRate } from '../contract/rate-text.ts';
 import { parseSize } from '../contract/size-text.ts';
 import type { Flag } from './command.ts';
 import { usage } from './parse.ts';
@@ -21,9 +22,18 @@ export function parseFlagValue(key: string, flag: Flag, words: readonly string[]
       return last === undefined ? undefined : readNumber(key, last, command);
     case 'size':
       return last === undefined ? undefined : readSize(`--${key}`, last, command);
+    case 'rate':
+      return last === undefined ? undefined : readRate(`--${key}`, last, command);
     case 'choice':
       return last === undefined ? undefined : readChoice(key, last, flag.choices, command);
   }
+}
+
+export function readRate(label: string, word: string, command: string): number {
+  const bits = parseRate(word);
+  if (bits === undefined)
+    throw usage(command, `${label}: "${word}" is not a rate in bits a second; write it like 100M or 1G.`);
+  return bits;
 }
 
 export function readSize(label: string, word: string, command: string): number {

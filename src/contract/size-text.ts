@@ -23,5 +23,6 @@ export function formatSize(bytes: number): string {
   return `${Number(value.toFixed(1))}${units[unit]}`;
 }
 
+export const KIB = 1024;
 export const MIB = 1024 ** 2;
 export const GIB = 1024 ** 3;

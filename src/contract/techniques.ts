@@ -23,6 +23,8 @@ export const FeaturesSchema = z.object({
   liveCpus: z.boolean(),
   livePids: z.boolean(),
   liveDisk: z.boolean().describe('disk limit grows while running'),
+  diskRates: z.boolean().describe('what it reads and writes a second can be limited'),
+  liveDiskRates: z.boolean().describe('these limits change while running'),
   fractionalCpus: z.boolean(),
   severalCpus: z.boolean().describe('the guest can have more than one processor'),
   ownKernel: z.boolean(),

@@ -3,6 +3,7 @@ import { AUTOSTART_POLICIES, DEFAULT_AUTOSTART } from './autostart-policies.ts';
 import { BackupConditionSchema } from './backups.ts';
 import { BUSES, FIRMWARES } from './guest-devices.ts';
 import { DEFAULT_NETWORK, ImageNameSchema, NetworkNameSchema, VpsNameSchema } from './names.ts';
+import { NO_RATES, RATE_REQUESTS, RATES } from './rates.ts';
 import { DEFAULT_RESTART, RESTART_POLICIES } from './restart-policies.ts';
 import { BytesSchema, GIB, MIB, SizeSchema } from './sizes.ts';
 import { SnapshotSchema } from './snapshots.ts';
@@ -61,10 +62,14 @@ export const LimitsSchema = z.object({
   memory: BytesSchema,
   disk: BytesSchema,
   pids: z.number().int(),
+  ...RATES,
 });
 export type Limits = z.infer<typeof LimitsSchema>;
 
-export const DEFAULT_LIMITS: Limits = { cpus: 1, memory: 512 * MIB, disk: 4 * GIB, pids: 1024 };
+export const DEFAULT_LIMITS: Limits = {
+  ...{ cpus: 1, memory: 512 * MIB, disk: 4 * GIB, pids: 1024 },
+  ...NO_RATES,
+};
 
 const EnvKeySchema = z.string().regex(/^[A-Za-z_][A-Za-z0-9_]{0,127}$/, 'must be a variable name');
 const EnvValueSchema = z
@@ -93,6 +98,15 @@ export const BusSchema = z
   .enum(BUSES)
   .describe('disk and network devices of a guest with a boot loader of its own');
 
+const RATE_DEFAULTS = {
+  diskReadRate: RATE_REQUESTS.diskReadRate.default(NO_RATES.diskReadRate),
+  diskWriteRate: RATE_REQUESTS.diskWriteRate.default(NO_RATES.diskWriteRate),
+  diskReadOps: RATE_REQUESTS.diskReadOps.default(NO_RATES.diskReadOps),
+  diskWriteOps: RATE_REQUESTS.diskWriteOps.default(NO_RATES.diskWriteOps),
+  networkInRate: RATE_REQUESTS.networkInRate.default(NO_RATES.networkInRate),
+  networkOutRate: RATE_REQUESTS.networkOutRate.default(NO_RATES.networkOutRate),
+};
+
 export const LaunchRequestSchema = z.strictObject({
   image: ImageNameSchema,
   name: VpsNameSchema.optional().describe('made up when absent'),
@@ -104,6 +118,7 @@ export const LaunchRequestSchema = z.strictObject({
   memory: MemorySchema.default(DEFAULT_LIMITS.memory),
   disk: DiskSchema.default(DEFAULT_LIMITS.disk),
   pids: PidsSchema.default(DEFAULT_LIMITS.pids),
+  ...RATE_DEFAULTS,
   network: NetworkNameSchema.default(DEFAULT_NETWORK),
   env: EnvSchema.default({}),
   sshKeys: z.array(SshKeySchema).max(64).default([]),
@@ -125,6 +140,7 @@ export const SetRequestSchema = z
     memory: MemorySchema,
     disk: DiskSchema,
     pids: PidsSchema,
+    ...RATE_REQUESTS,
     env: EnvSchema,
     sshKeys: z.array(SshKeySchema).max(64),
     restart: RestartPolicySchema,
@@ -158,6 +174,7 @@ export const VpsSchema = z.object({
   memory: BytesSchema,
   disk: BytesSchema,
   pids: z.number().int(),
+  ...RATES,
   restart: RestartPolicySchema,
   autostart: AutostartPolicySchema,
   snapshotCount: z.number().int(),

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { type ErrorCode, MullionError } from '../contract/errors.ts';
+import { NO_RATES } from '../contract/rates.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import type { Features } from '../contract/techniques.ts';
 import {
@@ -26,6 +27,8 @@ const FEATURES: Features = {
   liveCpus: true,
   livePids: true,
   liveDisk: true,
+  diskRates: true,
+  liveDiskRates: true,
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: false,
@@ -42,7 +45,7 @@ const demand = (
   features: Partial<Features> = {},
   givesDisk = false,
 ): Demand => ({
-  limits: { cpus: 1, memory: GIB, disk: GIB, pids: 100, ...limits },
+  limits: { cpus: 1, memory: GIB, disk: GIB, pids: 100, ...NO_RATES, ...limits },
   features: { ...FEATURES, ...features },
   givesDisk,
   minimumDisk: 2 * GIB,

@@ -1,4 +1,5 @@
 import { MullionError } from '../contract/errors.ts';
+import { DISK_RATE_NAMES, hasDiskRates } from '../contract/rates.ts';
 import { formatSize, MIB } from '../contract/sizes.ts';
 import type { Features } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
@@ -57,6 +58,18 @@ export function requireCpus(demand: Demand, host: HostCapacity): void {
       details: { asked: cpus },
     });
   }
+}
+
+/** @throws not_supported */
+export function requireRates({ limits, features }: Demand): void {
+  if (features.diskRates || !hasDiskRates(limits)) return;
+  throw new MullionError(
+    'not_supported',
+    'This technique cannot limit what a VPS reads and writes a second.',
+    {
+      remedy: `Leave ${DISK_RATE_NAMES.join(', ')} at 0, or choose another technique: mullion techniques`,
+    },
+  );
 }
 
 /**

@@ -1,16 +1,21 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_RATES } from '../contract/rates.ts';
 import { planErrand } from './errand.ts';
 import type { Desired, Observed } from './plan.ts';
 import { describeStep } from './step-text.ts';
 
 const DESIRED: Desired = {
   goal: 'running',
-  limits: { cpus: 1, memory: 1, disk: 1, pids: 1 },
+  limits: { cpus: 1, memory: 1, disk: 1, pids: 1, ...NO_RATES },
   volumeLimit: 10,
   quota: true,
   networked: true,
-  live: { cpus: true, memory: true, disk: true, pids: true },
+  live: {
+    ...{ cpus: true, memory: true, disk: true, pids: true },
+    ...{ diskReadRate: true, diskWriteRate: true, diskReadOps: true, diskWriteOps: true },
+    ...{ networkInRate: true, networkOutRate: true },
+  },
   shutdownMs: 1000,
 };
 const RUNNING: Observed = { recorded: true, volume: 'filled', machine: 'running', network: 'connected' };

@@ -23,6 +23,8 @@ export const LINK_PREFIX = (naming: Naming): string => `mv${naming.instance}-`;
 export const bridgeName = (naming: Naming, index: number): string =>
   `mb${naming.instance}-${index.toString(16)}`;
 export const BRIDGE_PREFIX = (naming: Naming): string => `mb${naming.instance}-`;
+/** Devices in which what VPSs send waits for its turn. */
+export const RATE_PREFIX = (naming: Naming): string => `mr${naming.instance}-`;
 export const nftTableName = (naming: Naming): string => `mullion_${naming.instance}`;
 
 export const firewallTableName = (naming: Naming): string => `mullion_${naming.instance}_fw`;

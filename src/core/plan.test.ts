@@ -1,11 +1,13 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
+import { NO_RATES } from '../contract/rates.ts';
 import {
   applyStep,
   beginStep,
   type Desired,
   type Goal,
+  type LiveLimits,
   NOTHING,
   type Observed,
   plan,
@@ -20,14 +22,27 @@ const limits = fc.record({
   memory: fc.constantFrom(1, 2),
   disk: fc.constantFrom(1, 2),
   pids: fc.constantFrom(1, 2),
+  diskReadRate: fc.constantFrom(0, 2),
+  diskWriteRate: fc.constant(0),
+  diskReadOps: fc.constant(0),
+  diskWriteOps: fc.constant(0),
+  networkInRate: fc.constantFrom(0, 2),
+  networkOutRate: fc.constant(0),
 });
+const ALL_LIVE: LiveLimits = {
+  ...{ cpus: true, memory: true, disk: true, pids: true },
+  ...{ diskReadRate: true, diskWriteRate: true, diskReadOps: true, diskWriteOps: true },
+  ...{ networkInRate: true, networkOutRate: true },
+};
 const desired: fc.Arbitrary<Desired> = fc.record({
   goal: fc.constantFrom<Goal>('absent', 'stopped', 'running', 'paused'),
   limits,
   volumeLimit: fc.constantFrom(10, 20),
   quota: fc.boolean(),
   networked: fc.boolean(),
-  live: fc.record({ cpus: fc.boolean(), memory: fc.boolean(), disk: fc.boolean(), pids: fc.boolean() }),
+  live: fc
+    .record({ cpus: fc.boolean(), memory: fc.boolean(), disk: fc.boolean(), diskReadRate: fc.boolean() })
+    .map((some) => ({ ...ALL_LIVE, ...some })),
   shutdownMs: fc.constantFrom(0, 1000),
   copyOf: fc.constantFrom(undefined, { vps: 'other' }, { vps: 'other', snapshot: 's1' }),
 });
@@ -47,11 +62,11 @@ const types = (stages: readonly (readonly Step[])[]): string[] => stages.flat().
 
 const BASE: Desired = {
   goal: 'running',
-  limits: { cpus: 1, memory: 1, disk: 1, pids: 1 },
+  limits: { cpus: 1, memory: 1, disk: 1, pids: 1, ...NO_RATES },
   volumeLimit: 10,
   quota: true,
   networked: true,
-  live: { cpus: true, memory: true, disk: true, pids: true },
+  live: ALL_LIVE,
   shutdownMs: 1000,
 };
 const RUNNING: Observed = {
@@ -155,16 +170,27 @@ describe('the plan', () => {
   test('changes only the live limits of what runs, and names the others', () => {
     const want: Desired = {
       ...BASE,
-      limits: { cpus: 2, memory: 2, disk: 2, pids: 2 },
+      limits: { cpus: 2, memory: 2, disk: 2, pids: 2, ...NO_RATES },
       volumeLimit: 20,
-      live: { cpus: true, memory: false, disk: true, pids: false },
+      live: { ...ALL_LIVE, memory: false, pids: false },
     };
     assert.deepEqual(plan(want, RUNNING), [
       [{ type: 'setVolumeLimit', limit: 20 }],
-      [{ type: 'setLimits', limits: { cpus: 2, memory: 1, disk: 2, pids: 1 } }],
+      [{ type: 'setLimits', limits: { cpus: 2, memory: 1, disk: 2, pids: 1, ...NO_RATES } }],
     ]);
     assert.deepEqual(waitingForRestart(want, RUNNING), ['memory', 'pids']);
     assert.deepEqual(waitingForRestart(want, { ...RUNNING, machine: 'none', limits: undefined }), []);
+  });
+
+  test('changes rates without the other limits, and those of a disk only where they change while it runs', () => {
+    const rates = { ...NO_RATES, diskWriteRate: 5, networkOutRate: 7 };
+    const want: Desired = { ...BASE, limits: { ...BASE.limits, ...rates } };
+    assert.deepEqual(plan(want, RUNNING), [[{ type: 'setRates', rates }]]);
+    const waiting: Desired = { ...want, live: { ...ALL_LIVE, diskWriteRate: false } };
+    assert.deepEqual(plan(waiting, RUNNING), [
+      [{ type: 'setRates', rates: { ...NO_RATES, networkOutRate: 7 } }],
+    ]);
+    assert.deepEqual(waitingForRestart(waiting, RUNNING), ['diskWriteRate']);
   });
 
   test('undone in reverse order gives back what was', () => {

@@ -1,3 +1,4 @@
+import { RATE_NAMES, type Rates, ratesOf } from '../contract/rates.ts';
 import type { Technique } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
 
@@ -29,12 +30,7 @@ export interface CopySource {
 export type Goal = 'absent' | 'stopped' | 'running' | 'paused';
 
 /** Which limits change while a machine runs. */
-export interface LiveLimits {
-  readonly cpus: boolean;
-  readonly memory: boolean;
-  readonly disk: boolean;
-  readonly pids: boolean;
-}
+export type LiveLimits = Readonly<Record<LimitName, boolean>>;
 
 export interface Desired {
   readonly goal: Goal;
@@ -76,6 +72,7 @@ export type Step =
   | { readonly type: 'pause' }
   | { readonly type: 'resume' }
   | { readonly type: 'setLimits'; readonly limits: Limits }
+  | { readonly type: 'setRates'; readonly rates: Rates }
   | { readonly type: 'shutdown'; readonly timeoutMs: number }
   | { readonly type: 'remove' }
   | { readonly type: 'detach' }
@@ -166,21 +163,30 @@ function adjust(desired: Desired, observed: Observed): Stage[] {
     steps.push({ type: 'setVolumeLimit', limit: desired.volumeLimit });
   }
   const limits = reachable(desired, observed);
-  if (observed.limits === undefined || differing(limits, observed.limits).length > 0) {
-    steps.push({ type: 'setLimits', limits });
+  const changed = observed.limits === undefined ? LIMIT_NAMES : differing(limits, observed.limits);
+  if (changed.some((name) => !isRate(name))) {
+    steps.push({ type: 'setLimits', limits: { ...limits, ...ratesOf(observed.limits ?? limits) } });
   }
+  if (changed.some(isRate)) steps.push({ type: 'setRates', rates: ratesOf(limits) });
   return steps.map((step) => [step]);
 }
 
-const LIMIT_NAMES = ['cpus', 'memory', 'disk', 'pids'] as const;
-type LimitName = (typeof LIMIT_NAMES)[number];
+export const LIMIT_NAMES = ['cpus', 'memory', 'disk', 'pids', ...RATE_NAMES] as const;
+export type LimitName = (typeof LIMIT_NAMES)[number];
+
+const isRate = (name: LimitName): boolean => RATE_NAMES.some((rate) => rate === name);
 
 const differing = (a: Limits, b: Limits): LimitName[] => LIMIT_NAMES.filter((name) => a[name] !== b[name]);
 
 function reachable(desired: Desired, observed: Observed): Limits {
   const from = observed.limits ?? desired.limits;
   const pick = (name: LimitName): number => (desired.live[name] ? desired.limits : from)[name];
-  return { cpus: pick('cpus'), memory: pick('memory'), disk: pick('disk'), pids: pick('pids') };
+  return {
+    ...{ cpus: pick('cpus'), memory: pick('memory'), disk: pick('disk'), pids: pick('pids') },
+    ...{ diskReadRate: pick('diskReadRate'), diskWriteRate: pick('diskWriteRate') },
+    ...{ diskReadOps: pick('diskReadOps'), diskWriteOps: pick('diskWriteOps') },
+    ...{ networkInRate: pick('networkInRate'), networkOutRate: pick('networkOutRate') },
+  };
 }
 
 /** Limits that differ from what is wanted and only change at the next start. */
@@ -222,6 +228,10 @@ export function applyStep(observed: Observed, step: Step): Observed {
       return { ...observed, machine: 'paused' };
     case 'setLimits':
       return { ...observed, limits: step.limits };
+    case 'setRates':
+      return observed.limits === undefined
+        ? observed
+        : { ...observed, limits: { ...observed.limits, ...step.rates } };
     case 'shutdown':
       return { ...observed, machine: 'remains' };
     case 'remove':
@@ -259,6 +269,7 @@ export function beginStep(observed: Observed, step: Step): Observed {
     case 'pause':
     case 'resume':
     case 'setLimits':
+    case 'setRates':
     case 'shutdown':
     case 'remove':
     case 'detach':
@@ -287,6 +298,8 @@ export function reverseOf(step: Step, before: Observed): Step | undefined {
       return { type: 'pause' };
     case 'setLimits':
       return before.limits === undefined ? undefined : { type: 'setLimits', limits: before.limits };
+    case 'setRates':
+      return before.limits === undefined ? undefined : { type: 'setRates', rates: ratesOf(before.limits) };
     case 'keepData':
     case 'convertData':
     case 'populate':

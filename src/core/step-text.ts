@@ -38,6 +38,8 @@ export function describeStep(step: Step): string {
       return 'resume it';
     case 'setLimits':
       return 'apply the limits';
+    case 'setRates':
+      return 'limit the rates of disk and network';
     case 'shutdown':
       return `shut it down, for at most ${step.timeoutMs / 1000} s`;
     case 'remove':

@@ -1,4 +1,5 @@
 import type { Duplex, Readable, Writable } from 'node:stream';
+import type { DiskRates } from '../contract/rates.ts';
 import type { FileEntry, ImagePart, ImageProgram } from '../contract/resources.ts';
 import type { ExecRequest, Signal, Window } from '../contract/streams.ts';
 import type { DriverName, Features, Technique, TechniqueReport } from '../contract/techniques.ts';
@@ -152,6 +153,10 @@ export interface LimitsAbility {
   /** Applies what `features` marks as live. The volume's own limit is the storage's. */
   setLimits(machine: Machine, handle: Handle, limits: Limits): Promise<void>;
 }
+export interface DiskRatesAbility {
+  /** Of a running machine; `prepare` applies those of `Machine.limits`. @throws not_supported where its disk has none */
+  setDiskRates(machine: Machine, handle: Handle, rates: DiskRates): Promise<void>;
+}
 export interface HealthAbility {
   /** True once the guest's own system answers. Cheap enough to ask every second. */
   isReady(machine: Machine, handle: Handle): Promise<boolean>;
@@ -249,6 +254,7 @@ export interface Driver {
   readonly files?: FilesAbility;
   readonly pause?: PauseAbility;
   readonly limits?: LimitsAbility;
+  readonly diskRates?: DiskRatesAbility;
   readonly health?: HealthAbility;
   readonly freeze?: FreezeAbility;
   readonly display?: DisplayAbility;

@@ -6,7 +6,15 @@ import type { Context } from './context.ts';
 import { featuresOf } from './features.ts';
 import type { VpsRecord } from './records.ts';
 
-const NOTHING_LIVE: LiveLimits = { cpus: false, memory: false, disk: false, pids: false };
+const live = (
+  own: Pick<LiveLimits, 'cpus' | 'memory' | 'disk' | 'pids'>,
+  diskRates: boolean,
+): LiveLimits => ({
+  ...own,
+  ...{ diskReadRate: diskRates, diskWriteRate: diskRates, diskReadOps: diskRates, diskWriteOps: diskRates },
+  ...{ networkInRate: true, networkOutRate: true },
+});
+const NOTHING_LIVE = live({ cpus: false, memory: false, disk: false, pids: false }, false);
 
 /** What is wanted of a VPS, in the words of the plan. */
 export function desiredOf(context: Context, record: VpsRecord, goal: Goal = record.goal): Desired {
@@ -22,12 +30,15 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
     live:
       features === undefined
         ? NOTHING_LIVE
-        : {
-            cpus: features.liveCpus,
-            memory: features.liveMemory,
-            disk: features.liveDisk && pool.features.quota,
-            pids: features.livePids,
-          },
+        : live(
+            {
+              cpus: features.liveCpus,
+              memory: features.liveMemory,
+              disk: features.liveDisk && pool.features.quota,
+              pids: features.livePids,
+            },
+            features.liveDiskRates,
+          ),
     shutdownMs: record.shutdownMs,
     copyOf: record.copyOf ?? undefined,
   };

@@ -1,10 +1,11 @@
 import { MullionError } from '../contract/errors.ts';
+import { ratesOf } from '../contract/rates.ts';
 import type { ImagePart, LaunchPlan } from '../contract/resources.ts';
 import type { Task } from '../contract/tasks.ts';
 import type { Technique } from '../contract/techniques.ts';
 import type { LaunchRequest } from '../contract/vps.ts';
 import { bootPartsOf, bootsItself } from '../core/boot-parts.ts';
-import type { Demand } from '../core/capacity.ts';
+import { type Demand, requireRates } from '../core/capacity.ts';
 import { makeUpName } from '../core/made-up-names.ts';
 import { NOTHING, plan } from '../core/plan.ts';
 import { describeStep } from '../core/step-text.ts';
@@ -94,7 +95,9 @@ async function draftLaunch(
   const choice = await techniques.choose(request.technique, { name: image.name, parts }, request.want);
   requireOwnLoader(context, choice.technique, parts, request);
   const { cpus, memory, disk, pids } = request;
-  const demand = demandOf(context, choice.technique, { cpus, memory, disk, pids }, image.minimumDisk);
+  const limits = { cpus, memory, disk, pids, ...ratesOf(request) };
+  const demand = demandOf(context, choice.technique, limits, image.minimumDisk);
+  requireRates(demand);
   await requireRoomOnDisk(context, demand);
   const draft = { project, request, image, choice, demand };
   if (!request.warm) return draft;

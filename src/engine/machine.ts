@@ -1,3 +1,4 @@
+import { DEFAULT_LIMITS } from '../contract/vps.ts';
 import { linkName, UID_COUNT, uidBase, vpsCgroup, vpsLogDirectory, vpsRunDirectory } from '../core/naming.ts';
 import type { Machine, NicSpec } from '../drivers/driver.ts';
 import type { Attachment } from '../network/network.ts';
@@ -40,7 +41,7 @@ export function strangerMachine(context: Context, id: string, technique: Machine
     name: id,
     project: '',
     technique,
-    limits: { cpus: 1, memory: 0, disk: 0, pids: 0 },
+    limits: { ...DEFAULT_LIMITS, memory: 0, disk: 0, pids: 0 },
     ids: { base: uidBase(0), count: UID_COUNT },
     volume: pool.volumePath(id),
     image: { id: '' },
@@ -83,5 +84,6 @@ export function attachmentOf(context: Context, record: VpsRecord): Attachment | 
     network,
     nic: nicOf(context, record, network),
     forwards: record.forwards,
+    rates: record.limits,
   };
 }

@@ -13,6 +13,7 @@ import {
   STOP,
   type World,
 } from '../../test/support/engine-world.ts';
+import { NO_RATES } from '../contract/rates.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import { CopyRequestSchema } from '../contract/snapshots.ts';
 import type { Engine } from './engine.ts';
@@ -126,7 +127,7 @@ async function found(world: World, engine: Engine) {
       name,
       project: PROJECT,
       technique: 'full' as const,
-      limits: { cpus: 1, memory: 1, disk: 1, pids: 1 },
+      limits: { cpus: 1, memory: 1, disk: 1, pids: 1, ...NO_RATES },
     },
     ...{
       ids: { base: 0, count: 1 },

@@ -1,6 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
 import type { SetRequest, StopRequest } from '../contract/vps.ts';
-import { requireDiskChange } from '../core/capacity.ts';
+import { requireDiskChange, requireRates } from '../core/capacity.ts';
+import { LIMIT_NAMES } from '../core/plan.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
@@ -104,12 +105,7 @@ function requireAbilityToPause(context: Context, record: VpsRecord): void {
 }
 
 async function set(context: Context, record: VpsRecord, changes: SetRequest) {
-  const limits = {
-    cpus: changes.cpus ?? record.limits.cpus,
-    memory: changes.memory ?? record.limits.memory,
-    disk: changes.disk ?? record.limits.disk,
-    pids: changes.pids ?? record.limits.pids,
-  };
+  const limits = { ...record.limits, ...pickLimits(changes) };
   const demand = demandOf(context, record.technique, limits, 0);
   if (changes.disk !== undefined) {
     const { used } =
@@ -118,6 +114,7 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
     const growth = { ...limits, disk: Math.max(0, changes.disk - record.limits.disk) };
     await requireRoomOnDisk(context, { ...demand, limits: growth, givesDisk: false });
   }
+  requireRates(demand);
   if (changes.cpus !== undefined || changes.memory !== undefined) {
     requireRoomToRun(context, demand, record.id);
   }
@@ -137,13 +134,14 @@ async function set(context: Context, record: VpsRecord, changes: SetRequest) {
   });
 }
 
-function pickLimits({ cpus, memory, disk, pids }: SetRequest): Partial<VpsRecord['limits']> {
-  return {
-    ...(cpus === undefined ? {} : { cpus }),
-    ...(memory === undefined ? {} : { memory }),
-    ...(disk === undefined ? {} : { disk }),
-    ...(pids === undefined ? {} : { pids }),
-  };
+/** Those that are named. */
+function pickLimits(changes: SetRequest): Partial<VpsRecord['limits']> {
+  return Object.fromEntries(
+    LIMIT_NAMES.flatMap((name) => {
+      const value = changes[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
 }
 
 function changedSince(record: VpsRecord, changes: SetRequest): VpsRecord['changed'] {

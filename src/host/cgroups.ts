@@ -2,6 +2,9 @@ import { chownSync, closeSync, existsSync, mkdirSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
+import { type DiskRates, hasDiskRates } from '../contract/rates.ts';
+import { devicesBelow } from './block-devices.ts';
+import { writeDiskRates } from './cgroup-disk-rates.ts';
 import {
   checkPath,
   children,
@@ -111,6 +114,36 @@ export class Cgroups {
     if (limits.pids !== undefined) {
       writeFileSync(join(this.#controller('pids', path), 'pids.max'), String(limits.pids));
     }
+  }
+
+  /**
+   * Whether what a group leaves to the page cache counts as its own once it is written: cgroup v2 knows whose a page is,
+   * on v1 the kernel's own flusher writes it, for nobody.
+   */
+  get countsBufferedWrites(): boolean {
+    const { controllers, unified } = this.layout;
+    return unified !== undefined && controllers.io === unified && controllers.memory === unified;
+  }
+
+  /**
+   * Limits what the group reads and writes a second on the devices below the file system of `path`.
+   * @throws MullionError `not_supported` when that lies on no block device, `host_unfit` without the controller
+   */
+  setDiskRates(group: string, path: string, rates: DiskRates): void {
+    const devices = devicesBelow(path);
+    if (devices.length === 0) {
+      if (!hasDiskRates(rates)) return;
+      throw new MullionError(
+        'not_supported',
+        `${path} lies on no block device, whose rate could be limited.`,
+        {
+          remedy: "Take the limits of the disk's rate away, or keep the pool on a disk",
+        },
+      );
+    }
+    const blkio = this.#v1('blkio', group);
+    if (blkio === undefined) this.#controller('io', group);
+    writeDiskRates({ blkio, unified: this.#unified(group) }, devices, rates);
   }
 
   #setCpus(path: string, cpus: number): void {

@@ -1,7 +1,15 @@
 import { MullionError } from '../contract/errors.ts';
+import { hasNetworkRates } from '../contract/rates.ts';
 import type { Forward } from '../contract/vps.ts';
 import type { Logger } from '../core/logger.ts';
-import { BRIDGE_PREFIX, bridgeName, forwardingRecordFile, LINK_PREFIX, type Naming } from '../core/naming.ts';
+import {
+  BRIDGE_PREFIX,
+  bridgeName,
+  forwardingRecordFile,
+  LINK_PREFIX,
+  type Naming,
+  RATE_PREFIX,
+} from '../core/naming.ts';
 import { changeLinks } from '../host/links.ts';
 import {
   enableForwarding,
@@ -30,6 +38,7 @@ import {
 } from './links.ts';
 import { createNameServers } from './name-server.ts';
 import type { Attachment, NetworkBackend, NetworkSpec } from './network.ts';
+import { shaperOf, wantedShaper, writeRates } from './rate-writer.ts';
 import { requireUnroutedSubnet } from './routes.ts';
 import { attachmentOwner, networkOwner, RuleBook } from './rule-book.ts';
 import { createRuleWriter } from './rule-writer.ts';
@@ -58,7 +67,7 @@ export function createLinuxNetwork({
 
   const bridgeOf = (network: NetworkSpec): string => bridgeName(naming, network.index);
   const isOurs = (link: string): boolean =>
-    link.startsWith(BRIDGE_PREFIX(naming)) || link.startsWith(LINK_PREFIX(naming));
+    [BRIDGE_PREFIX, LINK_PREFIX, RATE_PREFIX].some((prefix) => link.startsWith(prefix(naming)));
 
   const prepareHost = (): Promise<void> => {
     prepared ??= enableForwarding(forwardingRecord)
@@ -122,7 +131,9 @@ export function createLinuxNetwork({
     ensureNetwork,
     sync: async (state) => {
       const bridges = new Set(state.networks.map(bridgeOf));
-      const wanted = new Set([...bridges, ...state.attachments.map(({ nic }) => nic.hostLink)]);
+      const links = state.attachments.map(({ nic }) => nic.hostLink);
+      const shapers = state.attachments.flatMap((attachment) => wantedShaper(naming, attachment));
+      const wanted = new Set([...bridges, ...links, ...shapers]);
       const ours = (await listLinks()).filter(isOurs);
       await names.retain(bridges);
       await changeLinks(removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
@@ -172,12 +183,13 @@ export function createLinuxNetwork({
     },
     connect: async (attachment, link) => {
       const bridge = bridgeOf(attachment.network);
-      const { nic } = attachment;
+      const { nic, rates } = attachment;
       switch (link.kind) {
         case 'none':
           return;
         case 'tap':
-          return changeLinks(joinBridge(link.hostLink, bridge));
+          await changeLinks(joinBridge(link.hostLink, bridge));
+          break;
         case 'netns': {
           const stands = linkExists(nic.hostLink);
           const isWhole = stands && (await listLinks(link.pid)).includes(nic.guestLink);
@@ -186,13 +198,15 @@ export function createLinuxNetwork({
             const leftover = stands ? removeLinks([nic.hostLink]) : [];
             await changeLinks([...leftover, ...createPair(nic, bridge, link.pid)]);
           }
-          return changeLinks(configureGuest(nic, hasIpv6()), { pid: link.pid });
+          await changeLinks(configureGuest(nic, hasIpv6()), { pid: link.pid });
         }
       }
+      if (rates !== undefined && hasNetworkRates(rates)) await writeRates(naming, run, attachment);
     },
     detach: async (attachment) => {
       admitted.delete(attachment.vps);
-      const links = [attachment.nic.hostLink].filter(linkExists);
+      const { hostLink } = attachment.nic;
+      const links = [hostLink, shaperOf(naming, hostLink)].filter(linkExists);
       await Promise.all([
         names.remove(attachment),
         changeLinks(removeLinks(links), { force: true }),
@@ -205,6 +219,7 @@ export function createLinuxNetwork({
       await refuseHiddenListeners(before.forwards, attachment.forwards);
       await setRules({ ...before, forwards: attachment.forwards });
     },
+    setRates: (attachment) => writeRates(naming, run, attachment),
     usage: async (hostLink) => {
       const counters = linkStatistics(hostLink);
       return { networkIn: counters?.txBytes ?? 0, networkOut: counters?.rxBytes ?? 0 };

@@ -1,3 +1,4 @@
+import type { NetworkRates } from '../contract/rates.ts';
 import type { Forward } from '../contract/vps.ts';
 import type { Link, NicSpec } from '../drivers/driver.ts';
 import type { Count, FirewallSpec } from './firewall.ts';
@@ -21,6 +22,8 @@ export interface Attachment {
   readonly network: NetworkSpec;
   readonly nic: NicSpec;
   readonly forwards: readonly Forward[];
+  /** Absent: no limit. */
+  readonly rates?: NetworkRates | undefined;
 }
 
 export interface NetworkState {
@@ -52,6 +55,8 @@ export interface NetworkBackend {
   detach(attachment: Attachment): Promise<void>;
   /** Replaces the forwards of one attachment. */
   setForwards(attachment: Attachment): Promise<void>;
+  /** Limits what a connected VPS sends and receives a second to `attachment.rates`; a link that is not there is passed over. */
+  setRates(attachment: Attachment): Promise<void>;
   usage(hostLink: string): Promise<LinkUsage>;
   /** Of every VPS's link, by the link's name; read at once. */
   usageOfAll(): Promise<ReadonlyMap<string, LinkUsage>>;

@@ -9,6 +9,7 @@ export const nullNetwork: NetworkBackend = {
   connect: async () => undefined,
   detach: async () => undefined,
   setForwards: async () => undefined,
+  setRates: async () => undefined,
   usage: async () => ({ networkIn: 0, networkOut: 0 }),
   setFirewall: async () => undefined,
   firewallCounts: async () => new Map(),

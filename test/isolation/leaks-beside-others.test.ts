@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import { Lxcfs } from '../../src/drivers/crun/view/lxcfs.ts';
 import { OciRuntime } from '../../src/host/oci/runtime.ts';
 import { programPath } from '../../src/host/programs.ts';
@@ -42,7 +43,7 @@ test('a VPS knows less of its host than a container of other software', async (t
   await score('mullion, technique os', async () => {
     const fixture = openCrunFixture(image, 60_000);
     const machine = await fixture.machine({
-      limits: { cpus: 1, memory: 192 * MIB, disk: 1024 * MIB, pids: 200 },
+      limits: { cpus: 1, memory: 192 * MIB, disk: 1024 * MIB, pids: 200, ...NO_RATES },
     });
     try {
       await fixture.driver.populate(machine);

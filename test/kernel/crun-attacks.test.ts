@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Limits } from '../../src/contract/vps.ts';
 import type { Handle, Machine, MachineEnd } from '../../src/drivers/driver.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
@@ -39,7 +40,7 @@ describe('a container against its host', () => {
     /** Output of a shell's commands in the guest, both streams. */
     sh(script: string): Promise<string>;
   }
-  const LIMITS: Limits = { cpus: 1, memory: 48 * 1024 ** 2, disk: 1024 ** 3, pids: 24 };
+  const LIMITS: Limits = { cpus: 1, memory: 48 * 1024 ** 2, disk: 1024 ** 3, pids: 24, ...NO_RATES };
 
   async function start(
     t: TestContext,

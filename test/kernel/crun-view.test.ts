@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import { programPath } from '../../src/host/programs.ts';
 import { finish, until } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
@@ -30,7 +31,9 @@ describe('what a container sees of its host', () => {
       return undefined;
     }
     const on = fixture;
-    const machine = await on.machine({ limits: { cpus: 1, memory: 64 * MIB, disk: 1024 * MIB, pids: 64 } });
+    const machine = await on.machine({
+      limits: { cpus: 1, memory: 64 * MIB, disk: 1024 * MIB, pids: 64, ...NO_RATES },
+    });
     t.after(() => on.driver.remove(machine, undefined));
     await on.driver.populate(machine);
     const { handle } = await on.driver.prepare(machine);

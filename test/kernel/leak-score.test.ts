@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import { run } from '../../src/host/run.ts';
 import { finish } from '../conformance/drivers.ts';
 import { leaksOf, namedLeaks, PROBE, parseFacts, probeText } from '../isolation/leak-score.ts';
@@ -16,7 +17,7 @@ test('what a VPS knows of its host is what docs/security.md names', async (t) =>
   const fixture = openCrunFixture(image, 60_000);
   const { driver } = fixture;
   const machine = await fixture.machine({
-    limits: { cpus: 1, memory: 192 * MIB, disk: 1024 * MIB, pids: 200 },
+    limits: { cpus: 1, memory: 192 * MIB, disk: 1024 * MIB, pids: 200, ...NO_RATES },
   });
   t.after(async () => {
     await driver.remove(machine, undefined);

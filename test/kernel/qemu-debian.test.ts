@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import { finish, until } from '../conformance/drivers.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { openQemuFixture } from '../support/qemu-fixture.ts';
@@ -18,7 +19,7 @@ if (enterPrivateNetns(import.meta.url)) {
     t.after(() => on.close());
     const machine = await on.machine({
       name: 'web',
-      limits: { cpus: 1, memory: 512 * MIB, disk: 3072 * MIB, pids: 100 },
+      limits: { cpus: 1, memory: 512 * MIB, disk: 3072 * MIB, pids: 100, ...NO_RATES },
       machineId: '0123456789abcdef0123456789abcdef',
       env: { GREETING: 'hello there' },
       sshKeys: [KEY],

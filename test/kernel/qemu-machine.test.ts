@@ -5,9 +5,18 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Handle, Machine, MachineEnd } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { type DriverFixture, finish, readAll, until } from '../conformance/drivers.ts';
+import {
+  assertNear,
+  DISK_RATES,
+  READ_RATE,
+  ratesIn,
+  WRITE_RATE,
+  writeAndRead,
+} from '../support/disk-rates.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { openQemuFixture } from '../support/qemu-fixture.ts';
 import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
@@ -139,9 +148,27 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal((await sh(on, running, 'nproc')).stdout, '2\n');
     });
 
+    step('holds its disk to its rates from the start, and to others while it runs', async (t, on) => {
+      const running = await start(t, on, {
+        limits: { cpus: 1, memory: 256 * MIB, disk: 1024 * MIB, pids: 100, ...NO_RATES, ...DISK_RATES },
+      });
+      const { machine, handle } = running;
+      const first = ratesIn((await sh(on, running, writeAndRead(4))).stdout);
+      assertNear(first.write, WRITE_RATE, 'writes');
+      assertNear(first.read, READ_RATE, 'reads');
+      await on.driver.diskRates?.setDiskRates(machine, handle, {
+        ...DISK_RATES,
+        diskReadRate: READ_RATE / 2,
+      });
+      assertNear(ratesIn((await sh(on, running, writeAndRead(4))).stdout).read, READ_RATE / 2, 'reads');
+      await on.driver.diskRates?.setDiskRates(machine, handle, NO_RATES);
+      const free = ratesIn((await sh(on, running, writeAndRead(4))).stdout);
+      assert.ok(free.write > 1.5 * WRITE_RATE && free.read > 1.5 * READ_RATE, JSON.stringify(free));
+    });
+
     step('stops a guest that forks without end, and gets it back', async (t, on) => {
       const running = await start(t, on, {
-        limits: { cpus: 1, memory: 256 * MIB, disk: 1024 * MIB, pids: 100 },
+        limits: { cpus: 1, memory: 256 * MIB, disk: 1024 * MIB, pids: 100, ...NO_RATES },
       });
       const bomb = 'n=0; while [ $n -lt 400 ]; do sleep 30 & n=$((n+1)); done 2>/tmp/e; echo $n';
       const result = await sh(on, running, `( ${bomb} ) ; ls -d /proc/[0-9]* | wc -l; cat /tmp/e | tail -1`);

@@ -4,9 +4,11 @@ import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { type DriverFixture, finish, readAll, until } from '../conformance/drivers.ts';
+import { ratesIn, writeAndRead } from '../support/disk-rates.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
 import { openUmlFixture, umlUnfit } from '../support/uml-fixture.ts';
@@ -119,8 +121,28 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.doesNotMatch(readFileSync('/proc/self/net/dev', 'utf8'), /mvtest-u1/);
     });
 
+    step(
+      'holds its disk to its rates, what it leaves to the page cache of the host included',
+      async (t, on) => {
+        const limits = {
+          cpus: 1,
+          memory: 256 * MIB,
+          disk: 1024 * MIB,
+          pids: 100,
+          ...NO_RATES,
+          diskWriteRate: 256 * 1024,
+        };
+        const running = await start(t, on, { limits });
+        const { write } = ratesIn((await sh(on, running, writeAndRead(1))).stdout);
+        assert.ok(write < 1.25 * 256 * 1024, `${write} bytes a second`);
+        await on.driver.diskRates?.setDiskRates(running.machine, running.handle, NO_RATES);
+        const free = ratesIn((await sh(on, running, writeAndRead(1))).stdout);
+        assert.ok(free.write > 1.5 * write, `without a limit ${free.write} bytes a second, with it ${write}`);
+      },
+    );
+
     step('stops a guest that forks without end, and gets it back', async (t, on) => {
-      const limits = { cpus: 1, memory: 256 * MIB, disk: 1024 * MIB, pids: 100 };
+      const limits = { cpus: 1, memory: 256 * MIB, disk: 1024 * MIB, pids: 100, ...NO_RATES };
       const running = await start(t, on, { limits });
       const bomb = 'n=0; while [ $n -lt 400 ]; do sleep 20 & n=$((n+1)); done 2>/tmp/e; echo $n';
       const result = await sh(on, running, `( ${bomb} ) ; tail -n 1 /tmp/e`);

@@ -1,5 +1,6 @@
 import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import {
   cgroupRoot,
   createNaming,
@@ -111,7 +112,7 @@ export function openCrunFixture(
         name: id,
         project: 'default',
         technique: 'os',
-        limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256 },
+        limits: { cpus: 1, memory: 256 * 1024 ** 2, disk: 1024 ** 3, pids: 256, ...NO_RATES },
         ids: { base: IDS + made * 65_536, count: 65_536 },
         volume,
         image,

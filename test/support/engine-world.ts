@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { type ErrorCode, MullionError } from '../../src/contract/errors.ts';
+import type { NetworkRates } from '../../src/contract/rates.ts';
 import { GIB } from '../../src/contract/sizes.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import type { Technique } from '../../src/contract/techniques.ts';
@@ -117,6 +118,8 @@ export class NotedPool implements VolumeBackend {
 export class NotedNetwork implements NetworkBackend {
   readonly networks = new Set<string>();
   readonly attached = new Map<string, { connected: boolean; forwards: readonly number[] }>();
+  /** What each was told to be limited to last. */
+  readonly rates = new Map<string, NetworkRates | undefined>();
   failConnect = false;
   failFirewall = false;
   firewall: FirewallSpec = [];
@@ -139,6 +142,10 @@ export class NotedNetwork implements NetworkBackend {
   async connect(attachment: Parameters<NetworkBackend['connect']>[0]): Promise<void> {
     if (this.failConnect) throw new Error('no bridge today');
     this.#note(attachment, true);
+    this.rates.set(attachment.vps, attachment.rates);
+  }
+  async setRates({ vps, rates }: Parameters<NetworkBackend['setRates']>[0]): Promise<void> {
+    this.rates.set(vps, rates);
   }
   async detach({ vps }: Parameters<NetworkBackend['detach']>[0]): Promise<void> {
     this.attached.delete(vps);

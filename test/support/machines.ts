@@ -1,5 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Machine } from '../../src/drivers/driver.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
 
@@ -13,7 +14,7 @@ export function machineIn(scratch: string, { memory, ...own }: Own, overrides: P
     ...own,
     name: own.id,
     project: 'default',
-    limits: { cpus: 1, memory, disk: 1024 ** 3, pids: 256 },
+    limits: { cpus: 1, memory, disk: 1024 ** 3, pids: 256, ...NO_RATES },
     volume: join(folder, 'volume'),
     runDirectory: join(scratch, 'run', own.id),
     logDirectory: join(folder, 'log'),

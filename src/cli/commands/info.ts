@@ -2,6 +2,7 @@ import { formatSize } from '../../contract/size-text.ts';
 import { defineCommand } from '../command.ts';
 import { formatAge, formatDuration } from '../output/duration.ts';
 import { printRecord } from '../print-record.ts';
+import { describeRates } from '../rate-view.ts';
 import { VPS } from '../vps-argument.ts';
 import { stateText, stateTone } from '../vps-view.ts';
 
@@ -50,6 +51,7 @@ export const command = defineCommand({
         label: 'Traffic',
         value: `${formatSize(usage.networkIn)} in, ${formatSize(usage.networkOut)} out`,
       },
+      { label: 'Rates', value: describeRates(limits) },
       { label: 'Snapshots', value: vps.snapshots.map((snapshot) => snapshot.name).join(' ') },
       ...vps.lastWords
         .slice(-LAST_WORDS)

@@ -10,6 +10,7 @@ import { firstWait, followTask, handedOver } from '../follow.ts';
 import { sanitizeLine } from '../output/sanitize.ts';
 import { renderTable } from '../output/table.ts';
 import { usage } from '../parse.ts';
+import { RATE_FLAGS, readRates } from '../rate-flags.ts';
 
 export const command = defineCommand({
   summary: 'create a VPS from an image and start it',
@@ -50,6 +51,7 @@ export const command = defineCommand({
     memory: { kind: 'size', value: 'SIZE', summary: 'memory limit', default: '512M' },
     disk: { kind: 'size', value: 'SIZE', summary: 'disk limit', default: '4G' },
     pids: { kind: 'number', value: 'N', summary: 'most processes at one time', default: '1024' },
+    ...RATE_FLAGS,
     network: {
       kind: 'text',
       value: 'NAME',
@@ -93,6 +95,10 @@ export const command = defineCommand({
       line: 'mullion launch debian/12 db --memory 2G --disk 20G --cpus 1.5',
       does: 'with limits of its own',
     },
+    {
+      line: 'mullion launch debian/12 guest --network-out-rate 100M --disk-write-rate 20M',
+      does: 'with at most 100 Mbit/s sent and 20 MiB/s written',
+    },
     { line: 'mullion launch debian/12 lab --technique full', does: 'with a kernel of its own' },
     {
       line: 'mullion launch debian/12 lab --want own-kernel,density --dry-run',
@@ -117,6 +123,7 @@ export const command = defineCommand({
       ...(flags.memory === undefined ? {} : { memory: flags.memory }),
       ...(flags.disk === undefined ? {} : { disk: flags.disk }),
       ...(flags.pids === undefined ? {} : { pids: flags.pids }),
+      ...readRates(flags),
       ...(flags.network === undefined ? {} : { network: flags.network }),
       ...(Object.keys(flags.env).length === 0 ? {} : { env: flags.env }),
       ...(keys.length === 0 ? {} : { sshKeys: keys }),

@@ -6,7 +6,7 @@ import type { RouteBodyInput } from '../../contract/routes.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, say, warn } from '../context.ts';
 import { readTextFile } from '../files.ts';
-import { readSize, splitPair } from '../flag-value.ts';
+import { readRate, readSize, splitPair } from '../flag-value.ts';
 import { firstWait, followTask, handedOver } from '../follow.ts';
 import { usage } from '../parse.ts';
 import { suggest } from '../suggest.ts';
@@ -25,6 +25,10 @@ export const command = defineCommand({
   examples: [
     { line: 'mullion set web memory=1G', does: 'give it more memory' },
     { line: 'mullion set web cpus=0.5 pids=200', does: 'two limits at once' },
+    {
+      line: 'mullion set web networkOutRate=100M diskWriteRate=20M',
+      does: 'let it send 100 Mbit/s and write 20 MiB/s at most; 0 takes a limit away',
+    },
     { line: 'mullion set web restart=always', does: 'start it again whenever it ends by itself' },
     { line: 'mullion set web autostart=always', does: 'start it with the host, also when it was stopped' },
   ],
@@ -65,9 +69,16 @@ export function readChange(word: string): RouteBodyInput<'vps.set'> {
   switch (key) {
     case 'memory':
     case 'disk':
+    case 'diskReadRate':
+    case 'diskWriteRate':
       return { [key]: readSize(key, value, 'set') };
+    case 'networkInRate':
+    case 'networkOutRate':
+      return { [key]: readRate(key, value, 'set') };
     case 'cpus':
     case 'pids':
+    case 'diskReadOps':
+    case 'diskWriteOps':
       if (!/^-?\d+(?:\.\d+)?$/.test(value)) throw usage('set', `${key}: "${value}" is not a number.`);
       return { [key]: Number(value) };
     case 'env': {

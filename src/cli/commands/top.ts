@@ -4,6 +4,7 @@ import { defineCommand } from '../command.ts';
 import { type Context, printJson } from '../context.ts';
 import { LiveArea } from '../output/live-area.ts';
 import { renderTable } from '../output/table.ts';
+import { briefRates } from '../rate-view.ts';
 import { inParallel } from '../verb.ts';
 import { stateText, stateTone } from '../vps-view.ts';
 
@@ -25,7 +26,7 @@ interface Look {
 export const command = defineCommand({
   summary: 'show what VPSs use, live',
   description:
-    'The busiest come first; 100% is one processor. CAPPED is what its own limit kept from it, STOLEN what it wanted and neighbours got; - where the host cannot tell. On a terminal it goes on until Ctrl-C; elsewhere, or with --once, it looks twice and prints one table.',
+    'The busiest come first; 100% is one processor. CAPPED is what its own limit kept from it, STOLEN what it wanted and neighbours got, RATES the limits of its disk (r, w) and network (in, out) a second; - where the host cannot tell. On a terminal it goes on until Ctrl-C; elsewhere, or with --once, it looks twice and prints one table.',
   arguments: {},
   flags: {
     once: { kind: 'boolean', summary: 'print one table and end' },
@@ -115,6 +116,7 @@ function render({ terminal }: Context, rows: readonly Row[]): string[] {
       { title: 'PROCS', value: ({ vps }) => String(vps.usage.processes ?? '?'), align: 'right' },
       { title: 'NET IN', value: ({ vps }) => formatSize(vps.usage.networkIn), align: 'right', shrink: 4 },
       { title: 'NET OUT', value: ({ vps }) => formatSize(vps.usage.networkOut), align: 'right', shrink: 4 },
+      { title: 'RATES AT MOST', value: ({ vps }) => briefRates(vps.limits), shrink: 5 },
     ],
     rows,
     terminal.width,

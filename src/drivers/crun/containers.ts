@@ -2,6 +2,7 @@ import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, write
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
+import { hasDiskRates } from '../../contract/rates.ts';
 import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
@@ -93,6 +94,9 @@ export class Containers {
       ]);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
+      if (hasDiskRates(machine.limits)) {
+        this.#cgroups.setDiskRates(machine.cgroup, machine.volume, machine.limits);
+      }
       writeState(paths, state);
       return handleOf(state);
     } catch (failure) {

@@ -12,6 +12,7 @@ import type {
   Condition,
   ConsoleAbility,
   ConsoleStream,
+  DiskRatesAbility,
   Driver,
   DriverMeters,
   DriverUsage,
@@ -216,6 +217,13 @@ class CrunDriver implements Driver {
           cause,
         });
       }
+    },
+  };
+
+  readonly diskRates: DiskRatesAbility = {
+    setDiskRates: async (machine, handle, rates) => {
+      requireRunning(machine, handle);
+      this.#cgroups.setDiskRates(machine.cgroup, machine.volume, rates);
     },
   };
 

@@ -14,6 +14,8 @@ export const FEATURES: Features = {
   liveCpus: true,
   livePids: true,
   liveDisk: true,
+  diskRates: true,
+  liveDiskRates: true,
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: false,

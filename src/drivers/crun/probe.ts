@@ -2,6 +2,7 @@ import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } 
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMullionError } from '../../contract/errors.ts';
+import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS, type TechniqueReport } from '../../contract/techniques.ts';
 import { type Naming, SLOTS, UID_COUNT, uidBase, vpsCgroup } from '../../core/naming.ts';
@@ -172,7 +173,7 @@ const trialMachine = (naming: Naming, folder: string, id: string): Machine => ({
   name: 'probe',
   project: 'default',
   technique: 'os',
-  limits: { cpus: 1, memory: 64 * MIB, disk: 0, pids: 32 },
+  limits: { cpus: 1, memory: 64 * MIB, disk: 0, pids: 32, ...NO_RATES },
   ids: IDS,
   volume: join(folder, 'volume'),
   image: { id: 'probe', rootfs: join(folder, 'image') },

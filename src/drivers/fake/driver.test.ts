@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { driverConformance, finish } from '../../../test/conformance/drivers.ts';
 import { scratchDirectory } from '../../../test/support/scratch.ts';
+import { NO_RATES } from '../../contract/rates.ts';
 import { createNaming, vpsLogDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Machine } from '../driver.ts';
 import { createFakeDriver } from './driver.ts';
@@ -25,7 +26,7 @@ for (const technique of ['os', 'full'] as const) {
           name: id,
           project: 'default',
           technique,
-          limits: { cpus: 1, memory: 2 ** 28, disk: 2 ** 30, pids: 100 },
+          limits: { cpus: 1, memory: 2 ** 28, disk: 2 ** 30, pids: 100, ...NO_RATES },
           ids: { base: 1_000_000, count: 65_536 },
           volume: join(scratch.path, 'volumes', id),
           image: { id: 'image' },

@@ -251,6 +251,8 @@ function ownFeatures(technique: Technique): Features {
     liveCpus: true,
     livePids: shared,
     liveDisk: shared,
+    diskRates: true,
+    liveDiskRates: true,
     fractionalCpus: shared,
     severalCpus: true,
     ownKernel: !shared,

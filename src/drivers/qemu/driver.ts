@@ -1,6 +1,7 @@
 import { dirname, join } from 'node:path';
 import type { Duplex, Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
+import { hasDiskRates } from '../../contract/rates.ts';
 import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { Features, Technique, TechniqueReport } from '../../contract/techniques.ts';
@@ -16,6 +17,7 @@ import { keepBounded, readLog } from '../console/console-log.ts';
 import type {
   Condition,
   ConsoleAbility,
+  DiskRatesAbility,
   DisplayAbility,
   Driver,
   DriverMeters,
@@ -49,7 +51,7 @@ import { FEATURES, FOREIGN_FEATURES } from './features.ts';
 import { populateForeign } from './foreign/disk.ts';
 import { FOREIGN, isForeign, NEEDS } from './foreign/image.ts';
 import { takeScreenshot } from './foreign/screen.ts';
-import { growDisk, plugProcessors } from './live-limits.ts';
+import { growDisk, plugProcessors, throttleDisk } from './live-limits.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { machinePaths, SOCKET } from './paths.ts';
 import {
@@ -128,9 +130,11 @@ export class QemuDriver implements Driver {
       const pid = await startJail(machine, this.#options, await this.#memory.fitting(machine));
       const pidStart = processStart(pid);
       if (pidStart === undefined) throw new MullionError('start_failed', 'QEMU ended at once.');
-      const condition = await queryCondition(await this.#connected(machine).monitor());
+      const monitor = await this.#connected(machine).monitor();
+      const condition = await queryCondition(monitor);
       if (condition !== 'prepared')
         throw new MullionError('start_failed', `QEMU is ${condition} before its start.`);
+      if (hasDiskRates(machine.limits)) await throttleDisk(monitor, machine.limits);
       const nic = machine.nics[0];
       return {
         handle: { pid, pidStart, data: {} },
@@ -281,6 +285,13 @@ export class QemuDriver implements Driver {
 
   readonly limits: LimitsAbility = {
     setLimits: (machine, handle, limits) => this.#setLimits(machine, handle, limits),
+  };
+
+  readonly diskRates: DiskRatesAbility = {
+    setDiskRates: async (machine, handle, rates) => {
+      requireAlive(handle);
+      await throttleDisk(await this.#connected(machine).monitor(), rates);
+    },
   };
 
   readonly health: HealthAbility = {

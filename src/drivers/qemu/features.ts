@@ -16,6 +16,8 @@ export const FEATURES: Features = {
   liveCpus: true,
   livePids: true,
   liveDisk: true,
+  diskRates: true,
+  liveDiskRates: true,
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: true,

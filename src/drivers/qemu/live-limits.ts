@@ -1,10 +1,17 @@
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
+import type { DiskRates } from '../../contract/rates.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { bringProcessorsOnline, growRoot, processors } from '../guest-agent/guest-limits.ts';
 import type { QmpClient } from './qmp.ts';
 
 const AnySchema = z.unknown();
+const BlocksSchema = z.array(
+  z.object({
+    qdev: z.string().optional(),
+    inserted: z.object({ 'node-name': z.string().optional() }).optional(),
+  }),
+);
 const SlotsSchema = z.array(
   z.object({ type: z.string(), props: z.record(z.string(), z.number()), 'qom-path': z.string().optional() }),
 );
@@ -34,6 +41,20 @@ export async function plugProcessors(monitor: QmpClient, agent: AgentChannel, cp
     await monitor.execute('device_add', { driver: type, id, ...props }, AnySchema);
   }
   await bringProcessorsOnline(agent, cpus);
+}
+
+/**
+ * Limits what the guest asks of its disk, before the page cache of the host: what it writes counts, whoever writes it to
+ * the disk below in the end (QEMU, docs/throttle.txt).
+ */
+export async function throttleDisk(monitor: QmpClient, rates: DiskRates): Promise<void> {
+  const both = { bps: 0, iops: 0 };
+  const bytes = { bps_rd: rates.diskReadRate, bps_wr: rates.diskWriteRate };
+  const operations = { iops_rd: rates.diskReadOps, iops_wr: rates.diskWriteOps };
+  // The back end of a virtio device is not found by the device's own name.
+  const blocks = await monitor.execute('query-block', {}, BlocksSchema);
+  const id = blocks.find(({ inserted }) => inserted?.['node-name'] === 'disk')?.qdev;
+  await monitor.execute('block_set_io_throttle', { id, ...both, ...bytes, ...operations }, AnySchema);
 }
 
 /** Tells QEMU of the larger file, and the guest's file system of the larger disk, where an agent is there to do it. */

@@ -4,6 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/size-text.ts';
 import type { Machine } from '../driver.ts';
 import { threadsMax } from '../guest-agent/guest-limits.ts';
@@ -17,7 +18,7 @@ const machine: Machine = {
   name: 'web',
   project: 'default',
   technique: 'full',
-  limits: { cpus: 1.5, memory: 512 * MIB, disk: 2048 * MIB, pids: 200 },
+  limits: { cpus: 1.5, memory: 512 * MIB, disk: 2048 * MIB, pids: 200, ...NO_RATES },
   ids: { base: 0x7000_0000, count: 65_536 },
   volume: '/pool/volumes/a1',
   image: {

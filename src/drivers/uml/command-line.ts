@@ -16,17 +16,27 @@ export interface Descriptors {
   readonly taps: readonly number[];
 }
 
+export interface DiskOptions {
+  /** Every write goes to the host's disk at once, instead of into the host's page cache. */
+  readonly syncDisk?: boolean | undefined;
+}
+
 /**
  * What the program is given: its own options (linux.uml --help) and parameters of its kernel. Options of the one and the
  * other stand in one list, and the guest can read it all.
  */
-export function renderCommandLine(machine: Machine, sockets: string, descriptors: Descriptors): string[] {
+export function renderCommandLine(
+  machine: Machine,
+  sockets: string,
+  descriptors: Descriptors,
+  { syncDisk = false }: DiskOptions = {},
+): string[] {
   const { limits, nics } = machine;
   return [
     PROGRAM,
     `mem=${Math.floor(limits.memory / MIB)}M`,
     ...[`uml_dir=${sockets}`, `umid=${UMID}`],
-    ...[`initrd=${JAIL.initramfs}`, `ubd0=${JAIL.disk}`, 'root=/dev/ubda', 'rw'],
+    ...[`initrd=${JAIL.initramfs}`, `ubd0${syncDisk ? 's' : ''}=${JAIL.disk}`, 'root=/dev/ubda', 'rw'],
     `hostfs=${JAIL.modules}`,
     ...['con=null', 'ssl=null', 'ssl0=fd:0,fd:1', 'console=ttyS0'],
     ...PIPE_LINES.map((line) => {

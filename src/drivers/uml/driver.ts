@@ -15,6 +15,7 @@ import type {
   Condition,
   ConsoleAbility,
   ConsoleStream,
+  DiskRatesAbility,
   Driver,
   DriverMeters,
   DriverUsage,
@@ -91,7 +92,8 @@ export class UmlDriver implements Driver {
   }
 
   features(_technique: Technique): Features {
-    return FEATURES;
+    // How the disk is opened is decided at the start.
+    return { ...FEATURES, liveDiskRates: this.#options.cgroups.countsBufferedWrites };
   }
 
   probe(_technique: Technique): Promise<TechniqueReport> {
@@ -226,6 +228,13 @@ export class UmlDriver implements Driver {
       requireAlive(handle);
       this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus, pids: jailProcesses(limits) });
       await limitThreads(this.#connected(machine).agent, limits);
+    },
+  };
+
+  readonly diskRates: DiskRatesAbility = {
+    setDiskRates: async (machine, handle, rates) => {
+      requireAlive(handle);
+      this.#options.cgroups.setDiskRates(machine.cgroup, machine.volume, rates);
     },
   };
 

@@ -17,6 +17,8 @@ export const FEATURES: Features = {
   livePids: true,
   // Its disk driver reads the size once.
   liveDisk: false,
+  diskRates: true,
+  liveDiskRates: true,
   fractionalCpus: true,
   severalCpus: false,
   ownKernel: true,

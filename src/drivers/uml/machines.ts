@@ -12,6 +12,7 @@ import { readdir, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
+import { type DiskRates, hasDiskRates } from '../../contract/rates.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { makeFifo, openFifo } from '../../host/fifo.ts';
 import { programOf } from '../../host/guest-init.ts';
@@ -47,6 +48,10 @@ export interface MachineDependencies {
 
 export const alive = ({ pid, pidStart }: Handle): boolean => isAlive(pid, pidStart);
 
+/** What is left to the page cache is nobody's on cgroup v1: there the process writes at once what is to be limited. */
+const limitsWrites = ({ diskWriteRate, diskWriteOps }: DiskRates): boolean =>
+  diskWriteRate > 0 || diskWriteOps > 0;
+
 /** Makes, starts, finds again and removes jails with User-Mode Linux. What it knows is on disk alone. */
 export class Machines {
   readonly #dependencies: MachineDependencies;
@@ -63,6 +68,7 @@ export class Machines {
       throw new MullionError('image_unfit', `The image ${machine.image.id} has no initial file system.`);
     }
     const paths = machinePaths(machine);
+    const { cgroups } = this.#dependencies;
     const opened: number[] = [];
     try {
       makeFolders(machine, paths);
@@ -71,7 +77,9 @@ export class Machines {
       const provision = renderProvision(files, new Date(), bootFiles());
       await writeInitramfs(kernel.initramfs, paths.initramfs, provision);
       const descriptors = this.#open(machine, paths, opened);
-      const argv = renderCommandLine(machine, paths.sockets, descriptors);
+      const argv = renderCommandLine(machine, paths.sockets, descriptors, {
+        syncDisk: limitsWrites(machine.limits) && !cgroups.countsBufferedWrites,
+      });
       writeFileSync(paths.config, JSON.stringify(renderJail(machine, paths, argv)), { mode: 0o600 });
       const { pid } = await this.#dependencies.runtime.create(paths.bundle, jailId(machine.id), {
         pidFile: paths.pidFile,
@@ -83,6 +91,9 @@ export class Machines {
         },
         extraFds: opened,
       });
+      if (hasDiskRates(machine.limits)) {
+        cgroups.setDiskRates(machine.cgroup, machine.volume, machine.limits);
+      }
       const pidStart = processStart(pid);
       if (pidStart === undefined) throw new MullionError('start_failed', 'User-Mode Linux ended at once.');
       return { pid, pidStart, data: {} };

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/sizes.ts';
 import { checkEntryPath } from '../archive/entry.ts';
 import type { Machine } from '../driver.ts';
@@ -14,7 +15,7 @@ const machine: Machine = {
   name: 'web',
   project: 'default',
   technique: 'kernel',
-  limits: { cpus: 0.5, memory: 256 * MIB, disk: 1024 * MIB, pids: 100 },
+  limits: { cpus: 0.5, memory: 256 * MIB, disk: 1024 * MIB, pids: 100, ...NO_RATES },
   ids: { base: 0x7000_0000, count: 65_536 },
   volume: '/pool/a1',
   image: { id: 'i' },

@@ -14,6 +14,8 @@ export const FEATURES: Features = {
   liveCpus: true,
   livePids: true,
   liveDisk: true,
+  diskRates: false,
+  liveDiskRates: false,
   fractionalCpus: true,
   severalCpus: true,
   ownKernel: true,

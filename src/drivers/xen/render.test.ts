@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/sizes.ts';
 import type { Machine } from '../driver.ts';
 import { guestType } from './guest-type.ts';
@@ -11,7 +12,7 @@ const machine: Machine = {
   name: 'web',
   project: 'default',
   technique: 'para',
-  limits: { cpus: 1.5, memory: 512 * MIB, disk: 2048 * MIB, pids: 200 },
+  limits: { cpus: 1.5, memory: 512 * MIB, disk: 2048 * MIB, pids: 200, ...NO_RATES },
   ids: { base: 0, count: 65_536 },
   volume: '/pool/v1',
   image: { id: 'i' },

@@ -9,7 +9,7 @@ const SHUTDOWN_GRACE_MS = 5_000;
 /** Steps on a VPS's machine. */
 export const machineExecutors: Pick<
   Executors,
-  'prepare' | 'start' | 'pause' | 'resume' | 'setLimits' | 'shutdown' | 'remove'
+  'prepare' | 'start' | 'pause' | 'resume' | 'setLimits' | 'setRates' | 'shutdown' | 'remove'
 > = {
   prepare: async (scope) => {
     const { context, driver, machine } = scope;
@@ -43,6 +43,24 @@ export const machineExecutors: Pick<
   setLimits: async ({ context, driver, machine, handle }, { limits }) => {
     if (driver.limits === undefined) throw lacks('change limits of a running VPS');
     await bounded('apply the limits', context.timings.step, driver.limits.setLimits(machine, handle, limits));
+  },
+
+  setRates: async (scope, { rates }) => {
+    const { context, driver, machine, handle } = scope;
+    if (driver.diskRates !== undefined) {
+      await bounded(
+        'limit the rates of its disk',
+        context.timings.step,
+        driver.diskRates.setDiskRates(machine, handle, rates),
+      );
+    }
+    if (scope.record.observed.network !== 'connected') return;
+    const attachment = { ...scope.attachment, rates };
+    await bounded(
+      'limit the rates of its network',
+      context.timings.step,
+      context.deps.network.setRates(attachment),
+    );
   },
 
   shutdown: async ({ context, driver, machine, handle, signal }, { timeoutMs }) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { NO_RATES } from '../../contract/rates.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
 import { type TemplateNeeds, templateKey } from './template-key.ts';
 
@@ -7,7 +8,7 @@ const NEEDS: TemplateNeeds = {
   project: 'default',
   imageId: 'i1',
   technique: 'full',
-  limits: { cpus: 1, memory: 512 * MIB, disk: 4 * GIB, pids: 100 },
+  limits: { cpus: 1, memory: 512 * MIB, disk: 4 * GIB, pids: 100, ...NO_RATES },
   basis: 'qemu 7.2 processor p',
 };
 

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/sizes.ts';
 import type { Technique } from '../../contract/techniques.ts';
 import type { Limits } from '../../contract/vps.ts';
@@ -20,6 +21,7 @@ export const templateLimits = ({ cpus, memory, disk, pids }: Limits): Limits => 
   memory: Math.floor(memory / MIB) * MIB,
   disk,
   pids,
+  ...NO_RATES,
 });
 
 /** The same for all VPSs that may start from one template, and for no others. */

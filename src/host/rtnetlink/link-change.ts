@@ -11,6 +11,8 @@ export type LinkChange =
       readonly mac: string;
       readonly pid: number;
     }
+  /** An intermediate functional block, up: what is redirected to it waits in its queue, and goes on where it came from. */
+  | { readonly type: 'addShaper'; readonly link: string }
   | { readonly type: 'removeLink'; readonly link: string }
   | { readonly type: 'raise'; readonly link: string }
   /** Puts a link on a bridge, and raises it. */

@@ -56,6 +56,12 @@ export function encodeChange(change: LinkChange, sequence: number, indexOf: Inde
         attribute(IFLA.master, u32(indexOf(change.bridge))),
         linkInfo('veth', nested(VETH_INFO_PEER, peer(change))),
       ]);
+    case 'addShaper':
+      return message(RTM_NEWLINK, NLM_F_CREATE | NLM_F_EXCL, sequence, [
+        link({ up: true }),
+        name(change.link),
+        nested(IFLA.linkInfo, [attribute(IFLA_INFO.kind, Buffer.from('ifb'))]),
+      ]);
     case 'removeLink':
       return message(RTM_DELLINK, 0, sequence, [link({}), name(change.link)]);
     case 'raise':

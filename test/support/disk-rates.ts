@@ -1,0 +1,26 @@
+import assert from 'node:assert/strict';
+import { type DiskRates, NO_RATES } from '../../src/contract/rates.ts';
+
+const MIB = 1024 ** 2;
+export const READ_RATE = MIB;
+export const WRITE_RATE = MIB;
+export const DISK_RATES: DiskRates = { ...NO_RATES, diskReadRate: READ_RATE, diskWriteRate: WRITE_RATE };
+
+/** Prints milliseconds that it takes to write as much to the disk, and then to read it from there. */
+export const writeAndRead = (mebibytes: number): string => `now() { cut -d' ' -f1 /proc/uptime | tr -d .; }
+sync; a=$(now); dd if=/dev/zero of=/root/data bs=64k count=${mebibytes * 16} conv=fsync 2>/dev/null; b=$(now)
+echo 3 >/proc/sys/vm/drop_caches; c=$(now); dd if=/root/data of=/dev/null bs=64k 2>/dev/null; d=$(now)
+echo ${mebibytes} $(((b-a)*10)) $(((d-c)*10))`;
+
+/** Bytes a second. */
+export function ratesIn(output: string): { readonly write: number; readonly read: number } {
+  const [mebibytes = 0, write, read] = output.trim().split(' ').map(Number);
+  assert.ok(write !== undefined && read !== undefined && write >= 0 && read >= 0, output);
+  return { write: (mebibytes * MIB * 1000) / write, read: (mebibytes * MIB * 1000) / read };
+}
+
+/** A busy machine may do less than it may; never more, but for the tenth of a second that a bucket holds. */
+export function assertNear(measured: number, limit: number, what: string): void {
+  const share = measured / limit;
+  assert.ok(share > 0.4 && share < 1.25, `${what}: ${Math.round(share * 100)}% of its limit`);
+}
