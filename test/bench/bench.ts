@@ -13,6 +13,7 @@ import { COPY_AIMS, copySection } from './copies.ts';
 import { launches } from './launches.ts';
 import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
+import { noiseSection } from './noise.ts';
 import { type Comparison, renderReport, type Section } from './report.ts';
 import { thousandVps } from './thousand.ts';
 import { WARM_AIMS, warmSection } from './warm.ts';
@@ -84,6 +85,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['own-work', ownWorkSection],
   ['copies', () => copySection(ROUNDS)],
   ['backups', () => backupSection(ROUNDS)],
+  ['neighbours-noise', noiseSection],
   ['warm', () => warmSection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */

@@ -13,6 +13,8 @@ export interface Section {
   readonly title: string;
   readonly notes: readonly string[];
   readonly measurements: readonly Measurement[];
+  /** A table of its own. */
+  readonly lines?: readonly string[];
 }
 
 /** The page docs/benchmarks.md. */
@@ -40,14 +42,16 @@ export function renderReport(
   ].join('\n');
 }
 
-function renderSection({ title, notes, measurements }: Section): string[] {
+function renderSection({ title, notes, measurements, lines = [] }: Section): string[] {
   return [
     '',
     `## ${title}`,
     '',
     ...(notes.length === 0 ? [] : [...notes, '']),
-    '| what | median | p10 | p90 | samples |',
-    '|---|---:|---:|---:|---:|',
+    ...lines,
+    ...(measurements.length === 0
+      ? []
+      : ['| what | median | p10 | p90 | samples |', '|---|---:|---:|---:|---:|']),
     ...measurements.map(
       ({ name, unit, samples }) =>
         `| ${name} | ${figure(median(samples))} ${unit} | ${figure(quantile(samples, 0.1))} | ${figure(quantile(samples, 0.9))} | ${samples.length} |`,
