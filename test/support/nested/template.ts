@@ -15,8 +15,8 @@ import { Emulator, freePort } from './emulator.ts';
 import type { NestedKind } from './kinds.ts';
 import { bundleSupply, cacheSupply, keep } from './supplies.ts';
 
-const BOOT_MS = 300_000;
-const INSTALL_MS = 180_000;
+const BOOT_MS = 900_000;
+const INSTALL_MS = 600_000;
 
 /** A booted nested host with Mullion's bundle unpacked, its memory in a file: clones start from it in a moment. */
 export interface Template {
@@ -144,7 +144,7 @@ export async function whenUp(emulator: Emulator, kind: NestedKind, timeoutMs = B
   const script = `systemctl is-system-running --wait >/dev/null; ${kind.proof}`;
   for (;;) {
     try {
-      await ping(emulator.agent, 5_000);
+      await ping(emulator.agent, 20_000);
       const { code } = await runInGuest(emulator.agent, ['/bin/sh', '-c', script], 120_000);
       if (code === 0) return;
     } catch (cause) {
