@@ -134,8 +134,8 @@ export async function noiseSection(): Promise<Section> {
     title: 'What a VPS feels of a noisy neighbour',
     notes: [
       `Two VPSs of technique os with default limits. One answers HTTP and does synced writes of 4 KiB; the other does one`,
-      `thing as hard as it can for ${SECONDS} s. Milliseconds, before and during, and how many times as long; by whom nothing is`,
-      `limited is named in docs/security.md.`,
+      `thing as hard as it can for ${SECONDS} s. Milliseconds, before and during, and how many times as long. What the`,
+      'kernel cannot part is named in docs/security.md.',
     ],
     measurements: [],
     lines: [
