@@ -81,6 +81,7 @@ const SHARED_BY_DRIVERS = [
   'src/drivers/jail',
   'src/drivers/monitored-console',
   'src/drivers/provision',
+  'src/drivers/system-calls',
   'src/drivers/verdicts',
 ] as const;
 /** Drivers, backends: siblings below these folders never import each other. */

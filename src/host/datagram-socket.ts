@@ -1,4 +1,4 @@
-import { chownSync, closeSync, rmSync } from 'node:fs';
+import { closeSync, lchownSync, rmSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../contract/errors.ts';
 import { checked, libc, O_CLOEXEC, readable } from './syscalls/libc.ts';
@@ -16,7 +16,7 @@ export class DatagramSocket implements Disposable {
   #open = true;
 
   /**
-   * @param path of at most 107 bytes; the peer must reach it by the same one
+   * @param path of at most 107 bytes; the peer must reach it by the same one, and may write to its folder
    * @param uid whose processes may answer
    * @throws SystemError when nobody listens at `peer`
    */
@@ -27,7 +27,7 @@ export class DatagramSocket implements Disposable {
       rmSync(path, { force: true });
       const address = unixAddress(path);
       checked('bind', libc().bind(this.#fd, address, address.length), path);
-      chownSync(path, uid, uid);
+      lchownSync(path, uid, uid);
       connectByPath(this.#fd, peer);
     } catch (failure) {
       this.close();

@@ -1,4 +1,5 @@
 import { closeSync, constants, openSync } from 'node:fs';
+import { basename, dirname } from 'node:path';
 import { O_PATH } from './open-flags.ts';
 import { checked, libc } from './syscalls/libc.ts';
 
@@ -17,15 +18,20 @@ export function unixAddress(path: string): Buffer {
 }
 
 /**
- * Connects to a socket whose path may be longer than an address, so that it is reached by a descriptor. A link is not
- * followed. @throws SystemError
+ * Connects to a socket whose path may be longer than an address, so that it is reached by a descriptor. Neither a link
+ * there nor one in the place of its folder is followed: whoever made the socket may have made that. @throws SystemError
  */
 export function connectByPath(socket: number, path: string): void {
-  const target = openSync(path, O_PATH | constants.O_NOFOLLOW);
+  const folder = openSync(dirname(path), O_PATH | constants.O_DIRECTORY | constants.O_NOFOLLOW);
   try {
-    const address = unixAddress(`/proc/self/fd/${target}`);
-    checked('connect', libc().connect(socket, address, address.length), path);
+    const target = openSync(`/proc/self/fd/${folder}/${basename(path)}`, O_PATH | constants.O_NOFOLLOW);
+    try {
+      const address = unixAddress(`/proc/self/fd/${target}`);
+      checked('connect', libc().connect(socket, address, address.length), path);
+    } finally {
+      closeSync(target);
+    }
   } finally {
-    closeSync(target);
+    closeSync(folder);
   }
 }

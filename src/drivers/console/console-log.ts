@@ -107,7 +107,8 @@ async function startOfLines(path: string, lines: number | undefined): Promise<nu
   return position + 1;
 }
 
-const readTail = async (path: string, count: number): Promise<Buffer> =>
+/** The last bytes of a log; none of one that is not there. */
+export const readTail = async (path: string, count: number): Promise<Buffer> =>
   readAt(path, Math.max(0, (await sizeOf(path)) - count), count);
 
 async function readAt(path: string, position: number, count: number): Promise<Buffer> {

@@ -1,5 +1,5 @@
 import type { OciSeccomp, OciSeccompRule } from '../../host/oci/config.ts';
-import { ALLOWED, CLOSED_FAMILIES, FORBIDDEN } from './seccomp-profile.ts';
+import { ALLOWED, CLOSED_FAMILIES, FORBIDDEN } from '../system-calls/system-calls.ts';
 
 const EPERM = 1;
 const ENOSYS = 38;

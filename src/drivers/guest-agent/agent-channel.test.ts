@@ -127,6 +127,32 @@ test('a giant answer is not kept in memory', async () => {
   await assert.rejects(channel.call('x', {}, NumberSchema, 5000), unresponsive);
 });
 
+test('an agent that talks without end, asked or not, is hung up on', async () => {
+  for (const answersFirst of [false, true]) {
+    let said = 0;
+    const piece = Buffer.from('{"return": {}, "id": "nobody asked"}\n'.repeat(2000));
+    const hungUp = Promise.withResolvers<void>();
+    const { channel } = channelTo((request, agent) => {
+      const talk = (): void => {
+        if (agent.destroyed || said > 64 * 1024 * 1024) hungUp.resolve();
+        else {
+          said += piece.length;
+          agent.push(piece);
+          setImmediate(talk);
+        }
+      };
+      if (answersFirst && request.execute === 'guest-sync-delimited') agent.sync(request.arguments?.id);
+      else if (answersFirst) agent.say({ return: 1 });
+      if (!answersFirst || request.execute !== 'guest-sync-delimited') talk();
+    });
+    const asked = channel.call('x', {}, NumberSchema, 5_000);
+    if (answersFirst) assert.equal(await asked, 1);
+    else await assert.rejects(asked, unresponsive);
+    await hungUp.promise;
+    assert.ok(said < 16 * 1024 * 1024, `${said} bytes were heard`);
+  }
+});
+
 test('a refusal carries the words of the agent', async () => {
   const { channel } = channelTo(
     wellSynced((_request, agent) => agent.say({ error: { class: 'GenericError', desc: 'no such file' } })),

@@ -7,6 +7,8 @@ import { LineSplitter } from './line-splitter.ts';
 
 /** Longest reply that is read: base64 of a file piece or of captured output, and room around it. */
 const REPLY_LIMIT = 2 * 1024 * 1024;
+/** Bytes that an agent may say from one question to the next, the rest of an older conversation included. */
+const TALK_LIMIT = 2 * REPLY_LIMIT;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Requests that may wait for their turn; a guest that stops answering must not pile up memory. */
 const QUEUE_LIMIT = 256;
@@ -15,6 +17,8 @@ interface Line {
   readonly stream: Duplex;
   onReply: ((reply: Reply) => void) | undefined;
   onFailure: ((cause: Error) => void) | undefined;
+  /** Bytes since the last question. */
+  said: number;
 }
 
 /**
@@ -115,7 +119,7 @@ export class AgentChannel {
   }
 
   #open(stream: Duplex): Line {
-    const line: Line = { stream, onReply: undefined, onFailure: undefined };
+    const line: Line = { stream, onReply: undefined, onFailure: undefined, said: 0 };
     const splitter = new LineSplitter(REPLY_LIMIT);
     const fail = (cause: Error): void => {
       if (this.#line === line) this.#line = undefined;
@@ -123,8 +127,13 @@ export class AgentChannel {
       line.onFailure?.(cause);
     };
     stream.on('data', (chunk: Buffer) => {
+      line.said += chunk.length;
       try {
-        for (const text of splitter.push(chunk)) line.onReply?.(decodeReply(text));
+        if (line.said > TALK_LIMIT) throw new Error('it talks without end');
+        for (const text of splitter.push(chunk)) {
+          // What nobody waits for is not even read.
+          if (line.onReply !== undefined) line.onReply(decodeReply(text));
+        }
       } catch (cause) {
         fail(cause instanceof Error ? cause : new Error(String(cause)));
       }
@@ -166,6 +175,7 @@ export class AgentChannel {
         settle();
         resolve(picked);
       };
+      line.said = 0;
       if (line.stream.destroyed) line.onFailure(new Error('the connection ended'));
       else line.stream.write(request);
     });

@@ -5,6 +5,7 @@ import { MullionError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/size-text.ts';
 import { run } from '../../host/run.ts';
 import type { Machine } from '../driver.ts';
+import { plainFile } from '../jail/jail-files.ts';
 
 const SECTOR = 512;
 
@@ -52,9 +53,13 @@ export async function populateDisk(machine: Machine, source = machine.image.disk
   }
 }
 
-/** Makes the disk's file as large as the new limit, never smaller; its size after that. */
+/**
+ * Makes the disk's file as large as the new limit, never smaller; its size after that. A link in its place is not followed.
+ * @throws MullionError `host_unfit` when it is no plain file
+ */
 export async function growDiskFile(machine: Machine, limit: number): Promise<number> {
-  const file = await open(diskFile(machine), 'r+');
+  const path = plainFile(diskFile(machine));
+  const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     const present = (await file.stat()).size;
     const size = Math.max(present, diskSize(limit));

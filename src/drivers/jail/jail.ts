@@ -1,41 +1,6 @@
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciRlimit } from '../../host/oci/config.ts';
 import type { Machine } from '../driver.ts';
-
-/** System calls of which no virtual machine has need; without capabilities most would fail anyway. */
-const DENIED_CALLS: readonly string[] = [
-  ...[
-    'acct',
-    'add_key',
-    'bpf',
-    'clock_settime',
-    'delete_module',
-    'finit_module',
-    'fsconfig',
-    'fsmount',
-    'fsopen',
-  ],
-  ...['fspick', 'init_module', 'ioperm', 'iopl', 'kexec_file_load', 'kexec_load', 'keyctl', 'lookup_dcookie'],
-  ...[
-    'mount',
-    'mount_setattr',
-    'move_mount',
-    'move_pages',
-    'name_to_handle_at',
-    'open_by_handle_at',
-    'open_tree',
-  ],
-  ...[
-    'perf_event_open',
-    'pivot_root',
-    'process_vm_readv',
-    'process_vm_writev',
-    'ptrace',
-    'quotactl',
-    'reboot',
-  ],
-  ...['request_key', 'sethostname', 'setns', 'settimeofday', 'swapoff', 'swapon', 'umount2', 'unshare'],
-  ...['userfaultfd', 'vhangup'],
-];
+import { jailSeccomp } from './seccomp.ts';
 
 const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
 
@@ -117,17 +82,7 @@ export function renderJailConfig(machine: Machine, parts: JailParts): OciConfig 
         cpu: { quota: Math.max(1000, Math.round(machine.limits.cpus * 100_000)), period: 100_000 },
         pids: { limit: parts.threads },
       },
-      seccomp: {
-        defaultAction: 'SCMP_ACT_ALLOW',
-        architectures: ['SCMP_ARCH_X86_64'],
-        syscalls: [
-          {
-            names: DENIED_CALLS.filter((name) => parts.needs?.includes(name) !== true),
-            action: 'SCMP_ACT_ERRNO',
-            errnoRet: 1,
-          },
-        ],
-      },
+      seccomp: jailSeccomp(parts.needs ?? []),
     },
   };
 }

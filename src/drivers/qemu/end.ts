@@ -1,7 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import * as z from 'zod';
+import { readTail } from '../console/console-log.ts';
 import type { MachineEnd } from '../driver.ts';
 
+const LOG_TAIL = 64 * 1024;
 const GUEST_SHUTDOWN = 'guest-shutdown';
 const ShutdownSchema = z.object({ reason: z.string().regex(/^[a-z-]{1,40}$/) });
 
@@ -21,7 +22,8 @@ export function endFromEvent(data: unknown): MachineEnd | undefined {
 
 /** How QEMU ended while nobody listened to it, from its own log. */
 export async function endFromLog(path: string): Promise<MachineEnd> {
-  return endFromLines(await readFile(path, 'utf8').catch(() => ''));
+  // QEMU may have made it as long as it likes.
+  return endFromLines(await readTail(path, LOG_TAIL).then(String, () => ''));
 }
 
 export function endFromLines(text: string): MachineEnd {

@@ -30,6 +30,13 @@ const hostParts = ({ image }: Machine): string[] =>
   isForeign(image) && existsSync(OVMF_FOLDER) ? [...HOST_PARTS, OVMF_FOLDER] : HOST_PARTS;
 const LINKS: Readonly<Record<string, string>> = { lib: 'usr/lib', lib64: 'usr/lib64' };
 
+/** A file of the volume. The jail sees no folder of it, in which it could put something else in the file's place. */
+export interface JailFile {
+  readonly source: string;
+  readonly target: string;
+  readonly access: 'ro' | 'rw';
+}
+
 /** The empty root's own content: mount points and the links of a merged /usr. */
 export interface RootTree {
   readonly directories: readonly string[];
@@ -37,16 +44,20 @@ export interface RootTree {
   readonly links: Readonly<Record<string, string>>;
 }
 
-export const rootTree = (machine: Machine): RootTree => ({
+export const rootTree = (machine: Machine, files: readonly JailFile[]): RootTree => ({
   directories: [
     'dev',
     'proc',
     ...hostParts(machine).filter((path) => path !== PROGRAM),
     JAIL.sockets,
     JAIL.handover,
-    JAIL.volume,
   ].map(relative),
-  files: [PROGRAM, isForeign(machine.image) ? JAIL.iso : JAIL.kernel, JAIL.consoleLog].map(relative),
+  files: [
+    PROGRAM,
+    isForeign(machine.image) ? JAIL.iso : JAIL.kernel,
+    JAIL.consoleLog,
+    ...files.map(({ target }) => target),
+  ].map(relative),
   links: LINKS,
 });
 
@@ -59,7 +70,12 @@ function medium({ image: { kernel, iso }, image }: Machine): (readonly [string, 
 }
 
 /** The jail of the process that is a virtual machine. */
-export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly string[]): OciConfig {
+export function renderJail(
+  machine: Machine,
+  paths: MachinePaths,
+  argv: readonly string[],
+  files: readonly JailFile[],
+): OciConfig {
   return renderJailConfig(machine, {
     root: paths.root,
     argv,
@@ -69,7 +85,7 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
       bindMount(paths.sockets, JAIL.sockets, 'rw'),
       bindMount(paths.handover, JAIL.handover, 'ro'),
       bindMount(paths.consoleLog, JAIL.consoleLog, 'rw'),
-      bindMount(machine.volume, JAIL.volume, 'rw', 'idmap'),
+      ...files.map(({ source, target, access }) => bindMount(source, target, access, 'idmap')),
       ...medium(machine).map(([source, target]) => bindMount(source, target, 'ro', 'idmap')),
     ],
     devices:

@@ -1,20 +1,22 @@
 import { closeSync, existsSync, openSync } from 'node:fs';
-import { chmod, chown, mkdir, readdir, readFile, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
+import { MIB } from '../../contract/sizes.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
-import { startLog } from '../console/console-log.ts';
+import { readTail, startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
-import { growDiskFile } from '../guest-disk/disk.ts';
+import { diskFile, growDiskFile } from '../guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
+import { makeSocketFolder, plainFile, removeSocketFolder } from '../jail/jail-files.ts';
 import { randomSeed } from '../provision/first-start.ts';
 import { identityFiles } from '../provision/identity.ts';
-import { renderCommandLine } from './command-line.ts';
+import { type CommandLineOptions, renderCommandLine } from './command-line.ts';
 import type { ForeignBoot } from './foreign/command-line.ts';
 import { chooseFirmware, prepareUefi } from './foreign/firmware.ts';
 import { isForeign } from './foreign/image.ts';
-import { renderJail, rootTree } from './jail.ts';
-import { BUNDLE, type MachinePaths, machinePaths } from './paths.ts';
+import { type JailFile, renderJail, rootTree } from './jail.ts';
+import { BUNDLE, JAIL, type MachinePaths, machinePaths } from './paths.ts';
 import type { MemoryHeader } from './saved-memory.ts';
 
 const JAIL_PREFIX = 'qemu-';
@@ -41,10 +43,11 @@ export async function startJail(
 ): Promise<number> {
   const paths = machinePaths(machine);
   const own = isForeign(machine.image) ? undefined : requireKernel(machine);
-  await makeFolders(machine, paths);
   if (asleep === undefined) await growDiskFile(machine, machine.limits.disk);
-  else await writeFile(paths.asleep, '');
-  if (machine.template === true) await writeFile(paths.ram, '', { mode: 0o600 });
+  if (machine.template === true) {
+    await rm(paths.ram, { force: true });
+    await writeFile(paths.ram, '', { flag: 'wx', mode: 0o600 });
+  }
   const foreign = own === undefined ? await prepareFirmware(machine, paths) : undefined;
   if (own !== undefined) {
     await writeInitramfs(
@@ -53,13 +56,16 @@ export async function startJail(
       renderProvision([...identityFiles(machine), randomSeed()], new Date()),
     );
   }
+  const files = volumeFiles(machine, paths, { foreign, asleep });
+  await makeFolders(machine, paths, files);
+  if (asleep !== undefined) await writeFile(paths.asleep, '');
   const taps: number[] = [];
   let log: number | undefined;
   try {
     for (const nic of machine.nics) taps.push(openTap(nic.hostLink));
     const tapFds = taps.map((_, index) => FIRST_EXTRA_FD + index);
     const argv = renderCommandLine(machine, { tapFds, maximumCpus, foreign, asleep });
-    const config = renderJail(machine, paths, argv);
+    const config = renderJail(machine, paths, argv, files);
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);
     const pidFile = join(paths.bundle, 'pid');
@@ -76,6 +82,25 @@ export async function startJail(
   }
 }
 
+/** What the jail gets of the volume: what its command line names, and no more. */
+function volumeFiles(
+  machine: Machine,
+  paths: MachinePaths,
+  { foreign, asleep }: Pick<CommandLineOptions, 'foreign' | 'asleep'>,
+): JailFile[] {
+  const writable = (source: string, target: string): JailFile => ({ source, target, access: 'rw' });
+  const hasRam = machine.template === true || asleep?.template === true;
+  const files: JailFile[] = [
+    writable(diskFile(machine), JAIL.disk),
+    ...(foreign === undefined
+      ? [{ source: paths.initramfs, target: JAIL.initramfs, access: 'ro' } as const]
+      : []),
+    ...(foreign?.firmware === 'uefi' ? [writable(paths.uefiVariables, JAIL.uefiVariables)] : []),
+    ...(hasRam ? [writable(paths.ram, JAIL.ram)] : []),
+  ];
+  return files.map((file) => ({ ...file, source: plainFile(file.source) }));
+}
+
 function requireKernel({ image }: Machine): { readonly initramfs: string } {
   if (image.kernel !== undefined) return image.kernel;
   throw new MullionError('image_unfit', `The image ${image.id} has no kernel for a virtual machine.`);
@@ -86,12 +111,15 @@ async function prepareFirmware(machine: Machine, paths: MachinePaths): Promise<F
   return { firmware, uefiCode: firmware === 'uefi' ? await prepareUefi(paths.uefiVariables) : undefined };
 }
 
+/** Bytes in the folder of sockets, which take none; a guest that has a screen has pictures of it written there. */
+const SOCKET_ROOM = 64 * 1024;
+const PICTURE_ROOM = 32 * MIB;
 /** Descriptors that are handed to a process begin after the standard ones. */
 const FIRST_EXTRA_FD = 3;
 
 /** What QEMU wrote on its standard error, for the message of a failed start. */
 export async function lastWords(machine: Machine): Promise<string> {
-  const text = await readFile(machinePaths(machine).qemuLog, 'utf8').catch(() => '');
+  const text = await readTail(machinePaths(machine).qemuLog, 8192).then(String, () => '');
   return text.slice(-2000).trim();
 }
 
@@ -99,17 +127,20 @@ export async function lastWords(machine: Machine): Promise<string> {
  * The run folder may be passed through, as the jail's own user must reach its root; the sockets lie in a folder that
  * only that user and root can enter.
  */
-async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void> {
+async function makeFolders(
+  machine: Machine,
+  paths: MachinePaths,
+  volumeFiles: readonly JailFile[],
+): Promise<void> {
   const { base } = machine.ids;
   await mkdir(machine.runDirectory, { recursive: true });
   await chmod(machine.runDirectory, 0o711);
-  await mkdir(paths.sockets, { mode: 0o700 });
-  await chown(paths.sockets, base, base);
+  makeSocketFolder(paths.sockets, base, isForeign(machine.image) ? PICTURE_ROOM : SOCKET_ROOM);
   await mkdir(machine.logDirectory, { recursive: true, mode: 0o700 });
   await startLog(paths.consoleLog, base);
   await mkdir(paths.root, { recursive: true, mode: 0o755 });
   await mkdir(paths.handover, { mode: 0o755 });
-  const { directories, files, links } = rootTree(machine);
+  const { directories, files, links } = rootTree(machine, volumeFiles);
   for (const directory of directories)
     await mkdir(join(paths.root, directory), { recursive: true, mode: 0o755 });
   for (const file of files) {
@@ -122,7 +153,8 @@ async function makeFolders(machine: Machine, paths: MachinePaths): Promise<void>
 /** Forgets what a run left, and the run folder when nothing else is in it. */
 export async function removeRun(machine: Machine): Promise<void> {
   const paths = machinePaths(machine);
-  for (const path of [paths.sockets, paths.bundle, `${paths.initramfs}.new`]) {
+  removeSocketFolder(paths.sockets);
+  for (const path of [paths.bundle, `${paths.initramfs}.new`]) {
     await rm(path, { recursive: true, force: true });
   }
   // What others keep in it stays, and so does the folder then.

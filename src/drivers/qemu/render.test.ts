@@ -43,6 +43,10 @@ const machine: Machine = {
   env: {},
   sshKeys: [],
 };
+const FILES = [
+  { source: '/pool/volumes/a1/disk.raw', target: '/volume/disk.raw', access: 'rw' },
+  { source: '/pool/volumes/a1/initramfs', target: '/volume/initramfs', access: 'ro' },
+] as const;
 const after = (argv: readonly string[], flag: string): string[] =>
   argv.filter((_, index) => argv[index - 1] === flag);
 
@@ -82,7 +86,9 @@ test("the limit on processes leaves room for the kernel's own threads", () => {
 });
 
 test('the jail has every namespace, no capability, no new privileges and its own ids', () => {
-  const jail = JSON.parse(JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'])));
+  const jail = JSON.parse(
+    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES)),
+  );
   const kinds = jail.linux.namespaces.map(({ type }: { type: string }) => type).sort();
   assert.deepEqual(kinds, ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts']);
   assert.deepEqual(Object.values(jail.process.capabilities).flat(), []);
@@ -94,14 +100,16 @@ test('the jail has every namespace, no capability, no new privileges and its own
   assert.deepEqual(jail.linux.devices, []);
 });
 
-test('the jail may write to its volume, its sockets and its log alone', () => {
-  const jail = JSON.parse(JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'])));
+test('the jail may write to its disk, its sockets and its log alone', () => {
+  const jail = JSON.parse(
+    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES)),
+  );
   const writable = jail.mounts
     .filter(
       ({ type, options }: { type: string; options: string[] }) => type === 'bind' && !options.includes('ro'),
     )
     .map(({ source }: { source: string }) => source);
-  assert.deepEqual(writable, ['/run/m/vps/a1/sock', '/log/a1/console.log', '/pool/volumes/a1']);
+  assert.deepEqual(writable, ['/run/m/vps/a1/sock', '/log/a1/console.log', '/pool/volumes/a1/disk.raw']);
 });
 
 test('the identity follows the initial file system as the kernel wants it, whatever the size of the former', async (t) => {

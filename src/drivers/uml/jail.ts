@@ -3,6 +3,7 @@ import type { Limits } from '../../contract/vps.ts';
 import type { OciConfig } from '../../host/oci/config.ts';
 import type { Machine } from '../driver.ts';
 import { threadsMax } from '../guest-agent/guest-limits.ts';
+import { diskFile } from '../guest-disk/disk.ts';
 import { bindMount, programMount, renderJailConfig } from '../jail/jail.ts';
 import { MODULES, PROGRAM } from './command-line.ts';
 import { JAIL, type MachinePaths } from './paths.ts';
@@ -26,8 +27,8 @@ const LINKS: Readonly<Record<string, string>> = { lib: 'usr/lib', lib64: 'usr/li
 
 /** The empty root's own content: mount points and the links of a merged /usr. */
 export const rootTree = (paths: MachinePaths) => ({
-  directories: ['dev', 'proc', JAIL.volume, JAIL.modules, JAIL.memory, paths.sockets].map(relative),
-  files: [...PROGRAM_PARTS, JAIL.preload].map(relative),
+  directories: ['dev', 'proc', JAIL.modules, JAIL.memory, paths.sockets].map(relative),
+  files: [...PROGRAM_PARTS, JAIL.preload, JAIL.disk, JAIL.initramfs].map(relative),
   links: LINKS,
 });
 
@@ -60,7 +61,9 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
         options: ['nosuid', 'noexec', 'newinstance', 'ptmxmode=0666', 'mode=0620'],
       },
       bindMount(paths.sockets, paths.sockets, 'rw'),
-      bindMount(machine.volume, JAIL.volume, 'rw', 'idmap'),
+      // No folder of the volume, in which the jail could put something else in the disk's place.
+      bindMount(diskFile(machine), JAIL.disk, 'rw', 'idmap'),
+      bindMount(paths.initramfs, JAIL.initramfs, 'ro', 'idmap'),
       bindMount(MODULES, JAIL.modules, 'ro'),
     ],
     memory: jailMemory(machine.limits),

@@ -1,6 +1,5 @@
 import {
   chmodSync,
-  chownSync,
   closeSync,
   existsSync,
   mkdirSync,
@@ -22,6 +21,7 @@ import type { TapOptions } from '../../host/tap.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { growDiskFile } from '../guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
+import { makeSocketFolder, removeSocketFolder } from '../jail/jail-files.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { type Descriptors, renderCommandLine } from './command-line.ts';
 import { renderJail, rootTree } from './jail.ts';
@@ -34,6 +34,8 @@ import { bootFiles, machineFiles } from './provision.ts';
 const MONITOR_MS = 2_000;
 const KILLED_MS = 10_000;
 const START_MS = 5_000;
+/** Bytes in the folder of sockets: the kernel writes its pid there. */
+const SOCKET_ROOM = 64 * 1024;
 /** Descriptors that are handed to a process begin after the standard ones. */
 const FIRST_EXTRA_FD = 3;
 
@@ -167,7 +169,8 @@ export class Machines {
     await runtime.delete(jailId(machine.id), { force: true });
     await cgroups.killAll(machine.cgroup);
     await cgroups.remove(machine.cgroup);
-    for (const path of [paths.sockets, paths.bundle, `${paths.initramfs}.new`]) {
+    removeSocketFolder(paths.sockets);
+    for (const path of [paths.bundle, `${paths.initramfs}.new`]) {
       await rm(path, { recursive: true, force: true });
     }
     // What others keep in it stays, and so does the folder then.
@@ -196,8 +199,7 @@ function makeFolders(machine: Machine, paths: MachinePaths): void {
   mkdirSync(paths.exitDirectory, { recursive: true });
   for (const path of [machine.runDirectory, paths.bundle]) chmodSync(path, 0o711);
   mkdirSync(paths.lines, { mode: 0o700 });
-  mkdirSync(paths.sockets, { mode: 0o700 });
-  chownSync(paths.sockets, base, base);
+  makeSocketFolder(paths.sockets, base, SOCKET_ROOM);
   mkdirSync(machine.logDirectory, { recursive: true, mode: 0o700 });
   writeFileSync(paths.preload, preload(), { mode: 0o644 });
   const { directories, files, links } = rootTree(paths);

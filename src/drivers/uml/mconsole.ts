@@ -58,7 +58,10 @@ export async function askKernel(machine: Machine, command: string, timeoutMs = T
       // A kernel that has just been started makes its socket within the first second.
       const early = hasCode(cause, 'ENOENT', 'ECONNREFUSED') && performance.now() < deadline;
       if (!early) {
-        if (cause instanceof MullionError || hasCode(cause, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ENOTSOCK'))
+        if (
+          cause instanceof MullionError ||
+          hasCode(cause, 'ENOENT', 'ECONNREFUSED', 'EAGAIN', 'ENOTSOCK', 'ENOTDIR', 'ELOOP')
+        )
           throw unanswered(command, cause);
         throw cause;
       }

@@ -84,8 +84,11 @@ export interface OciSeccompRule {
   readonly args?:
     | readonly {
         readonly index: number;
+        /** With MASKED_EQ: the bits that are looked at. */
         readonly value: number;
-        readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_GE';
+        /** With MASKED_EQ: what they must be. */
+        readonly valueTwo?: number | undefined;
+        readonly op: 'SCMP_CMP_EQ' | 'SCMP_CMP_GE' | 'SCMP_CMP_MASKED_EQ';
       }[]
     | undefined;
 }

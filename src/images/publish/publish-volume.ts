@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, lstatSync } from 'node:fs';
 import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
@@ -103,6 +103,8 @@ async function publishRoot(work: ImportWork, { volume, base, program }: PublishW
 
 async function publishDisk(work: ImportWork, disk: string): Promise<Intake> {
   const { jails, staging, signal, onProgress } = work;
+  // A link would have cp(1) read a file of the host.
+  if (!lstatSync(disk).isFile()) throw new MullionError('host_unfit', `${disk} is not a plain file.`);
   onProgress({ step: 'copy its disk' });
   const bare = isBareFileSystem(await readHead(disk));
   const name = bare ? PARTS.disk : PARTS.bootDisk;
