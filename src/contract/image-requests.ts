@@ -36,6 +36,10 @@ const shared = {
 export const ImportImageRequestSchema = z.strictObject({
   ...shared,
   format: z.enum(IMPORT_FORMATS).default('auto'),
+  image: PRINTABLE.min(1)
+    .max(512)
+    .optional()
+    .describe('which image of an archive of several: a name, tag, digest or OS/ARCHITECTURE'),
   origin: PRINTABLE.max(512).default('').describe('what the file is called where it comes from'),
   size: z.number().int().min(0).optional().describe('bytes that will be sent'),
   signature: z

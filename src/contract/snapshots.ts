@@ -1,5 +1,6 @@
 import * as z from 'zod';
 import { VpsNameSchema } from './names.ts';
+import { TechniqueSchema } from './techniques.ts';
 
 /** One folder's name, whatever the pool is made of. */
 export const SnapshotNameSchema = z
@@ -22,6 +23,9 @@ export const SnapshotSchema = z.object({
     'clean: the VPS was stopped; file-system: its file systems were brought to rest; crash: as after a power failure',
   ),
   stateful: z.boolean().default(false).describe('it keeps memory too: a restore goes on from there'),
+  technique: TechniqueSchema.describe(
+    'what the VPS was; a restore brings that back too where the technique of now keeps data in another form',
+  ),
 });
 export type Snapshot = z.infer<typeof SnapshotSchema>;
 

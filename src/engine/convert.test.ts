@@ -13,6 +13,7 @@ import {
   request,
   type World,
 } from '../../test/support/engine-world.ts';
+import { CopyRequestSchema } from '../contract/snapshots.ts';
 import type { Engine } from './engine.ts';
 
 const file = async (world: World, engine: Engine): Promise<string> =>
@@ -66,15 +67,54 @@ describe('a conversion', () => {
     assert.equal(world.converter.conversions.length, 1);
   });
 
+  check('keeps snapshots, each with the technique it was made under', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    const data = await file(world, engine);
+    writeFileSync(data, 'as a container');
+    await done(engine, engine.snapshots.create(PROJECT, 'web', { name: 'before' }));
+    await done(engine, engine.vps.convert(PROJECT, 'web', { technique: 'full' }));
+    writeFileSync(data, 'as a machine');
+    await done(engine, engine.snapshots.create(PROJECT, 'web', { name: 'after' }));
+    const made = async () =>
+      (await engine.snapshots.list(PROJECT, 'web')).map(({ name, technique }) => [name, technique]);
+    const both = [
+      ['before', 'os'],
+      ['after', 'full'],
+    ];
+    assert.deepEqual(await made(), both);
+    await done(engine, engine.snapshots.restore(PROJECT, 'web', 'after'));
+    assert.equal((await facts(engine)).technique, 'full');
+
+    const old = CopyRequestSchema.parse({ name: 'old', snapshot: 'before', start: true });
+    await done(engine, engine.vps.copy(PROJECT, 'web', old));
+    const copied = await engine.vps.info(PROJECT, 'old');
+    assert.deepEqual([copied.technique, copied.driver, copied.state], ['os', 'fake', 'running']);
+
+    const task = await done(engine, engine.snapshots.restore(PROJECT, 'web', 'before'));
+    assert.match(JSON.stringify(task), /technique os again/);
+    assert.deepEqual([(await facts(engine)).technique, (await facts(engine)).state], ['os', 'running']);
+    assert.equal(readFileSync(data, 'utf8'), 'as a container');
+    assert.deepEqual(await made(), both);
+    await done(engine, engine.snapshots.delete(PROJECT, 'web', 'before'));
+    for (const name of ['web', 'old']) await done(engine, engine.vps.delete(PROJECT, name, { force: true }));
+    assert.deepEqual(await world.holdings(), NOTHING);
+  });
+
+  check('that fails leaves snapshots to what they were', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    await done(engine, engine.snapshots.create(PROJECT, 'web', { name: 'before' }));
+    world.converter.failure = new Error('the disk cannot be made');
+    await ended(engine, await engine.vps.convert(PROJECT, 'web', { technique: 'full' }));
+    await done(engine, engine.snapshots.restore(PROJECT, 'web', 'before'));
+    assert.equal((await facts(engine)).technique, 'os');
+  });
+
   check('is refused where it cannot be', async (world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request()));
     const convert = (technique: 'os' | 'full' | 'kernel') =>
       engine.vps.convert(PROJECT, 'web', { technique });
     await assert.rejects(convert('os'), failsWith('wrong_state', /already/));
     await assert.rejects(convert('kernel'), failsWith('technique_unavailable'));
-    await done(engine, engine.snapshots.create(PROJECT, 'web', { name: 's1' }));
-    await assert.rejects(convert('full'), failsWith('conversion_refused', /has snapshots/));
-    await done(engine, engine.snapshots.delete(PROJECT, 'web', 's1'));
     world.pool.features.snapshots = false;
     await assert.rejects(convert('full'), failsWith('not_supported'));
   });

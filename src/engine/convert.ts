@@ -5,11 +5,10 @@ import type { ConvertRequest } from '../contract/vps.ts';
 import { demandOf, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import type { Context } from './context.ts';
 import { KEPT_PREFIX } from './conversion.ts';
-import { dataForm } from './desired.ts';
 import { requireImageParts } from './images.ts';
 import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
-import { requireData } from './snapshots.ts';
+import { requireData, viewSnapshots } from './snapshots.ts';
 import type { Techniques } from './techniques.ts';
 
 const SHUTDOWN_MS = 30_000;
@@ -36,6 +35,8 @@ export async function convert(
       check(context, current, technique);
       return {
         shutdownMs: SHUTDOWN_MS,
+        // They stay as they are, and belong to what the VPS was.
+        snapshots: viewSnapshots(current),
         errand: {
           kind: 'convert',
           technique,
@@ -59,15 +60,5 @@ function check(context: Context, record: VpsRecord, technique: VpsRecord['techni
     throw new MullionError('not_supported', 'This pool cannot keep the data as it was meanwhile.', {
       remedy: 'See why with: mullion pool info',
     });
-  }
-  const changes = dataForm(context, record.technique) !== dataForm(context, technique);
-  if (changes && record.snapshots.length > 0) {
-    throw new MullionError(
-      'conversion_refused',
-      `The VPS ${record.name} has snapshots, which hold its data as the technique ${record.technique} keeps it.`,
-      {
-        remedy: `Copy what you need of them (mullion copy), then delete them: mullion snapshot list ${record.name}`,
-      },
-    );
   }
 }

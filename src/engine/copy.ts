@@ -2,11 +2,11 @@ import { MullionError } from '../contract/errors.ts';
 import type { CopyRequest } from '../contract/snapshots.ts';
 import type { Task } from '../contract/tasks.ts';
 import { demandOf, requireRoomToRun } from './capacity-check.ts';
-import { type Context, now } from './context.ts';
+import { type Context, now, requireDriver } from './context.ts';
 import { networkFor } from './networks.ts';
 import { beginLife, freePlace, requireFreeName, UNBORN } from './new-vps.ts';
 import type { VpsRecord } from './records.ts';
-import { requireData, requireSnapshot } from './snapshots.ts';
+import { requireData, requireSnapshot, techniqueAfter } from './snapshots.ts';
 
 /** A new VPS with the data, limits and properties of another, and with an identity of its own. */
 export async function copy(
@@ -21,8 +21,12 @@ export async function copy(
   // From here to the queue nothing waits: what is free now is taken before another looks.
   const current = context.state.requireVps(project, name);
   check(context, current, request);
+  const technique =
+    request.snapshot === undefined ? current.technique : techniqueAfter(context, current, request.snapshot);
   return beginLife(context, 'vps.copy', {
     ...current,
+    technique,
+    driver: requireDriver(context, technique).name,
     ...UNBORN,
     ...freePlace(context, project, network),
     name: request.name,
@@ -46,6 +50,8 @@ function check(context: Context, source: VpsRecord, request: CopyRequest): void 
     });
   }
   if (request.start) {
-    requireRoomToRun(context, demandOf(context, source.technique, source.limits, 0));
+    const technique =
+      request.snapshot === undefined ? source.technique : techniqueAfter(context, source, request.snapshot);
+    requireRoomToRun(context, demandOf(context, technique, source.limits, 0));
   }
 }

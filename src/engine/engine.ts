@@ -63,7 +63,7 @@ export function createEngine(deps: EngineDeps): Engine {
 
   return {
     vps: vpsVerbs(context, techniques),
-    snapshots: snapshotVerbs(context),
+    snapshots: snapshotVerbs(context, techniques),
     files: fileVerbs(context),
     forwards: forwardVerbs(context),
     images: imageVerbs(context),

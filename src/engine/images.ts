@@ -1,8 +1,12 @@
 import { MullionError } from '../contract/errors.ts';
 import type { Image } from '../contract/resources.ts';
+import type { Technique } from '../contract/techniques.ts';
+import { partsToBoot } from '../core/boot-parts.ts';
 import type { ImageRecord } from '../images/image-store.ts';
-import type { Context } from './context.ts';
+import { bounded } from './bounded.ts';
+import { type Context, requireDriver } from './context.ts';
 import type { ImageVerbs } from './contract.ts';
+import { partsOf } from './features.ts';
 import { publishImage } from './image-publish.ts';
 import { imageTransferVerbs, progressOf } from './image-transfer.ts';
 import { startTask } from './node-task.ts';
@@ -70,6 +74,22 @@ export function requireImageParts(
   const image = context.deps.images.list().find((one) => one.id === id);
   if (image === undefined) throw new MullionError('not_found', `There is no image with the id ${id}.`);
   return { ...image, parts: [...image.parts, ...image.onDemand] };
+}
+
+/** Has those parts of the image made that the technique boots from and that are only possible so far. */
+export function provideParts(
+  context: Context,
+  imageId: string,
+  technique: Technique,
+  signal: AbortSignal,
+): Promise<void> {
+  const { images } = context.deps;
+  const parts = partsToBoot(requireDriver(context, technique), technique, partsOf(context, imageId));
+  return bounded(
+    'make the missing parts of the image',
+    context.timings.populate,
+    images.provide(imageId, parts, signal),
+  );
 }
 
 /** Of images of one name the one that was made last, which replaced the others. */

@@ -61,6 +61,10 @@ const ErrandSchema = z.discriminatedUnion('kind', [
   ConvertErrandSchema,
 ]);
 
+/** Without `technique` it is that of the VPS: a conversion notes it. */
+const SnapshotRecordSchema = SnapshotSchema.partial({ technique: true });
+export type SnapshotRecord = z.infer<typeof SnapshotRecordSchema>;
+
 /** One VPS: what is wanted of it and what was last seen. */
 export const VpsRecordSchema = z.strictObject({
   id: z.string(),
@@ -83,7 +87,7 @@ export const VpsRecordSchema = z.strictObject({
   mac: z.string(),
   machineId: z.string(),
   forwards: z.array(ForwardSchema),
-  snapshots: z.array(SnapshotSchema).default([]),
+  snapshots: z.array(SnapshotRecordSchema).default([]),
   autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
   createdAt: z.string(),
   /** Of a guest that boots by a loader of its own. */

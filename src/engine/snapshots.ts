@@ -1,19 +1,23 @@
 import { MullionError } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshots.ts';
+import type { Technique } from '../contract/techniques.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
-import { requireRoomForVps, requireRoomInPool } from './capacity-check.ts';
+import { demandOf, requireRoomForVps, requireRoomInPool, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { SnapshotVerbs } from './contract.ts';
+import { dataForm } from './desired.ts';
 import { featuresOf } from './features.ts';
+import { requireImageParts } from './images.ts';
 import { machineOf } from './machine.ts';
 import { operate } from './operate.ts';
-import type { VpsRecord } from './records.ts';
+import type { SnapshotRecord, VpsRecord } from './records.ts';
+import type { Techniques } from './techniques.ts';
 
-export function snapshotVerbs(context: Context): SnapshotVerbs {
+export function snapshotVerbs(context: Context, techniques: Techniques): SnapshotVerbs {
   const { state } = context;
   return {
     async list(project, name) {
-      return [...state.requireVps(project, name).snapshots];
+      return viewSnapshots(state.requireVps(project, name));
     },
     async create(project, name, request) {
       const record = state.requireVps(project, name);
@@ -36,6 +40,7 @@ export function snapshotVerbs(context: Context): SnapshotVerbs {
     async restore(project, name, snapshot) {
       const record = state.requireVps(project, name);
       if (requireSnapshot(record, snapshot).stateful) requireRoomForVps(context, record);
+      await requireTechnique(context, techniques, record, snapshot);
       return operate(context, record, {
         kind: 'vps.restore',
         event: 'restore',
@@ -64,8 +69,34 @@ export function snapshotVerbs(context: Context): SnapshotVerbs {
   };
 }
 
+export const viewSnapshots = ({ snapshots, technique }: VpsRecord): Snapshot[] =>
+  snapshots.map((snapshot) => ({ ...snapshot, technique: snapshot.technique ?? technique }));
+
+/**
+ * What a VPS with the data of this snapshot is: what it is now, unless that keeps data in another form than the technique
+ * under which the snapshot was made. @throws not_found
+ */
+export function techniqueAfter(context: Context, record: VpsRecord, snapshot: string): Technique {
+  const { technique: made = record.technique } = requireSnapshot(record, snapshot);
+  return dataForm(context, made) === dataForm(context, record.technique) ? record.technique : made;
+}
+
+/** @throws technique_unavailable, image_unfit, insufficient_* where the technique that a restore brings back cannot be */
+async function requireTechnique(
+  context: Context,
+  techniques: Techniques,
+  record: VpsRecord,
+  snapshot: string,
+): Promise<void> {
+  const technique = techniqueAfter(context, record, snapshot);
+  if (technique === record.technique) return;
+  const image = requireImageParts(context, record.imageId);
+  await techniques.choose(technique, image);
+  requireRoomToRun(context, demandOf(context, technique, record.limits, image.minimumDisk), record.id);
+}
+
 /** @throws not_found */
-export function requireSnapshot({ name, snapshots }: VpsRecord, snapshot: string): Snapshot {
+export function requireSnapshot({ name, snapshots }: VpsRecord, snapshot: string): SnapshotRecord {
   const found = snapshots.find((one) => one.name === snapshot);
   if (found !== undefined) return found;
   throw new MullionError('not_found', `The VPS ${name} has no snapshot ${snapshot}.`, {

@@ -8,6 +8,7 @@ import { featuresOf } from './features.ts';
 import { lossOf, metersOf } from './loss.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
+import { viewSnapshots } from './snapshots.ts';
 
 /** A VPS as everyone sees it. */
 export const viewVps = (context: Context, record: VpsRecord): Vps => ({
@@ -52,7 +53,7 @@ export async function viewInfo(context: Context, record: VpsRecord): Promise<Vps
     usage: await usageOf(context, record),
     loss: lossOf(metersOf(context, record)),
     limits: record.limits,
-    snapshots: record.snapshots,
+    snapshots: viewSnapshots(record),
     forwards: record.forwards,
     reason: record.reason,
     lastWords: record.lastWords,

@@ -1,18 +1,28 @@
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdir, stat } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { MullionError } from '../contract/errors.ts';
+import type { ImagePart } from '../contract/resources.ts';
 import type { Logger } from '../core/logger.ts';
 import type { Jails } from '../host/jail/jails.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
 import { PARTS } from './artifact.ts';
+import { unpackDisk } from './convert/unpack-disk.ts';
 import { diskSize, renderMakeDisk } from './disk-image.ts';
 import { folderSize } from './folder-size.ts';
 import type { ImageRecord } from './image-store.ts';
 import { lastLine } from './import/decompress.ts';
 import { FILE_OWNER } from './import/unpack-tar.ts';
-import { requireSpace } from './space.ts';
+import { guardSpace, requireSpace } from './space.ts';
 
-const SUFFIX = '.disk';
+/** Parts that can be made of others, and the files that they are. */
+const FILES = { disk: PARTS.disk, rootfs: PARTS.rootfs } as const;
+export type DerivedPart = keyof typeof FILES;
+/** Where the other part lies that it is made of. */
+export type PartSources = Readonly<Record<DerivedPart, string | undefined>>;
+
+const isDerived = (part: ImagePart): part is DerivedPart => part in FILES;
+const folderOf = (id: string, part: DerivedPart): string => `${id}.${part}`;
 const TRIES = 4;
 
 /** Parts that are made of an image's others when first needed; each in a folder of the pool that goes with the image. */
@@ -30,38 +40,62 @@ export class DerivedParts {
 
   /** Of folders without a record of their own, collects those whose image is gone. */
   async open(strangers: readonly string[], exists: (id: string) => boolean): Promise<void> {
-    for (const id of strangers) {
-      if (!id.endsWith(SUFFIX)) this.#logger.warn('an image cannot be read and is left alone', { image: id });
-      else if (!exists(id.slice(0, -SUFFIX.length))) await this.#pool.deleteImage(id);
+    for (const folder of strangers) {
+      const [, id = ''] = /^(.*)\.(?:disk|rootfs)$/.exec(folder) ?? [];
+      if (id === '') this.#logger.warn('an image cannot be read and is left alone', { image: folder });
+      else if (!exists(id)) await this.#pool.deleteImage(folder);
     }
   }
 
-  disk(id: string): string | undefined {
-    const path = join(this.#pool.imagePath(id + SUFFIX), PARTS.disk);
+  path(id: string, part: DerivedPart): string | undefined {
+    const path = join(this.#pool.imagePath(folderOf(id, part)), FILES[part]);
     return existsSync(path) ? path : undefined;
   }
 
   async delete(id: string): Promise<void> {
-    await this.#pool.deleteImage(id + SUFFIX);
+    for (const part of ['disk', 'rootfs'] as const) await this.#pool.deleteImage(folderOf(id, part));
   }
 
-  /** A disk with the content of the image's root file system, which is made once. */
-  makeDisk(image: ImageRecord, rootfs: string, signal: AbortSignal): Promise<void> {
-    const under = this.#making.get(image.id);
-    if (under !== undefined) return under;
-    const making = this.#make(image, rootfs, signal).finally(() => this.#making.delete(image.id));
-    this.#making.set(image.id, making);
-    return making;
+  /** Makes those of the parts that are missing; each once, whoever asks meanwhile. @throws MullionError */
+  async make(
+    image: ImageRecord,
+    parts: readonly ImagePart[],
+    sources: () => PartSources,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (const part of parts.filter(isDerived)) {
+      const key = folderOf(image.id, part);
+      // What another caller began may end with that caller's own task: then it is this one's to make.
+      for (;;) {
+        const under = this.#making.get(key);
+        if (under === undefined) break;
+        await under.catch(() => undefined);
+        signal.throwIfAborted();
+      }
+      const { [part]: present, disk, rootfs } = sources();
+      const source = part === 'disk' ? rootfs : disk;
+      if (present !== undefined || source === undefined) continue;
+      const making = this.#make(image, part, source, signal).finally(() => this.#making.delete(key));
+      this.#making.set(key, making);
+      await making;
+    }
   }
 
-  async #make({ id, name }: ImageRecord, rootfs: string, signal: AbortSignal): Promise<void> {
-    const derived = id + SUFFIX;
-    const content = await folderSize(rootfs, signal);
-    requireSpace(diskSize(content), await this.#pool.info(), 'the pool');
+  async #make(image: ImageRecord, part: DerivedPart, source: string, signal: AbortSignal): Promise<void> {
+    const derived = folderOf(image.id, part);
+    const content = part === 'disk' ? await folderSize(source, signal) : (await stat(source)).blocks * 512;
+    const needed = part === 'disk' ? diskSize(content) : content;
+    requireSpace(needed, await this.#pool.info(), 'the pool');
     await this.#pool.deleteImage(derived);
     const staging = await this.#pool.stageImage(derived);
     try {
-      await this.#fill(staging, rootfs, content, name, signal);
+      using guard = guardSpace(this.#pool, `the ${part} of the image ${image.name}`, needed);
+      const guarded = AbortSignal.any([signal, guard.signal]);
+      const filling =
+        part === 'disk'
+          ? this.#fillDisk(staging, source, content, image.name, guarded)
+          : this.#fillRoot(staging, source, image.name, guarded);
+      await guard.explain(filling);
       await this.#pool.sealImage(derived);
     } catch (failure) {
       await this.#pool.deleteImage(derived);
@@ -69,7 +103,28 @@ export class DerivedParts {
     }
   }
 
-  async #fill(
+  async #fillRoot(staging: string, disk: string, name: string, signal: AbortSignal): Promise<void> {
+    const target = join(staging, PARTS.rootfs);
+    await mkdir(target, { mode: 0o755 });
+    const unpacking = {
+      source: dirname(disk),
+      target,
+      scratch: join(staging, 'reading'),
+      onFiles: () => undefined,
+      unfit: (message: string) =>
+        new MullionError(
+          'image_unfit',
+          `The disk of the image ${name} cannot become a root file system: ${message}`,
+          {
+            remedy: 'Launch it with a technique that boots its disk: full, hardware, kernel or para',
+            details: { image: name },
+          },
+        ),
+    };
+    await unpackDisk(this.#jails, unpacking, signal);
+  }
+
+  async #fillDisk(
     staging: string,
     rootfs: string,
     content: number,

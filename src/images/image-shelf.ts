@@ -1,17 +1,11 @@
 import { MullionError } from '../contract/errors.ts';
-import { GIB, MIB } from '../contract/sizes.ts';
 import type { Logger } from '../core/logger.ts';
 import { UndoStack } from '../core/undo.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
 import { folderSize } from './folder-size.ts';
 import { readImageRecord, writeImageRecord } from './image-record.ts';
 import type { ImageRecord } from './image-store.ts';
-import { requireSpace } from './space.ts';
-
-/** What VPSs keep of the pool while an image is taken: a part of it, at most this many bytes. */
-const RESERVE_SHARE = 0.05;
-const RESERVE_LIMIT = 2 * GIB;
-const WATCH_MS = 400;
+import { guardSpace, requireSpace } from './space.ts';
 
 /** The sealed images of a pool, each a folder with its record. */
 export class ImageShelf {
@@ -72,10 +66,8 @@ export class ImageShelf {
     );
     const staging = await this.#pool.stageImage(id);
     undo.push('staged image', () => this.#pool.deleteImage(id));
-    using guard = this.#watchSpace();
-    const filled = await fill(staging, AbortSignal.any([signal, guard.signal])).catch((failure: unknown) => {
-      throw guard.signal.aborted ? guard.signal.reason : failure;
-    });
+    using guard = guardSpace(this.#pool, `the image ${skeleton.name}`, needed);
+    const filled = await guard.explain(fill(staging, AbortSignal.any([signal, guard.signal])));
     const record = { ...filled, size: filled.size > 0 ? filled.size : await folderSize(staging, signal) };
     await writeImageRecord(staging, record);
     await this.#pool.sealImage(id);
@@ -87,22 +79,5 @@ export class ImageShelf {
   async delete(id: string): Promise<void> {
     await this.#pool.deleteImage(id);
     this.#records.delete(id);
-  }
-
-  #watchSpace(): Disposable & { readonly signal: AbortSignal } {
-    const controller = new AbortController();
-    const look = async (): Promise<void> => {
-      const { free, size } = await this.#pool.info();
-      const reserve = Math.min(size * RESERVE_SHARE, RESERVE_LIMIT);
-      if (free >= reserve) return;
-      const left = `${Math.ceil(free / MIB)} MiB`;
-      controller.abort(
-        new MullionError('insufficient_disk', `The pool has only ${left} left: the image does not fit.`, {
-          remedy: 'Grow the pool: mullion pool grow, or delete images that nobody uses',
-        }),
-      );
-    };
-    const timer = setInterval(() => void look().catch(() => undefined), WATCH_MS);
-    return { signal: controller.signal, [Symbol.dispose]: () => clearInterval(timer) };
   }
 }

@@ -14,7 +14,7 @@ import type { VolumeBackend } from '../storage/volume.ts';
 import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
 import { ArtifactBuilder } from './artifact-builder.ts';
 import { ArtifactCache } from './artifact-cache.ts';
-import { DerivedParts } from './derived-parts.ts';
+import { DerivedParts, type PartSources } from './derived-parts.ts';
 import { exportFormat, exportImage } from './export/export-image.ts';
 import { ImageShelf } from './image-shelf.ts';
 import type {
@@ -102,11 +102,10 @@ export class LocalImageStore implements ImageStore {
     const folder = this.#pool.imagePath(id);
     const path = (part: ImagePart, file: string): string | undefined =>
       record.parts.includes(part) ? join(folder, file) : undefined;
-    const disk = path('disk', PARTS.disk) ?? this.#derived.disk(id);
     return {
       id,
-      rootfs: path('rootfs', PARTS.rootfs),
-      disk,
+      rootfs: path('rootfs', PARTS.rootfs) ?? this.#derived.path(id, 'rootfs'),
+      disk: path('disk', PARTS.disk) ?? this.#derived.path(id, 'disk'),
       bootDisk: path('boot-disk', PARTS.bootDisk),
       iso: path('iso', PARTS.iso),
       ...(record.parts.includes('kernel')
@@ -197,7 +196,7 @@ export class LocalImageStore implements ImageStore {
     take: (work: ImportWork) => Promise<Intake>,
   ): Promise<TakenImage> {
     const { architecture } = hostFacts();
-    const kernel = kernelFrom === undefined ? undefined : await this.#kernelOf(project, kernelFrom);
+    const kernel = kernelFrom === undefined ? undefined : await this.#kernelOf(project, kernelFrom, signal);
     const skeleton = newRecord(project, name, origin, architecture);
     let warnings: readonly string[] = [];
     const record = await this.#shelf.add(skeleton, size, signal, async (staging, guarded) => {
@@ -218,8 +217,14 @@ export class LocalImageStore implements ImageStore {
     return { record, warnings };
   }
 
-  async #kernelOf(project: string, name: string): Promise<Parameters<typeof borrowKernel>[2]> {
+  async #kernelOf(
+    project: string,
+    name: string,
+    signal: AbortSignal,
+  ): Promise<Parameters<typeof borrowKernel>[2]> {
     const image = this.find(project, name);
+    // Its modules lie among its files.
+    if (image?.parts.includes('kernel')) await this.provide(image.id, ['rootfs'], signal);
     const files = image === undefined ? undefined : this.files(image.id);
     if (files?.kernel === undefined) {
       throw new MullionError('image_unfit', `There is no image ${name} with a kernel to take.`, {
@@ -232,9 +237,11 @@ export class LocalImageStore implements ImageStore {
 
   async provide(id: string, parts: readonly ImagePart[], signal: AbortSignal): Promise<void> {
     const record = this.#shelf.require(id);
-    const { rootfs, disk } = this.files(id);
-    if (!parts.includes('disk') || disk !== undefined || rootfs === undefined) return;
-    await this.#derived.makeDisk(record, rootfs, signal);
+    const sources = (): PartSources => {
+      const { disk, rootfs } = this.files(id);
+      return { disk, rootfs };
+    };
+    await this.#derived.make(record, parts, sources, signal);
   }
 
   async export(
@@ -245,9 +252,10 @@ export class LocalImageStore implements ImageStore {
   ): Promise<ImageExport> {
     const record = this.#shelf.require(id);
     const format = exportFormat(record, asked);
-    if (!['tar', 'oci', 'iso'].includes(format)) {
-      onProgress({ step: 'make the disk' });
-      await this.provide(id, ['disk'], signal);
+    const part = format === 'iso' ? undefined : format === 'tar' || format === 'oci' ? 'rootfs' : 'disk';
+    if (part !== undefined && record.onDemand.includes(part)) {
+      onProgress({ step: part === 'disk' ? 'make the disk' : 'make the root file system' });
+      await this.provide(id, [part], signal);
     }
     const scratch = `export-${randomBytes(8).toString('hex')}`;
     const folder = await this.#pool.stageImage(scratch);

@@ -21,6 +21,11 @@ export const command = defineCommand({
       choices: ['auto', 'tar', 'oci-archive', 'docker-archive', 'raw', 'qcow2', 'vmdk', 'vdi', 'iso'],
       summary: 'what the file is; by its first bytes when absent',
     },
+    image: {
+      kind: 'text',
+      value: 'IMAGE',
+      summary: 'which image of an archive of several: its name, tag, digest or OS/ARCHITECTURE',
+    },
     sha256: { kind: 'text', value: 'HEX', summary: 'the sum of the file, or of the manifest in a registry' },
     signature: {
       kind: 'text',
@@ -58,6 +63,10 @@ export const command = defineCommand({
     { line: 'mullion image import rootfs.tar.xz mine --sha256 HEX', does: 'a root file system, checked' },
     { line: 'mullion image import https://example.org/cloud.qcow2 cloud', does: 'a disk' },
     {
+      line: 'mullion image import docker-archive:saved.tar --image app:2.0 app',
+      does: 'one of the images that docker save has put into a file',
+    },
+    {
       line: 'mullion image import rootfs.tar mine --kernel-from debian/12',
       does: 'for virtual machines too',
     },
@@ -74,6 +83,11 @@ export const command = defineCommand({
     };
     const found = readSource(source, flags.format);
     if (found.kind === 'registry') {
+      if (flags.image !== undefined) {
+        throw new MullionError('invalid_request', 'An image of a registry is named by its reference.', {
+          remedy: 'Give it as docker://HOST/NAME:TAG, without --image',
+        });
+      }
       const password = flags['password-file'];
       const task = await context.client.call('images.pull', {
         query: { ...context.project, wait: firstWait(context) },
@@ -93,6 +107,7 @@ export const command = defineCommand({
       body: {
         ...shared,
         format: found.format,
+        ...(flags.image === undefined ? {} : { image: flags.image }),
         origin: found.origin.slice(0, 512).replace(/[^\x20-\x7e]/g, '?'),
         ...(found.size === undefined ? {} : { size: found.size }),
         ...signatureOf(flags.signature, flags.key),

@@ -20,6 +20,7 @@ export const command = defineCommand({
         { title: 'AGE', value: (row) => formatAge(row.createdAt, now), align: 'right' },
         { title: 'CONSISTENCY', value: (row) => row.consistency },
         { title: 'MEMORY', value: (row) => (row.stateful ? 'kept' : '-') },
+        { title: 'TECHNIQUE', value: (row) => row.technique },
         { title: 'MEANING', value: snapshotWords, shrink: 1, least: 10 },
       ],
       all,

@@ -12,7 +12,7 @@ import { givesDisk } from '../desired.ts';
 import { startTask } from '../node-task.ts';
 import { atRest } from '../quiesce.ts';
 import type { RepositoryRecord, VpsRecord } from '../records.ts';
-import { requireData, requireSnapshot } from '../snapshots.ts';
+import { requireData, techniqueAfter } from '../snapshots.ts';
 import type { TaskRun } from '../task-run.ts';
 import { writeDefinition } from './definition.ts';
 import { isBackup, KIND } from './found.ts';
@@ -143,9 +143,9 @@ export function copyVolume(
         },
       );
     }
-    const limit = volumeLimit(record.limits.disk, givesDisk(context, record));
+    const technique = snapshot === undefined ? record.technique : techniqueAfter(context, record, snapshot);
+    const limit = volumeLimit(record.limits.disk, givesDisk(context, { technique }));
     const { size } = await pool.info();
-    if (snapshot !== undefined) requireSnapshot(record, snapshot);
     const consistency = await atRest(context, snapshot === undefined ? record : asStopped(record), () => {
       const clone = pool.cloneVolume({ volume: id, snapshot }, copy, Math.min(limit, size));
       return bounded('copy its data', context.timings.populate, clone);

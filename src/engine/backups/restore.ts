@@ -9,6 +9,7 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import { demandOf, requireRoomOnDisk, requireRoomToRun } from '../capacity-check.ts';
 import { type Context, now, requireDriver } from '../context.ts';
 import { givesDisk } from '../desired.ts';
+import { provideParts } from '../images.ts';
 import { machineOf } from '../machine.ts';
 import { networkFor } from '../networks.ts';
 import { beginLife, freePlace, requireFreeName, UNBORN } from '../new-vps.ts';
@@ -72,8 +73,9 @@ export async function bringBack(
 ): Promise<Task> {
   requireFreeName(context, project, target.name);
   const { technique, limits } = definition.vps;
-  const choice = await techniques.choose(technique, definition.image);
-  const demand = demandOf(context, technique, limits, definition.image.minimumDisk);
+  const { image } = definition;
+  const choice = await techniques.choose(technique, { ...image, parts: [...image.parts, ...image.onDemand] });
+  const demand = demandOf(context, technique, limits, image.minimumDisk);
   await requireRoomOnDisk(context, demand);
   const network = await networkFor(context, project, networkName(context, project, definition));
   requireFreeName(context, project, target.name);
@@ -106,6 +108,7 @@ async function fill(
   if (record === undefined) throw new MullionError('not_found', 'The VPS is gone.');
   state.vps.set({ ...record, imageId: image.id, image: image.name });
   await saveProgress(context, id, run);
+  await provideParts(context, image.id, record.technique, run.signal);
   const { size } = await deps.pool.info();
   const limit = Math.min(volumeLimit(record.limits.disk, givesDisk(context, record)), size);
   await run.part('restore the data', async (node) => {

@@ -3,6 +3,7 @@ import { volumeLimit } from '../../core/capacity.ts';
 import { bounded } from '../bounded.ts';
 import { requireDriver } from '../context.ts';
 import { dataForm } from '../desired.ts';
+import { provideParts } from '../images.ts';
 import type { ConvertErrand } from '../records.ts';
 import type { Executors, Scope } from './scope.ts';
 
@@ -17,19 +18,21 @@ export const conversionExecutors: Pick<Executors, 'keepData' | 'convertData'> = 
   },
 
   convertData: async (scope) => {
-    const { context, id, record, machine, signal, progress } = scope;
+    const { context, id, record, signal, progress } = scope;
     const { pool, converter } = context.deps;
     const errand = errandOf(scope);
-    await scope.driver.memory?.drop(machine);
+    await scope.driver.memory?.drop(scope.machine);
     const [from, to] = [dataForm(context, record.technique), dataForm(context, errand.technique)];
     if (from !== to) {
+      progress?.advanceTo('make the missing parts of the image');
+      await provideParts(context, record.imageId, errand.technique, signal);
       const { disk } = record.limits;
       const { size } = await pool.info();
       if (pool.features.quota)
         await pool.setLimit(id, Math.max(disk, Math.min(size, volumeLimit(disk, true))));
       const source = pool.snapshotPath(id, errand.kept);
       const target = pool.volumePath(id);
-      const conversion = { from, to, source, target, image: machine.image, diskSize: disk };
+      const conversion = { from, to, source, target, image: scope.machine.image, diskSize: disk };
       await bounded(
         'convert the data',
         context.timings.populate,

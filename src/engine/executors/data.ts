@@ -1,8 +1,7 @@
 import { rm } from 'node:fs/promises';
-import { partsToBoot } from '../../core/boot-parts.ts';
 import { vpsLogDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import { bounded } from '../bounded.ts';
-import { partsOf } from '../features.ts';
+import { provideParts } from '../images.ts';
 import type { Executors, Scope } from './scope.ts';
 
 /** Steps on a VPS's data. */
@@ -24,12 +23,7 @@ export const dataExecutors: Pick<
 
   populate: async (scope) => {
     const { context, driver, record, signal } = scope;
-    const provided = context.deps.images.provide(
-      record.imageId,
-      partsToBoot(driver, record.technique, partsOf(context, record.imageId)),
-      signal,
-    );
-    await bounded('make the missing parts of the image', context.timings.populate, provided);
+    await provideParts(context, record.imageId, record.technique, signal);
     await bounded('fill the volume', context.timings.populate, driver.populate(scope.machine));
   },
 

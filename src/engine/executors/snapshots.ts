@@ -2,6 +2,7 @@ import { bounded } from '../bounded.ts';
 import { now, requireDriver } from '../context.ts';
 import { holdMemory } from '../hold-memory.ts';
 import { atRest } from '../quiesce.ts';
+import { techniqueAfter } from '../snapshots.ts';
 import type { Executors, Scope } from './scope.ts';
 
 /** Steps on points in time of a VPS's data, and on copies of it. */
@@ -21,7 +22,13 @@ export const snapshotExecutors: Pick<
     scope.update({
       snapshots: [
         ...without(scope, snapshot),
-        { name: snapshot, createdAt: now(scope.context), consistency, stateful },
+        {
+          name: snapshot,
+          createdAt: now(scope.context),
+          consistency,
+          stateful,
+          technique: scope.record.technique,
+        },
       ],
     });
   },
@@ -29,6 +36,7 @@ export const snapshotExecutors: Pick<
   restoreSnapshot: async (scope, { snapshot }) => {
     const { pool } = scope.context.deps;
     await timed(scope, 'restore the snapshot', pool.restoreSnapshot(scope.id, snapshot));
+    becomeWhatItWas(scope, snapshot);
     await dropUnfitMemory(scope);
   },
 
@@ -63,6 +71,20 @@ export const snapshotExecutors: Pick<
     scope.update({ copyOf: null });
   },
 };
+
+/** Data in another form than the technique keeps it bring the technique back that they were made under. */
+function becomeWhatItWas(scope: Scope, snapshot: string): void {
+  const { context, record } = scope;
+  const technique = techniqueAfter(context, record, snapshot);
+  if (technique === record.technique) return;
+  scope.update({
+    technique,
+    driver: requireDriver(context, technique).name,
+    reason: `The snapshot ${snapshot} was made under it.`,
+    observed: { ...record.observed, volumeLimit: undefined },
+  });
+  scope.warn(`It has the technique ${technique} again, under which the snapshot ${snapshot} was made.`);
+}
 
 /** A restore without the memory is better than none; it is said. */
 async function dropUnfitMemory(scope: Scope): Promise<void> {

@@ -98,7 +98,9 @@ export class Jails {
     let stderr = '';
     let striking: NodeJS.Timeout | undefined;
     let why: 'timeout' | 'cancelled' | undefined;
+    let over = false;
     const end = (reason?: 'timeout' | 'cancelled') => (): void => {
+      if (over) return;
       why ??= reason;
       const strike = (): void => {
         void this.#cgroups.killAll(cgroup).catch(() => undefined);
@@ -126,6 +128,7 @@ export class Jails {
         if (why === 'timeout') throw new MullionError('timeout', `${spec.argv[0]} did not end in time.`);
         return { code, stderr };
       } finally {
+        over = true;
         clearTimeout(timer);
         clearInterval(striking);
         signal.removeEventListener('abort', onAbort);

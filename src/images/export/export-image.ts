@@ -4,6 +4,7 @@ import { basename, dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import type { ExportFormat } from '../../contract/image-requests.ts';
+import type { ImagePart } from '../../contract/resources.ts';
 import type { ImageFiles } from '../../drivers/driver.ts';
 import type { Jails } from '../../host/jail/jails.ts';
 import type { ImageProgress, ImageRecord } from '../image-store.ts';
@@ -31,15 +32,17 @@ export interface ExportWork {
   readonly signal: AbortSignal;
 }
 
+const DISK_FORMATS = ['raw', 'qcow2', 'vmdk', 'vdi'] as const;
+
 /** The format that shows most of an image. @throws MullionError `image_unfit` when its parts do not allow the one asked for */
 export function exportFormat(image: ImageRecord, asked: ExportFormat | undefined): ExportFormat {
-  const has = (part: ImageRecord['parts'][number]): boolean => image.parts.includes(part);
-  const possible: ExportFormat[] = [
-    ...(has('rootfs') ? (['tar', 'oci'] as const) : []),
-    ...(has('disk') || has('boot-disk') ? (['raw', 'qcow2', 'vmdk', 'vdi'] as const) : []),
-    ...(has('rootfs') && !has('disk') ? (['raw', 'qcow2', 'vmdk', 'vdi'] as const) : []),
-    ...(has('iso') ? (['iso'] as const) : []),
+  const formats = (parts: readonly ImagePart[]): ExportFormat[] => [
+    ...(parts.includes('rootfs') ? (['tar', 'oci'] as const) : []),
+    ...(parts.includes('disk') || parts.includes('boot-disk') ? DISK_FORMATS : []),
+    ...(parts.includes('iso') ? (['iso'] as const) : []),
   ];
+  // What is there comes before what would have to be made.
+  const possible = [...new Set([...formats(image.parts), ...formats(image.onDemand)])];
   const first = possible[0];
   if (asked === undefined && first !== undefined) return first;
   if (asked !== undefined && possible.includes(asked)) return asked;

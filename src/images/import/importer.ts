@@ -15,7 +15,7 @@ import type { OciImageConfig } from './layout.ts';
 import type { ImportLimits } from './limits.ts';
 import { archiveToLayout, bytesIn, makeFolders, unpackLayout } from './oci.ts';
 import { programOf } from './program.ts';
-import { refused } from './refused.ts';
+import { refused, shown } from './refused.ts';
 import { fetchImage, prepareAccess, resolveReference } from './registry.ts';
 import { rootFacts } from './root-facts.ts';
 import { verifySignature } from './signature.ts';
@@ -71,7 +71,7 @@ export async function importFile(
     onProgress({ step: 'check the signature' });
     await verifySignature(work.jails, request.signature, { folder, name: UPLOAD }, folder, signal);
   }
-  const intake = await unpackFile(work, folder, request.format, size);
+  const intake = await unpackFile(work, folder, request, size);
   await rm(folder, { recursive: true, force: true });
   return { ...intake, digest: intake.digest === '' ? `sha256:${sha256}` : intake.digest };
 }
@@ -79,23 +79,27 @@ export async function importFile(
 async function unpackFile(
   work: ImportWork,
   folder: string,
-  format: ImportImageRequest['format'],
+  request: ImportImageRequest,
   sizeIn: number,
 ): Promise<Intake> {
+  const { format } = request;
   const path = join(folder, UPLOAD);
   const outer = detect(await readHead(path));
-  if (outer !== 'gzip' && outer !== 'xz' && outer !== 'zstd') return unpackPlain(work, folder, format);
+  if (outer !== 'gzip' && outer !== 'xz' && outer !== 'zstd') return unpackPlain(work, folder, request);
   const asDisk = DISKS.has(format);
   const options = { limits: work.limits, sizeIn, ratio: !asDisk };
   const bytes = decompressed(work.jails, path, outer satisfies Compression, options, work.signal);
   const { head, all } = await peek(bytes);
   const inner = kindOf(format, detect(head));
-  if (inner === 'tar' && !isArchiveOfImages(head)) return takeTar(work, all);
+  if (inner === 'tar' && !isArchiveOfImages(head)) {
+    requireNoChoice(request);
+    return takeTar(work, all);
+  }
   const plain = join(folder, 'plain');
   const onBytes = (done: number): void => work.onProgress({ step: 'decompress', done, unit: 'bytes' });
   await spoolSparse(all, plain, { limit: work.limits.bytes, signal: work.signal, onBytes });
   await rename(plain, path);
-  return unpackPlain(work, folder, format);
+  return unpackPlain(work, folder, request);
 }
 
 const DISKS: ReadonlySet<string> = new Set(['raw', 'qcow2', 'vmdk', 'vdi', 'iso']);
@@ -136,22 +140,17 @@ function archiveKind(head: Buffer): 'oci-archive' | 'docker-archive' | undefined
   return undefined;
 }
 
-async function unpackPlain(
-  work: ImportWork,
-  folder: string,
-  format: ImportImageRequest['format'],
-): Promise<Intake> {
+async function unpackPlain(work: ImportWork, folder: string, request: ImportImageRequest): Promise<Intake> {
+  const { format, image } = request;
   const path = join(folder, UPLOAD);
   const head = await readHead(path);
-  const kind = kindOf(format, detect(head));
+  const said = kindOf(format, detect(head));
+  const kind = (said === 'tar' && format === 'auto' ? archiveKind(head) : undefined) ?? said;
+  if (kind === 'oci-archive' || kind === 'docker-archive') return takeArchive(work, folder, kind, image);
+  requireNoChoice(request);
   switch (kind) {
-    case 'tar': {
-      const archive = format === 'auto' ? archiveKind(head) : undefined;
-      return archive === undefined ? takeTar(work, plainBytes(path)) : takeArchive(work, folder, archive);
-    }
-    case 'oci-archive':
-    case 'docker-archive':
-      return takeArchive(work, folder, kind);
+    case 'tar':
+      return takeTar(work, plainBytes(path));
     case 'iso':
       await rename(path, join(work.staging, PARTS.iso));
       return { ...NOTHING, parts: ['iso'] };
@@ -161,6 +160,12 @@ async function unpackPlain(
     case 'vdi':
       return takeDisk(work, folder, kind, head);
   }
+}
+
+/** @throws MullionError `image_refused` when an image was named of a file that has no several */
+function requireNoChoice({ image }: ImportImageRequest): void {
+  if (image === undefined) return;
+  throw refused('format', `The file is no archive of images, of which ${shown(image)} could be one.`);
 }
 
 const NOTHING: Intake = { digest: '', parts: [], onDemand: [], minimumDisk: 0, program: null, warnings: [] };
@@ -179,13 +184,15 @@ async function takeArchive(
   work: ImportWork,
   folder: string,
   kind: 'oci-archive' | 'docker-archive',
+  image: string | undefined,
 ): Promise<Intake> {
-  const { jails, limits, signal, onProgress } = work;
+  const { jails, limits, signal, onProgress, architecture } = work;
   const out = join(folder, 'out');
   const temporary = join(folder, 'tmp');
   await makeFolders(out, temporary);
   onProgress({ step: 'read the archive' });
-  await archiveToLayout(jails, kind, { folder, name: UPLOAD, target: out, temporary }, limits, signal);
+  const archive = { kind, folder, name: UPLOAD };
+  await archiveToLayout(jails, archive, { image, architecture }, { target: out, temporary }, limits, signal);
   await rm(join(folder, UPLOAD), { force: true });
   return takeLayout(work, out);
 }
@@ -230,7 +237,12 @@ async function takeDisk(work: ImportWork, folder: string, format: DiskFormat, he
   await convertDisk(jails, source, made, { file: 'disk', as: 'raw', limits }, onPercent, signal);
   const bare = isBareFileSystem(await readHead(join(made, 'disk')));
   await rename(join(made, 'disk'), join(staging, bare ? PARTS.disk : PARTS.bootDisk));
-  return { ...NOTHING, parts: [bare ? 'disk' : 'boot-disk'], minimumDisk: size };
+  return {
+    ...NOTHING,
+    parts: [bare ? 'disk' : 'boot-disk'],
+    onDemand: bare ? ['rootfs'] : [],
+    minimumDisk: size,
+  };
 }
 
 /** Takes an image from a registry. @throws MullionError `image_refused` */

@@ -11,6 +11,7 @@ const DescriptorSchema = z.object({
   digest: DigestSchema,
   size: z.number().int().min(0),
   platform: z.object({ architecture: z.string(), os: z.string(), variant: z.string().optional() }).optional(),
+  annotations: z.record(z.string(), z.string()).optional(),
 });
 export type Descriptor = z.infer<typeof DescriptorSchema>;
 

@@ -4,28 +4,22 @@ import type { Jails } from '../../host/jail/jails.ts';
 import { decompressed, layerHead } from './decompress.ts';
 import { Layout, layerBytes, type OciImageConfig } from './layout.ts';
 import type { ImportLimits } from './limits.ts';
+import { type ImageArchive, pickArchived, type Wanted } from './pick-archived.ts';
 import { filterTar } from './tar-filter.ts';
 import { TarPolicy } from './tar-policy.ts';
 import { FILE_OWNER, unpackFailed } from './unpack-tar.ts';
 
-/** Turns an archive of one image into a layout, in a jail without a network. @throws MullionError `image_refused` */
+/** Turns one image of an archive into a layout, in jails without a network. @throws MullionError `image_refused` */
 export async function archiveToLayout(
   jails: Jails,
-  kind: 'oci-archive' | 'docker-archive',
-  {
-    folder,
-    name,
-    target,
-    temporary,
-  }: {
-    readonly folder: string;
-    readonly name: string;
-    readonly target: string;
-    readonly temporary: string;
-  },
+  archive: ImageArchive,
+  wanted: Wanted,
+  { target, temporary }: { readonly target: string; readonly temporary: string },
   limits: ImportLimits,
   signal: AbortSignal,
 ): Promise<void> {
+  const { kind, folder, name } = archive;
+  const picked = await pickArchived(jails, archive, wanted, signal);
   const argv = [
     ...[
       'skopeo',
@@ -39,7 +33,7 @@ export async function archiveToLayout(
       '--dest-compress-level',
       '1',
     ],
-    ...[`${kind}:/in/${name}`, 'oci:/out/layout:image'],
+    ...[`${kind}:/in/${name}${picked}`, 'oci:/out/layout:image'],
   ];
   const { code, stderr } = await jails.run(
     {

@@ -5,6 +5,7 @@ export type RefusedReason =
   | 'checksum'
   | 'signature'
   | 'format'
+  | 'several'
   | 'damaged'
   | 'truncated'
   | 'too_large'
@@ -23,6 +24,7 @@ const REMEDIES: Partial<Record<RefusedReason, string>> = {
   checksum: 'Fetch the file again, from a source that you trust',
   signature: 'Fetch it again, or name the key that its maker publishes',
   format: 'Say what it is with --format; see: mullion image import --help',
+  several: 'Say which one with --image NAME, TAG, DIGEST or OS/ARCHITECTURE',
   truncated: 'Fetch the file again: its end is missing',
   registry: 'Check the reference, the login and the certificate of the registry',
   names_host_file: 'Flatten it where it was made: qemu-img convert -O qcow2 FILE NEW',

@@ -1,3 +1,4 @@
+import { MullionError } from '../../contract/errors.ts';
 import type { Jails } from '../../host/jail/jails.ts';
 import { lastLine } from './decompress.ts';
 import type { ImportLimits } from './limits.ts';
@@ -74,7 +75,7 @@ export async function unpackTar(
 /** A full pool is the host's to mend, all else the archive's. */
 export function unpackFailed(program: string, stderr: string): Error {
   if (/No space left|Disk quota exceeded|no space left|quota exceeded/.test(stderr)) {
-    return new Error(`the pool is full: ${lastLine(stderr)}`);
+    return new MullionError('insufficient_disk', `There is no room for its files: ${lastLine(stderr)}`);
   }
   return refused('damaged', `The archive cannot be unpacked: ${program}: ${lastLine(stderr)}`);
 }

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import type { ImageProgram } from '../../contract/resources.ts';
 import type { ImageFiles } from '../../drivers/driver.ts';
+import { layOver, type TreeEntry } from '../../host/guest-tree.ts';
 import { run, spawnCommand } from '../../host/run.ts';
 import { PARTS } from '../artifact.ts';
 import { lastLine, readHead } from '../import/decompress.ts';
@@ -59,6 +60,7 @@ async function publishRoot(work: ImportWork, { volume, base, program }: PublishW
   await mkdir(target, { mode: 0o755 });
   const argv = ['unshare', '--mount', '--propagation', 'private', 'sh', '-ec', PACK_MERGED, 'pack'];
   const child = spawnCommand([...argv, upper, base.rootfs, place], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const devices: TreeEntry[] = [];
   let stderr = '';
   child.stderr?.setEncoding('utf8').on('data', (text: string) => {
     if (stderr.length < 65_536) stderr += text;
@@ -72,7 +74,11 @@ async function publishRoot(work: ImportWork, { volume, base, program }: PublishW
   try {
     if (child.stdout === null) throw new TypeError('a child without a pipe');
     const onFiles = (done: number): void => onProgress({ step: 'copy its files', done, unit: 'items' });
-    await unpackTar(jails, child.stdout, target, limits, onFiles, signal).catch(async (failure: unknown) => {
+    const unpacking = unpackTar(jails, child.stdout, target, limits, onFiles, signal, {
+      onDevice: ({ mode, uid, gid, device }, path) =>
+        devices.push({ kind: 'device', path, mode, uid, gid, device }),
+    });
+    await unpacking.catch(async (failure: unknown) => {
       kill();
       // An archive that breaks off has its cause where it was made.
       if ((await ended) > 0)
@@ -85,6 +91,7 @@ async function publishRoot(work: ImportWork, { volume, base, program }: PublishW
   }
   const code = await ended;
   if (code !== 0) throw new MullionError('command_failed', `tar failed: ${lastLine(stderr)}`);
+  layOver(target, target, devices);
   onProgress({ step: 'clean its identity' });
   const cleaned = await jails.run(
     {
@@ -116,7 +123,7 @@ async function publishDisk(work: ImportWork, disk: string): Promise<Intake> {
   const intake: Intake = {
     digest: '',
     parts: [bare ? 'disk' : 'boot-disk'],
-    onDemand: [],
+    onDemand: bare ? ['rootfs'] : [],
     minimumDisk: Number(stdout),
     program: null,
     warnings: bare ? [] : ['The disk has partitions of its own: its keys and machine id are still in it.'],
