@@ -110,6 +110,8 @@ export interface Context {
   readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
+  /** How many tasks read an image, by its id. */
+  readonly imagesHeld: Map<string, number>;
   /** Ids of volumes that only live as long as a task. */
   readonly scratchVolumes: Set<string>;
   /** Drops templates of which nothing can be started any more. */

@@ -73,6 +73,20 @@ describe('projects and networks', () => {
 });
 
 describe('images and pools', () => {
+  check('an image that a task reads is neither deleted nor collected', async (world, engine) => {
+    world.images.add('own', PROJECT, ['rootfs']);
+    const task = await engine.images.export(PROJECT, 'own', {});
+    const leave = () => engine.images.delete(PROJECT, 'own');
+    await eventually('it is held', () => leave().then(() => false, failsWith('in_use', /being read/)));
+    world.images.add('own', PROJECT, ['rootfs']);
+    world.images.add('other', PROJECT, ['rootfs']);
+    await done(engine, engine.images.delete(PROJECT, 'other'));
+    for await (const _piece of await engine.images.download(task.id));
+    await ended(engine, task);
+    await eventually('what was replaced goes', () => world.images.records.length === 2);
+    await done(engine, leave());
+  });
+
   check('an image built anew replaces the old one, which goes with its last VPS', async (world, engine) => {
     const [old] = world.images.records;
     assert.ok(old !== undefined);

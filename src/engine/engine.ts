@@ -52,6 +52,7 @@ export function createEngine(deps: EngineDeps): Engine {
     concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),
     imagesLeaving: new Set(),
+    imagesHeld: new Map(),
     scratchVolumes: new Set(),
     templatesUnderWay: new Set(),
     collectTemplates: () => collectTemplates(context),

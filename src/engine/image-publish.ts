@@ -4,6 +4,7 @@ import type { Task } from '../contract/tasks.ts';
 import { copyVolume } from './backups/create.ts';
 import { scratchVolume } from './backups/scratch-volume.ts';
 import type { Context } from './context.ts';
+import { holdImage } from './image-holds.ts';
 import { progressOf, requireFree } from './image-transfer.ts';
 import { collectReplaced } from './images.ts';
 import { startTask } from './node-task.ts';
@@ -23,6 +24,7 @@ export async function publishImage(
   const subject = { kind: 'image.publish', project, target: name, vps: null };
   return startTask(context, `image:${project}/${name}`, subject, async (run) => {
     requireFree(context, project, request);
+    using _held = holdImage(context, record.imageId);
     await using copy = await scratchVolume(context, `publish-${randomBytes(8).toString('hex')}`);
     run.progress.advanceTo('copy its data at one instant');
     await copyVolume(context, record.id, copy.id, snapshot);

@@ -3,6 +3,7 @@ import type { Task } from '../contract/tasks.ts';
 import type { ImageProgress, TakenImage } from '../images/image-store.ts';
 import type { Context } from './context.ts';
 import type { ImageVerbs } from './contract.ts';
+import { holdImage } from './image-holds.ts';
 import { collectReplaced, requireImage } from './images.ts';
 import { startTask } from './node-task.ts';
 import type { TaskRun } from './task-run.ts';
@@ -31,6 +32,7 @@ export function imageTransferVerbs(context: Context): TransferVerbs {
       const onStart = (run: TaskRun): void => transfers.promise(run.id);
       const work = async (run: TaskRun): Promise<void> => {
         try {
+          using _held = holdImage(context, image.id);
           await using file = await deps.images.export(image.id, format, progressOf(run), run.signal);
           const node = run.progress.advanceTo('send');
           await transfers.give(run.id, file, (measure) => node.measure(measure), run.signal);
@@ -39,6 +41,7 @@ export function imageTransferVerbs(context: Context): TransferVerbs {
           throw failure;
         }
         transfers.close(run.id, undefined);
+        await collectReplaced(context);
       };
       return startTask(context, `image:${project}/${name}/export`, subject, work, onStart);
     },
@@ -57,7 +60,11 @@ export const progressOf =
 async function take(
   context: Context,
   project: string,
-  request: { readonly name: string; readonly replace: boolean },
+  request: {
+    readonly name: string;
+    readonly replace: boolean;
+    readonly kernelFrom?: string | undefined;
+  },
   kind: string,
   transfers: Transfers | undefined,
   work: (run: TaskRun, onProgress: (progress: ImageProgress) => void) => Promise<TakenImage>,
@@ -72,6 +79,9 @@ async function take(
     async (run) => {
       try {
         requireFree(context, project, request);
+        const { kernelFrom } = request;
+        const lender = kernelFrom === undefined ? undefined : context.deps.images.find(project, kernelFrom);
+        using _held = lender === undefined ? undefined : holdImage(context, lender.id);
         const { record, warnings } = await work(run, progressOf(run));
         for (const warning of warnings) run.warn(warning);
         context.events.emit('image.added', project, record.name, { id: record.id, task: run.id });

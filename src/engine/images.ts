@@ -102,7 +102,8 @@ export async function collectReplaced(context: Context): Promise<void> {
   const { images, logger } = context.deps;
   for (const image of images.list()) {
     const replaced = images.find(image.project, image.name)?.id !== image.id;
-    if (!replaced || context.imagesLeaving.has(image.id) || usersOf(context, image).length > 0) continue;
+    const wanted = context.imagesHeld.has(image.id) || usersOf(context, image).length > 0;
+    if (!replaced || wanted || context.imagesLeaving.has(image.id)) continue;
     context.imagesLeaving.add(image.id);
     try {
       await images.delete(image.id);
@@ -131,6 +132,12 @@ const usersOf = (context: Context, image: ImageRecord): string[] =>
   [...context.state.vps.values()].filter(({ imageId }) => imageId === image.id).map(({ name }) => name);
 
 function requireUnused(context: Context, image: ImageRecord): void {
+  if (context.imagesHeld.has(image.id)) {
+    throw new MullionError('in_use', `The image ${image.name} is being read by a task.`, {
+      remedy: 'Wait until that is done: mullion task list',
+      details: { image: image.name },
+    });
+  }
   const users = usersOf(context, image);
   if (users.length === 0) return;
   const shown = users.slice(0, 5).join(', ');

@@ -35,6 +35,7 @@ import {
 import { IMPORT_LIMITS, type ImportLimits } from './import/limits.ts';
 import { publishVolume } from './publish/publish-volume.ts';
 import { recipeOf } from './recipe.ts';
+import { guardSpace } from './space.ts';
 
 export interface ImageStoreOptions {
   readonly pool: VolumeBackend;
@@ -261,8 +262,10 @@ export class LocalImageStore implements ImageStore {
     const folder = await this.#pool.stageImage(scratch);
     const free = (): Promise<void> => this.#pool.deleteImage(scratch);
     try {
+      using guard = guardSpace(this.#pool, `the export of ${record.name}`);
       const work = { jails: this.#jails, folder, onProgress, signal };
-      const file = await exportImage(work, record, this.files(id), format);
+      const guarded = { ...work, signal: AbortSignal.any([signal, guard.signal]) };
+      const file = await guard.explain(exportImage(guarded, record, this.files(id), format));
       return { ...file, [Symbol.asyncDispose]: free };
     } catch (failure) {
       await free();

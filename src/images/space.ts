@@ -21,8 +21,9 @@ export function requireSpace(needed: number, { free }: { readonly free: number }
 const RESERVE_SHARE = 0.05;
 const RESERVE_LIMIT = 2 * GIB;
 const WATCH_MS = 400;
-/** What programs say of a pool that has no room. */
-const FULL = /No space left|Disk quota exceeded|ENOSPC|EDQUOT|no space left|quota exceeded/;
+/** What programs say of a pool that has no room; Node has no name for EDQUOT (122). */
+const FULL =
+  /system error -122\b|No space left|Disk quota exceeded|ENOSPC|EDQUOT|no space left|quota exceeded/;
 
 export interface SpaceGuard extends Disposable {
   /** Aborts when the pool nears its end. */

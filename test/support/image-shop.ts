@@ -7,8 +7,12 @@ import type { ImageStore, TakenImage } from '../../src/images/image-store.ts';
 import type { ImportLimits } from '../../src/images/import/limits.ts';
 import { openImageStore } from '../../src/images/local-image-store.ts';
 import { DirPool } from '../../src/storage/dir/dir-pool.ts';
+import type { VolumeBackend } from '../../src/storage/volume.ts';
 import { jailsIn } from './jails.ts';
 import { scratchDirectory } from './scratch.ts';
+
+const plainFolders = (folder: string): VolumeBackend =>
+  new DirPool(join(folder, 'pool'), 'test', join(folder, 'lock'));
 
 /** A store of images in a temporary folder, with all that taking one needs. */
 export class ImageShop implements Disposable {
@@ -21,10 +25,14 @@ export class ImageShop implements Disposable {
     this.#scratch = scratch;
   }
 
-  static async open(limits: Partial<ImportLimits> = {}): Promise<ImageShop> {
+  /** `poolIn` makes the pool in a folder; plain folders when absent. */
+  static async open(
+    limits: Partial<ImportLimits> = {},
+    poolIn: (folder: string) => VolumeBackend = plainFolders,
+  ): Promise<ImageShop> {
     const scratch = scratchDirectory('image-shop');
     chmodSync(scratch.path, 0o711);
-    const pool = new DirPool(join(scratch.path, 'pool'), 'test', join(scratch.path, 'lock'));
+    const pool = poolIn(scratch.path);
     await pool.open();
     const store = await openImageStore({
       pool,

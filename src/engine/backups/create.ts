@@ -9,6 +9,7 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import { bounded } from '../bounded.ts';
 import { type Context, now } from '../context.ts';
 import { givesDisk } from '../desired.ts';
+import { holdImage } from '../image-holds.ts';
 import { startTask } from '../node-task.ts';
 import { atRest } from '../quiesce.ts';
 import type { RepositoryRecord, VpsRecord } from '../records.ts';
@@ -100,6 +101,7 @@ async function saveImage(
   const { digest } = image;
   const same = known.find(({ labels }) => labels.kind === KIND.image && labels.digest === digest);
   if (same !== undefined) return same.id;
+  using _held = holdImage(context, image.id);
   const { saved } = await save(context, repository, run, `save the image ${image.name}`, {
     folder: context.deps.pool.imagePath(image.id),
     labels: { kind: KIND.image, digest, name: image.name },

@@ -1,6 +1,7 @@
 import { chmodSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { MullionError } from '../../contract/errors.ts';
 import type { Pool } from '../../contract/resources.ts';
+import { MIB } from '../../contract/sizes.ts';
 import * as btrfs from '../../host/btrfs.ts';
 import { spaceOf } from '../../host/file-systems.ts';
 import { mountsUnder, unmount } from '../../host/mounts.ts';
@@ -9,7 +10,7 @@ import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
 import type { Measure, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
-import { checkFree, checkLimit, fullnessWarnings, poolIsFull } from '../volume-limits.ts';
+import { checkFree, checkLimit, fullnessWarnings, poolIsFull, reserveOf } from '../volume-limits.ts';
 import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
 import { measureAll } from './measure.ts';
@@ -193,7 +194,12 @@ export class BtrfsPool implements VolumeBackend {
     await this.#requireRoom();
     const staging = this.#folders.staging(id);
     await destroy(staging);
-    this.#make(staging, () => undefined);
+    const { size, free } = await spaceOf(this.#folders.root);
+    // What is taken in may not take the room that is kept for VPSs, however fast it comes.
+    const limit = Math.max(free - reserveOf(size), MIB);
+    this.#make(staging, () => {
+      if (this.features.quota) btrfs.limitSubvolume(staging, limit);
+    });
     return staging;
   }
 
