@@ -32,6 +32,12 @@ export function parseCpuInfo(text: string): Pick<VirtualizationFacts, 'cpuModel'
   };
 }
 
+/** Whether the processors' counter always runs at one speed, also while they sleep (proc(5), /proc/cpuinfo). */
+export const hasSteadyCounter = (cpuInfo = readFileSync('/proc/cpuinfo', 'utf8')): boolean => {
+  const flags = /^flags\s*:\s*(.*)$/m.exec(cpuInfo)?.[1]?.split(' ') ?? [];
+  return flags.includes('constant_tsc') && flags.includes('nonstop_tsc');
+};
+
 function kvmDevice(): VirtualizationFacts['kvmDevice'] {
   if (!existsSync('/dev/kvm')) return 'absent';
   try {

@@ -11,7 +11,7 @@ import type { MemoryHeader } from './saved-memory.ts';
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
 export const TRANSLATION_CACHE_MIB = 64;
 /** Parameters of the guest's kernel (Linux, Documentation/admin-guide/kernel-parameters). */
-export function kernelParameters(machine: Machine): string {
+export function kernelParameters(machine: Machine, steadyCounter: boolean): string {
   return [
     'console=ttyS0',
     'root=/dev/vda',
@@ -20,14 +20,29 @@ export function kernelParameters(machine: Machine): string {
     'panic=10',
     'net.ifnames=0',
     `sysctl.kernel.threads-max=${threadsMax(machine.limits.pids, machine.limits.cpus)}`,
+    ...accelerator(machine.technique).parameters(steadyCounter),
   ].join(' ');
 }
 
-const ACCELERATOR: Readonly<Record<'full' | 'hardware', { accel: string; cpu: string }>> = {
-  full: { accel: `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`, cpu: 'max' },
-  hardware: { accel: 'kvm', cpu: 'host' },
+interface Accelerator {
+  readonly accel: string;
+  readonly cpu: string;
+  /** Of the guest's kernel. */
+  readonly parameters: (steadyCounter: boolean) => readonly string[];
+}
+
+const ACCELERATOR: Readonly<Record<'full' | 'hardware', Accelerator>> = {
+  full: {
+    accel: `tcg,thread=multi,tb-size=${TRANSLATION_CACHE_MIB}`,
+    cpu: 'max',
+    // All emulated processors read one counter, the host's (QEMU, cpu_get_ticks), which Linux does not believe of several:
+    // it would ask an emulated timer for the time. They do not speculate, and no barrier in a guest changes what the
+    // host's processor does with translated code.
+    parameters: (steadyCounter) => [...(steadyCounter ? ['tsc=reliable'] : []), 'mitigations=off'],
+  },
+  hardware: { accel: 'kvm', cpu: 'host', parameters: () => [] },
 };
-export const accelerator = (technique: Technique): { accel: string; cpu: string } =>
+export const accelerator = (technique: Technique): Accelerator =>
   ACCELERATOR[technique === 'hardware' ? 'hardware' : 'full'];
 
 /** QEMU's own limits on what its process may do (QEMU, -sandbox: seccomp). */
@@ -39,6 +54,8 @@ export interface CommandLineOptions {
   readonly tapFds: readonly number[];
   /** Processors that may be plugged in while it runs, with those it starts with. */
   readonly maximumCpus: number;
+  /** Whether the host's counter always runs at one speed. */
+  readonly steadyCounter: boolean;
   /** Of a guest that boots by a loader of its own. */
   readonly foreign?: ForeignBoot | undefined;
   /** Of saved memory that it is to wait for, instead of booting. */
@@ -100,13 +117,21 @@ function memoryBackend(machine: Machine, isCopy: boolean): unknown {
 const PREPARED_MACHINE = `q35,sata=off,smbus=off,vmport=off,memory-backend=${RAM}`;
 
 /** Of a guest that our kernel boots, with the agent in it. */
-function preparedDevices(machine: Machine, { tapFds, asleep, maximumCpus }: CommandLineOptions): string[] {
+function preparedDevices(machine: Machine, options: CommandLineOptions): string[] {
+  const { tapFds, asleep, maximumCpus, steadyCounter } = options;
   const isCopy = asleep?.template === true;
   // Not as many as there are processors, as those change while it runs: saved memory needs the same device.
   const queues = Math.min(MOST_QUEUES, asleep?.maximumCpus ?? maximumCpus);
   return [
     ...['-object', json(memoryBackend(machine, isCopy))],
-    ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine)],
+    ...[
+      '-kernel',
+      JAIL.kernel,
+      '-initrd',
+      JAIL.initramfs,
+      '-append',
+      kernelParameters(machine, steadyCounter),
+    ],
     ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
     ...socket('agent', SOCKET.agent),
     ...['-device', json(port(1, 'agent', { name: 'org.qemu.guest_agent.0' }))],

@@ -50,8 +50,10 @@ const FILES = [
 const after = (argv: readonly string[], flag: string): string[] =>
   argv.filter((_, index) => argv[index - 1] === flag);
 
+const OPTIONS = { tapFds: [3], maximumCpus: 4, steadyCounter: true };
+
 test('QEMU is started stopped, in its sandbox, with nothing that was not asked for', () => {
-  const argv = renderCommandLine(machine, { tapFds: [3], maximumCpus: 4 });
+  const argv = renderCommandLine(machine, OPTIONS);
   for (const flag of ['-S', '-nodefaults', '-no-user-config']) assert.ok(argv.includes(flag), flag);
   assert.deepEqual(after(argv, '-sandbox'), [
     'on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny',
@@ -61,17 +63,25 @@ test('QEMU is started stopped, in its sandbox, with nothing that was not asked f
   assert.deepEqual(after(argv, '-netdev'), ['tap,id=net0,fd=3']);
 });
 
-test('the technique chooses the accelerator and nothing else', () => {
-  const full = renderCommandLine(machine, { tapFds: [3], maximumCpus: 4 });
-  const hardware = renderCommandLine({ ...machine, technique: 'hardware' }, { tapFds: [3], maximumCpus: 4 });
+test('the guest is told to trust its counter only where the host can trust its own', () => {
+  assert.match(kernelParameters(machine, true), /tsc=reliable/);
+  assert.doesNotMatch(kernelParameters(machine, false), /tsc=/);
+});
+
+test('the technique chooses the accelerator and what the kernel is told of it, and nothing else', () => {
+  const full = renderCommandLine(machine, OPTIONS);
+  const hardware = renderCommandLine({ ...machine, technique: 'hardware' }, OPTIONS);
   const different = full.filter((word, index) => word !== hardware[index]);
   assert.equal(full.length, hardware.length);
-  assert.equal(different.length, 2);
+  assert.deepEqual(different, [
+    ...[...after(full, '-accel'), ...after(full, '-cpu')],
+    `${after(hardware, '-append')[0]} tsc=reliable mitigations=off`,
+  ]);
   assert.deepEqual([after(hardware, '-accel'), after(hardware, '-cpu')], [['kvm'], ['host']]);
 });
 
 test('no path of the host stands on the command line, only those of the jail', () => {
-  const argv = renderCommandLine(machine, { tapFds: [3], maximumCpus: 4 }).join(' ');
+  const argv = renderCommandLine(machine, OPTIONS).join(' ');
   for (const path of [machine.volume, machine.runDirectory, machine.logDirectory, '/pool']) {
     assert.ok(!argv.includes(path), path);
   }
@@ -80,7 +90,7 @@ test('no path of the host stands on the command line, only those of the jail', (
 test("the limit on processes leaves room for the kernel's own threads", () => {
   assert.ok(threadsMax(200, 1) > 200 + 60);
   assert.match(
-    kernelParameters(machine),
+    kernelParameters(machine, true),
     new RegExp(`sysctl\\.kernel\\.threads-max=${threadsMax(200, 1.5)}\\b`),
   );
 });
