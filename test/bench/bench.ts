@@ -11,6 +11,7 @@ import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
 import { BACKUP_AIMS, backupSection } from './backups.ts';
 import { COPY_AIMS, copySection } from './copies.ts';
 import { launches } from './launches.ts';
+import { MACHINE_AIMS, machineSection } from './machines.ts';
 import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
 import { noiseSection } from './noise.ts';
@@ -39,6 +40,7 @@ const AIMS: readonly Comparison[] = [
   ...COPY_AIMS,
   ...BACKUP_AIMS,
   ...WARM_AIMS,
+  ...MACHINE_AIMS,
 ];
 
 async function launchSection(): Promise<Section> {
@@ -86,6 +88,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['copies', () => copySection(ROUNDS)],
   ['backups', () => backupSection(ROUNDS)],
   ['neighbours-noise', noiseSection],
+  ['machines', () => machineSection(ROUNDS)],
   ['warm', () => warmSection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */

@@ -2,16 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import { asMullionError } from '../../contract/error-table.ts';
 import type { TechniqueReport } from '../../contract/techniques.ts';
-import {
-  BOOT_TIMES_ARGV,
-  type BootTimes,
-  CLOCK_ARGV,
-  type ClockLook,
-  clockOffset,
-  parseBootTimes,
-  parseClock,
-} from './boot-times.ts';
 import { Guest } from './guest.ts';
+import { bootTimes } from './measure-boot.ts';
 import { MEASURES, type MeasureId } from './measures.ts';
 import type { Comparison, Value, Values } from './result.ts';
 import { CLEAN_UP, type Pace, WORKLOADS } from './workloads.ts';
@@ -43,9 +35,6 @@ export const stepsOf = ({ starts }: Plan): number => 1 + 2 * starts + 1 + WORKLO
 
 const READY_MS = 300_000;
 const GRACE_MS = 120_000;
-const ASK_MS = 100;
-/** As a shell tells it. */
-const NO_PROGRAM = 127;
 
 const medianOf = (samples: readonly number[]): number => {
   const sorted = [...samples].sort((a, b) => a - b);
@@ -99,35 +88,6 @@ export async function measureVps(
   values.userspace = times.userspace.length === 0 ? none : value(times.userspace);
   values.ready = times.ready.length === 0 ? none : value(times.ready);
   values.stop = value(times.stop);
-}
-
-/** systemd's own times on our clock, once it has started all units. */
-async function bootTimes(guest: Guest, looks: number): Promise<BootTimes | undefined> {
-  const boot = await readiness(guest);
-  const seen: ClockLook[] = [];
-  for (let look = 0; look < looks; look += 1) {
-    const asked = now();
-    const clock = parseClock((await guest.run(CLOCK_ARGV, GRACE_MS)).output);
-    if (clock !== undefined) seen.push({ asked, answered: now(), guest: clock });
-  }
-  const offset = clockOffset(seen);
-  if (boot === undefined || offset === undefined) return undefined;
-  return {
-    userspace: boot.userspace + offset,
-    ready: boot.ready === undefined ? undefined : boot.ready + offset,
-  };
-}
-
-/** Before its bus is up, systemctl(1) cannot wait, and is asked again. */
-async function readiness(guest: Guest): Promise<BootTimes | undefined> {
-  const deadline = performance.now() + READY_MS;
-  for (;;) {
-    await guest.run(['systemctl', 'is-system-running', '--wait'], READY_MS);
-    const { code, output } = await guest.run(BOOT_TIMES_ARGV, GRACE_MS);
-    const boot = parseBootTimes(output);
-    if (boot?.ready !== undefined || code === NO_PROGRAM || performance.now() > deadline) return boot;
-    await guest.rest(ASK_MS);
-  }
 }
 
 async function idleValues(around: Surroundings, report: TechniqueReport, name: string): Promise<Values> {
