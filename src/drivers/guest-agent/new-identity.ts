@@ -23,7 +23,7 @@ cd /
 cat >${SLEEPER}
 if [ -d /run/systemd/system ]; then
   systemctl is-system-running --wait >/dev/null || true
-  systemctl stop ssh.service ssh.socket 2>/dev/null || true
+  systemctl stop ssh.service ssh.socket systemd-networkd.socket systemd-networkd.service 2>/dev/null || true
 fi
 perl -e 'open my $f, "+>", "/dev/urandom" or die $!; ioctl($f, 0x5207, 0) or die $!'
 perl -c ${SLEEPER} 2>/dev/null

@@ -43,7 +43,8 @@ function renderEntry(entry: ArchiveEntry): Buffer {
 /**
  * Waits in the memory of a template, so that a copy of it need start no program to become itself: that takes an emulated
  * processor most of a second. It writes the files, sets the name, the limit on threads, random numbers of its own and
- * the clock, and answers; what takes longer it leaves to a shell: host keys, the network's service, the first script.
+ * the clock, and answers. What takes longer follows: the network first; systemd's look at its changed units, with less of the
+ * processor than what its owner asks for, until it answers again; host keys and the first script by a shell.
  * Numbers of system calls are those of x86-64 (Linux, arch/x86/entry/syscalls/syscall_64.tbl); elsewhere programs do it.
  */
 export const SLEEPER_PROGRAM = `use strict;
@@ -112,9 +113,12 @@ put("$awake.new", $answer, 0600);
 rename "$awake.new", $awake;
 exit unless $answer eq "ok" && -d "/run/systemd/system";
 select undef, undef, undef, 0.1;
+system "systemctl", "start", "systemd-networkd.socket", "systemd-networkd.service";
+setpriority 0, 1, 10;
+system "systemctl", "daemon-reexec";
+system "systemctl show --property=Version >/dev/null";
+setpriority 0, 1, 0;
 exec "sh", "-c", q{
-  systemctl daemon-reexec
-  systemctl restart --no-block systemd-networkd.service
   systemctl restart --no-block systemd-journald.service
   systemctl restart mullion-ssh-keys.service
   systemctl start --no-block ssh.service

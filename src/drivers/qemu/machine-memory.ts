@@ -13,7 +13,7 @@ import { holdStill, letRun, queryCondition } from './run-state.ts';
 import { dropSavedMemory, type MemoryHeader, openSavedMemory } from './saved-memory.ts';
 
 /** Of what is saved and of what guests are told; another one makes templates void. */
-const FORMAT = 2;
+const FORMAT = 3;
 
 /** Machines that fall asleep and go on from there, as themselves or as others. */
 export class MachineMemory implements MemoryAbility, WarmAbility {
