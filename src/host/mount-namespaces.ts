@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
+import { MS } from './mounts.ts';
 import { openNamespace } from './namespaces.ts';
 import { checked, libc } from './syscalls/libc.ts';
 
@@ -24,6 +25,29 @@ export function withinMounts<T>(pid: number, work: () => T): T {
     }
     try {
       return work();
+    } finally {
+      comeBack(own, root, folder);
+    }
+  } finally {
+    for (const fd of [own, root, folder]) closeSync(fd);
+  }
+}
+
+/**
+ * A mount namespace as this thread's own is now, in which `file` is empty, by descriptor. What is mounted outside later does not
+ * show in it; what is unmounted outside goes in it, too.
+ */
+export function mountsWithout(file: string): number {
+  const own = openSync('/proc/thread-self/ns/mnt', 'r');
+  const root = openSync('/', 'r');
+  const folder = openSync('.', 'r');
+  try {
+    checked('unshare', libc().unshare(CLONE_NEWNS), 'mounts');
+    try {
+      const { mount } = libc();
+      checked('mount', mount('none', '/', null, MS.rec | MS.slave, null), '/');
+      checked('mount', mount('/dev/null', file, null, MS.bind, null), file);
+      return openSync('/proc/thread-self/ns/mnt', 'r');
     } finally {
       comeBack(own, root, folder);
     }

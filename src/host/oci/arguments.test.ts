@@ -1,23 +1,25 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { createPrefix, execArgv, inTerminalSession, monitorArgv } from './arguments.ts';
+import { createPrefix, execArgv, hiddenFromCreate, inTerminalSession, monitorArgv } from './arguments.ts';
 import { parseSync } from './monitor.ts';
 
 const v1 = { memory: '/sys/fs/cgroup/memory', 'name=systemd': '/sys/fs/cgroup/systemd' };
 const unified = '/sys/fs/cgroup/unified';
 
 test('the cgroup2 tree is hidden only where crun would refuse it', () => {
-  const hybrid = createPrefix(
-    { layout: 'hybrid', controllers: { ...v1, hugetlb: unified }, unified },
-    undefined,
-  );
-  assert.equal(hybrid[0], 'unshare');
-  assert.equal(hybrid.at(-1), '/sys/fs/cgroup/unified/cgroup.controllers');
-  assert.deepEqual(createPrefix({ layout: 'hybrid', controllers: v1, unified }, undefined), []);
-  assert.deepEqual(createPrefix({ layout: 'v1', controllers: v1, unified: undefined }, undefined), []);
+  const mixed = { layout: 'hybrid', controllers: { ...v1, hugetlb: unified }, unified } as const;
+  assert.equal(hiddenFromCreate(mixed), '/sys/fs/cgroup/unified/cgroup.controllers');
+  assert.equal(hiddenFromCreate({ layout: 'hybrid', controllers: v1, unified }), undefined);
+  assert.equal(hiddenFromCreate({ layout: 'v1', controllers: v1, unified: undefined }), undefined);
   const v2 = { layout: 'v2', controllers: { memory: '/sys/fs/cgroup' }, unified: '/sys/fs/cgroup' } as const;
-  assert.deepEqual(createPrefix(v2, undefined), []);
-  assert.deepEqual(createPrefix(v2, 7), ['unshare', '--fork', '--time', '--boottime=-7', '--monotonic=-7']);
+  assert.equal(hiddenFromCreate(v2), undefined);
+});
+
+test('what stands before create is no more than is needed', () => {
+  assert.deepEqual(createPrefix(undefined, undefined), []);
+  const clocks = ['unshare', '--fork', '--time', '--boottime=-7', '--monotonic=-7'];
+  assert.deepEqual(createPrefix(7, undefined), clocks);
+  assert.deepEqual(createPrefix(7, '/proc/1/fd/9'), ['nsenter', '--mount=/proc/1/fd/9', ...clocks]);
 });
 
 test('the monitor itself stays outside the private mount namespace', () => {

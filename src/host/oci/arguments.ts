@@ -7,26 +7,26 @@ const CONMON = 'conmon';
 /** Bytes of a console's log; conmon then begins anew, so that no guest fills the host. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
 
-/** Binds /dev/null over the file named by its first argument, then becomes the rest. */
-const HIDE_SCRIPT = 'mount --bind /dev/null "$0" && exec "$@"';
-
 /**
  * What must stand before `crun create`. A time namespace (time_namespaces(7)) whose clocks since boot begin now, at
  * `uptime` whole seconds of the host's, unless that is undefined: crun 1.8 makes none. It begins with a
- * fork: before Linux 6.2 a program that is only executed stays with the former clocks. And crun refuses hierarchies of version 1 beside a cgroup2 tree
- * that has controllers of its own; in a mount namespace where that list is empty it goes on. Only create looks.
+ * fork: before Linux 6.2 a program that is only executed stays with the former clocks. And the mount namespace at the path
+ * `mounts`, unless that is undefined.
  */
-export function createPrefix(
-  { layout, controllers, unified }: CgroupLayout,
-  uptime: number | undefined,
-): string[] {
-  const clocks =
-    uptime === undefined ? [] : ['--fork', '--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`];
-  const refuses =
-    layout === 'hybrid' && unified !== undefined && Object.values(controllers).includes(unified);
-  if (!refuses) return clocks.length === 0 ? [] : ['unshare', ...clocks];
-  const hidden = join(unified, 'cgroup.controllers');
-  return ['unshare', ...clocks, '--mount', '--propagation', 'slave', 'sh', '-c', HIDE_SCRIPT, hidden];
+export const createPrefix = (uptime: number | undefined, mounts: string | undefined): string[] => [
+  ...(mounts === undefined ? [] : ['nsenter', `--mount=${mounts}`]),
+  ...(uptime === undefined
+    ? []
+    : ['unshare', '--fork', '--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`]),
+];
+
+/**
+ * The file that must look empty, if any: crun refuses hierarchies of version 1 beside a cgroup2 tree that has controllers of
+ * its own. Only create looks.
+ */
+export function hiddenFromCreate({ layout, controllers, unified }: CgroupLayout): string | undefined {
+  if (layout !== 'hybrid' || unified === undefined) return undefined;
+  return Object.values(controllers).includes(unified) ? join(unified, 'cgroup.controllers') : undefined;
 }
 
 export const crunArgv = (stateDirectory: string, ...rest: readonly string[]): string[] => [

@@ -1,17 +1,19 @@
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
+import { closeSync, existsSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
+import { mountsWithout } from '../mount-namespaces.ts';
 import { type Child, run, type Stdio, spawnCommand } from '../run.ts';
 import {
   createPrefix,
   crunArgv,
   type ExecOptions,
   execArgv,
+  hiddenFromCreate,
   inTerminalSession,
   type MonitorOptions,
   withClocksOf,
@@ -35,6 +37,11 @@ export interface CreateOptions {
 
 /** A child whose output is piped. */
 export type ContainerChild = Child & { readonly stdout: Readable; readonly stderr: Readable };
+
+interface Ground extends Disposable {
+  /** What stands before `crun create`. */
+  readonly prefix: readonly string[];
+}
 
 const CREATE_MS = 30_000;
 
@@ -66,8 +73,9 @@ export class OciRuntime {
     checkId(id);
     const { monitor, pidFile } = options;
     if (monitor !== undefined) {
+      using ground = this.#ground();
       const container = { id, bundle, pidFile, monitor };
-      return createMonitored(this.stateDirectory, this.#prefix(), container, options.extraFds ?? []);
+      return await createMonitored(this.stateDirectory, ground.prefix, container, options.extraFds ?? []);
     }
     return this.#createBare(bundle, id, options);
   }
@@ -77,13 +85,23 @@ export class OciRuntime {
     return withClocksOf(this.ownClocks ? pid : undefined);
   }
 
-  #prefix(): string[] {
-    return createPrefix(this.#layout, this.ownClocks ? Math.floor(uptime()) : undefined);
+  /** What crun needs to make a container; to be kept until it has. */
+  #ground(): Ground {
+    const clocks = this.ownClocks ? Math.floor(uptime()) : undefined;
+    const hidden = hiddenFromCreate(this.#layout);
+    if (hidden === undefined)
+      return { prefix: createPrefix(clocks, undefined), [Symbol.dispose]: () => undefined };
+    const mounts = mountsWithout(hidden);
+    return {
+      prefix: createPrefix(clocks, `/proc/${process.pid}/fd/${mounts}`),
+      [Symbol.dispose]: () => closeSync(mounts),
+    };
   }
 
   async #createBare(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
     const { pidFile, outputFd = 'ignore', extraFds = [] } = options;
     const log = `${pidFile}.log`;
+    using ground = this.#ground();
     const argv = crunArgv(
       this.stateDirectory,
       ...['--log', log],
@@ -92,7 +110,7 @@ export class OciRuntime {
       id,
     );
     try {
-      const child = spawnCommand([...this.#prefix(), ...argv], {
+      const child = spawnCommand([...ground.prefix, ...argv], {
         stdio: ['ignore', outputFd, outputFd, ...extraFds],
       });
       // The container keeps the output open: what tells is the end of crun, not of its streams.
@@ -107,7 +125,9 @@ export class OciRuntime {
   /** Runs a container in the foreground; the caller owns the child, whose exit code is the container's. */
   run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
     const argv = crunArgv(this.stateDirectory, 'run', '--bundle', bundle, checkId(id));
-    const child = spawnCommand([...this.#prefix(), ...argv], { stdio: [input, 'pipe', 'pipe'] });
+    const ground = this.#ground();
+    const child = spawnCommand([...ground.prefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
+    child.once('close', () => ground[Symbol.dispose]());
     const { stdout, stderr } = child;
     if (stdout === null || stderr === null) throw new TypeError('a child without pipes');
     return Object.assign(child, { stdout, stderr });
