@@ -128,9 +128,8 @@ export class OciRuntime {
     const ground = this.#ground();
     const child = spawnCommand([...ground.prefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
     child.once('close', () => ground[Symbol.dispose]());
-    const { stdout, stderr } = child;
-    if (stdout === null || stderr === null) throw new TypeError('a child without pipes');
-    return Object.assign(child, { stdout, stderr });
+    if (!hasPipes(child)) throw new TypeError('a child without pipes');
+    return child;
   }
 
   /** @throws MullionError `command_failed` */
@@ -216,3 +215,6 @@ export function checkId(id: string): string {
   if (/^[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}$/.test(id)) return id;
   throw new MullionError('internal', `"${id.slice(0, 200)}" is no container id.`);
 }
+
+const hasPipes = (child: ReturnType<typeof spawnCommand>): child is ContainerChild =>
+  child.stdout !== null && child.stderr !== null;
