@@ -20,7 +20,10 @@ test('a rate that would keep a system from booting is refused, and 0 is no limit
   for (const change of [{ diskReadRate: '1K' }, { diskWriteOps: 1 }, { networkInRate: '1K' }]) {
     assert.equal(SetRequestSchema.safeParse(change).success, false, JSON.stringify(change));
   }
-  const { networkInRate, diskReadRate } = SetRequestSchema.parse({ networkInRate: '100M', diskReadRate: '2M' });
+  const { networkInRate, diskReadRate } = SetRequestSchema.parse({
+    networkInRate: '100M',
+    diskReadRate: '2M',
+  });
   assert.deepEqual([networkInRate, diskReadRate], [1e8, 2 * 1024 ** 2]);
   assert.equal(SetRequestSchema.parse({ networkInRate: 0 }).networkInRate, 0);
 });
