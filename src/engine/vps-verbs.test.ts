@@ -136,9 +136,11 @@ describe('the verbs of a VPS', () => {
 
   check('a guest that ends by itself is cleared up and says why', async (world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request(fault('dies-after:30'))));
-    await eventually('it is in error', async () => (await engine.vps.info(PROJECT, 'web')).state === 'error');
+    await eventually('it is in error, and is to start again', async () => {
+      const { state, message } = await engine.vps.info(PROJECT, 'web');
+      return state === 'error' && /told to die\. It is started again at/.test(message);
+    });
     const vps = await engine.vps.info(PROJECT, 'web');
-    assert.match(vps.message, /told to die\. It is started again at/);
     assert.deepEqual(vps.lastWords, ['fake: web is up']);
     await eventually('it is detached', () => world.network.attached.size === 0);
     await done(engine, engine.vps.start(PROJECT, 'web'));
