@@ -16,7 +16,6 @@ if (enterPrivateNetns(import.meta.url)) {
     const image = fullImage();
     if (image === undefined) return t.skip(NO_IMAGE);
     const on = openQemuFixture(image);
-    t.after(() => on.close());
     const machine = await on.machine({
       name: 'web',
       limits: { cpus: 1, memory: 512 * MIB, disk: 3072 * MIB, pids: 100, ...NO_RATES },
@@ -34,7 +33,10 @@ if (enterPrivateNetns(import.meta.url)) {
         },
       ],
     });
-    t.after(() => on.driver.remove(machine, undefined));
+    t.after(async () => {
+      await on.driver.remove(machine, undefined);
+      await on.close();
+    });
     await on.driver.populate(machine);
     const { handle, link } = await on.driver.prepare(machine);
     assert.deepEqual(link, { kind: 'tap', hostLink: 'mvtest-2' });
