@@ -21,6 +21,10 @@ import { cloneFiles, ensureTemplate, stateFile, whenUp } from './template.ts';
 const UNIT = '/etc/systemd/system/mullion.service';
 const API_SOCKET = 'api.sock';
 
+/** A daemon on an emulated processor, beside other work. */
+const START_MS = 300_000;
+const ASK_MS = 1_500;
+
 /**
  * A clone of a nested host's template: a Debian with systemd on an emulated machine of its own, Mullion's bundle
  * unpacked in it. Leaving the scope ends it without a trace.
@@ -125,7 +129,7 @@ export class NestedHost implements AsyncDisposable {
   }
 
   /** Installs the unit as quickstart does, and waits until the daemon answers. */
-  async startDaemon(timeoutMs = 120_000): Promise<void> {
+  async startDaemon(timeoutMs = START_MS): Promise<void> {
     await this.ok(
       `sed 's#@ROOT@#${this.installed}#g' ${this.installed}/packaging/mullion.service > ${UNIT} && systemctl daemon-reload && systemctl start mullion`,
       timeoutMs,
@@ -133,7 +137,7 @@ export class NestedHost implements AsyncDisposable {
     await this.whenAnswering(timeoutMs);
   }
 
-  async whenAnswering(timeoutMs = 120_000): Promise<void> {
+  async whenAnswering(timeoutMs = START_MS): Promise<void> {
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const failure = await this.client.call('server.info').then(
@@ -145,7 +149,8 @@ export class NestedHost implements AsyncDisposable {
         const { stdout } = await this.exec(['/bin/journalctl', '--unit=mullion', '--lines=30', '--no-pager']);
         throw new Error(`the daemon inside does not answer: ${stdout}`, { cause: failure });
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      // Each question starts a program inside, where that is slow: the daemon needs the processor more.
+      await new Promise((resolve) => setTimeout(resolve, ASK_MS));
     }
   }
 
