@@ -62,7 +62,8 @@ export class Child extends EventEmitter<ChildEvents> {
       this.pid = spawnProgram({ path: pathOf(argv[0]), argv, env, cwd, fds, session: detached });
       running.set(this.pid, this);
       listen();
-      this.#look = setInterval(reapEnded, LOOK_MS);
+      const { pid } = this;
+      this.#look = setInterval(() => reapIfEnded(pid), LOOK_MS);
     } catch (failure) {
       process.nextTick(() => this.#failed(failure));
     } finally {
@@ -148,12 +149,15 @@ function listen(): void {
 }
 
 function reapEnded(): void {
-  for (const [pid, child] of running) {
-    const ended = reap(pid);
-    if (ended === undefined) continue;
-    running.delete(pid);
-    child.settle(ended);
-  }
+  for (const pid of running.keys()) reapIfEnded(pid);
+}
+
+function reapIfEnded(pid: number): void {
+  const child = running.get(pid);
+  const ended = child === undefined ? undefined : reap(pid);
+  if (ended === undefined) return;
+  running.delete(pid);
+  child?.settle(ended);
 }
 
 const NAMES: ReadonlyMap<number, string> = new Map(

@@ -6,6 +6,8 @@ export type { Child, Stdio } from './child.ts';
 export { commandEnvironment } from './command-environment.ts';
 
 export interface RunOptions {
+  /** What a failure calls the program; default the first word. */
+  readonly name?: string | undefined;
   readonly stdin?: string | Uint8Array | undefined;
   readonly env?: Readonly<Record<string, string>> | undefined;
   readonly cwd?: string | undefined;
@@ -68,7 +70,7 @@ export const run: Runner = (argv, options = {}) =>
       if (failure === undefined && ended === undefined && (options.okCodes ?? [0]).includes(code)) {
         resolve({ code, stdout, stderr });
       } else {
-        reject(commandError(argv, code, stderr, ended, failure));
+        reject(commandError(options.name ?? argv[0] ?? '', argv, code, stderr, ended, failure));
       }
     };
     child.on('error', (failure) => settle(-1, failure));
@@ -87,13 +89,13 @@ export function spawnCommand(argv: readonly string[], options: SpawnOptions): Ch
 }
 
 function commandError(
+  program: string,
   argv: readonly string[],
   code: number,
   stderr: string,
   ended: 'timeout' | 'cancelled' | undefined,
   failure: Error | undefined,
 ): MullionError {
-  const program = argv[0] ?? '';
   const details = { argv: [...argv], exitCode: code, stderr: stderr.slice(-4000) };
   if (failure !== undefined && 'code' in failure && failure.code === 'ENOENT') {
     return new MullionError('host_unfit', `The program ${program} is not installed.`, {

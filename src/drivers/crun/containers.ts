@@ -53,6 +53,8 @@ export class Containers {
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
+  /** Limits on their way into containers that have not begun, by VPS. */
+  readonly #limiting = new Map<string, Promise<void>>();
 
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
     this.#naming = naming;
@@ -88,10 +90,8 @@ export class Containers {
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
       raiseHostLimits(HOST_OBJECTS);
-      await Promise.all([
-        limitUserNamespace(state.init.pid, KERNEL_OBJECTS),
-        this.#views.give(shown(machine, handleOf(state))),
-      ]);
+      this.#beginToLimit(machine.id, state.init.pid).catch(() => undefined);
+      await this.#views.give(shown(machine, handleOf(state)));
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
       if (hasDiskRates(machine.limits)) {
@@ -135,6 +135,8 @@ export class Containers {
     const paths = containerPaths(machine);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     if (await this.hasStarted(machine)) return;
+    await (this.#limiting.get(machine.id) ?? this.#beginToLimit(machine.id, handle.pid));
+    this.#limiting.delete(machine.id);
     const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id), handle.pid);
@@ -142,6 +144,13 @@ export class Containers {
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
     this.#warmNext(machine);
+  }
+
+  /** It takes two programs, and need be done only when the container starts. */
+  #beginToLimit(id: string, pid: number): Promise<void> {
+    const limiting = limitUserNamespace(pid, KERNEL_OBJECTS);
+    this.#limiting.set(id, limiting);
+    return limiting;
   }
 
   /** The next launch most often takes the next range of ids. What fails here shows when it is needed. */
@@ -174,6 +183,7 @@ export class Containers {
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
     this.#views.forget(machine.id);
+    this.#limiting.delete(machine.id);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;

@@ -4,6 +4,7 @@ import { createPrefix, execArgv, hiddenFromCreate, inTerminalSession, monitorArg
 import { parseSync } from './monitor.ts';
 
 const v1 = { memory: '/sys/fs/cgroup/memory', 'name=systemd': '/sys/fs/cgroup/systemd' };
+const crun = { program: 'crun', stateDirectory: '/run/oci' };
 const unified = '/sys/fs/cgroup/unified';
 
 test('the cgroup2 tree is hidden only where crun would refuse it', () => {
@@ -29,7 +30,7 @@ test('the monitor itself stays outside the private mount namespace', () => {
     pidFile: '/run/a1/pid',
     monitor: { name: 'web', log: '/log', exitDirectory: '/run/a1/codes', pidFile: '/run/a1/monitor' },
   };
-  const argv = monitorArgv('/run/oci', ['unshare', '--mount'], container);
+  const argv = monitorArgv(crun, ['unshare', '--mount'], container);
   assert.equal(argv[0], 'conmon');
   const passed = argv.flatMap((word, index) => (argv[index - 1] === '--runtime-arg' ? [word] : []));
   assert.deepEqual(passed, ['--mount', 'crun', '--root', '/run/oci']);
@@ -37,13 +38,13 @@ test('the monitor itself stays outside the private mount namespace', () => {
 });
 
 test('a command is handed over as a file, never as words', () => {
-  const argv = execArgv('/run/oci', 'os-a1', {
+  const argv = execArgv(crun, 'os-a1', {
     ...{ process: '/p.json', pidFile: '/p.pid', log: '/p.log' },
     containerPid: 12,
   });
   assert.ok(argv.includes('--time=/proc/12/ns/time'));
-  const crun = argv.slice(argv.indexOf('crun'));
-  assert.deepEqual(crun.slice(0, 6), ['crun', '--root', '/run/oci', '--log', '/p.log', 'exec']);
+  const called = argv.slice(argv.indexOf('crun'));
+  assert.deepEqual(called.slice(0, 6), ['crun', '--root', '/run/oci', '--log', '/p.log', 'exec']);
   assert.equal(argv.at(-1), 'os-a1');
   assert.deepEqual(inTerminalSession(['x']), ['setsid', '--ctty', 'x']);
 });

@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import type { CgroupLayout } from '../cgroup-layout.ts';
 import { programPath } from '../programs.ts';
 
-const CRUN = 'crun';
 const CONMON = 'conmon';
 /** Bytes of a console's log; conmon then begins anew, so that no guest fills the host. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
@@ -29,8 +28,15 @@ export function hiddenFromCreate({ layout, controllers, unified }: CgroupLayout)
   return Object.values(controllers).includes(unified) ? join(unified, 'cgroup.controllers') : undefined;
 }
 
-export const crunArgv = (stateDirectory: string, ...rest: readonly string[]): string[] => [
-  CRUN,
+/** crun(1) as it is called. */
+export interface Crun {
+  readonly program: string;
+  /** Where it keeps what it knows of its containers. */
+  readonly stateDirectory: string;
+}
+
+export const crunArgv = ({ program, stateDirectory }: Crun, ...rest: readonly string[]): string[] => [
+  program,
   '--root',
   stateDirectory,
   ...rest,
@@ -59,17 +65,17 @@ export interface MonitoredContainer {
  * mount namespace of `prefix`: a monitor that lived in one would hold every mount that the host had at that time.
  */
 export function monitorArgv(
-  stateDirectory: string,
+  crun: Crun,
   prefix: readonly string[],
   { id, bundle, pidFile, monitor }: MonitoredContainer,
   extraFds = 0,
 ): string[] {
-  const [runtime = CRUN, ...runtimeArguments] = [...prefix, ...crunArgv(stateDirectory)];
+  const [runtime = crun.program, ...runtimeArguments] = [...prefix, ...crunArgv(crun)];
   return [
     CONMON,
     ...['--api-version', '1'],
     ...['--cid', id, '--cuuid', id, '--name', monitor.name],
-    ...['--runtime', programPath(runtime) ?? runtime],
+    ...['--runtime', runtime.includes('/') ? runtime : (programPath(runtime) ?? runtime)],
     ...runtimeArguments.flatMap((argument) => ['--runtime-arg', argument]),
     ...(extraFds === 0 ? [] : ['--runtime-opt', '--preserve-fds', '--runtime-opt', String(extraFds)]),
     ...['--bundle', bundle, '--container-pidfile', pidFile, '--conmon-pidfile', monitor.pidFile],
@@ -101,11 +107,10 @@ export const withClocksOf = (pid: number | undefined): string[] =>
  * A command gets an ordinary chance to be killed when memory runs out: crun leaves it the caller's (crun 1.8), and the
  * daemon's is so low that the guest's first program would go before it.
  */
-export const execArgv = (stateDirectory: string, id: string, options: ExecOptions): string[] => [
+export const execArgv = (crun: Crun, id: string, options: ExecOptions): string[] => [
   ...['choom', '--adjust', '0', '--'],
   ...withClocksOf(options.containerPid),
-  CRUN,
-  ...['--root', stateDirectory, '--log', options.log],
+  ...crunArgv(crun, '--log', options.log),
   ...['exec', '--process', options.process, '--pid-file', options.pidFile, id],
 ];
 

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { commandEnvironment, spawnCommand } from '../run.ts';
-import { type MonitoredContainer, monitorArgv } from './arguments.ts';
+import { type Crun, type MonitoredContainer, monitorArgv } from './arguments.ts';
 
 const CREATE_MS = 30_000;
 /** Descriptors that are handed on begin after the standard ones; conmon's own comes after them. */
@@ -13,14 +13,14 @@ const FIRST_FD = 3;
  * @throws MullionError `start_failed` with crun's words
  */
 export async function createMonitored(
-  stateDirectory: string,
+  crun: Crun,
   prefix: readonly string[],
   container: MonitoredContainer,
   extraFds: readonly number[],
 ): Promise<{ readonly pid: number }> {
   // On it conmon tells the container's pid, or why there is none.
   const syncFd = FIRST_FD + extraFds.length;
-  const child = spawnCommand(monitorArgv(stateDirectory, prefix, container, extraFds.length), {
+  const child = spawnCommand(monitorArgv(crun, prefix, container, extraFds.length), {
     stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe'],
     env: commandEnvironment({ _OCI_SYNCPIPE: String(syncFd) }),
     cwd: '/',

@@ -7,8 +7,10 @@ import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
 import { mountsWithout } from '../mount-namespaces.ts';
-import { type Child, run, type Stdio, spawnCommand } from '../run.ts';
+import { type Child, type RunOptions, type RunResult, run, type Stdio, spawnCommand } from '../run.ts';
+import { sealedProgram } from '../sealed-program.ts';
 import {
+  type Crun,
   createPrefix,
   crunArgv,
   type ExecOptions,
@@ -75,9 +77,18 @@ export class OciRuntime {
     if (monitor !== undefined) {
       using ground = this.#ground();
       const container = { id, bundle, pidFile, monitor };
-      return await createMonitored(this.stateDirectory, ground.prefix, container, options.extraFds ?? []);
+      return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? []);
     }
     return this.#createBare(bundle, id, options);
+  }
+
+  get #crun(): Crun {
+    return { program: sealedProgram('crun'), stateDirectory: this.stateDirectory };
+  }
+
+  /** @throws MullionError `command_failed` that names crun, whatever stands before it */
+  #run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
+    return run(argv, { ...options, name: 'crun' });
   }
 
   /** `pid` is the container's; it is not needed where containers have the host's clocks. */
@@ -103,7 +114,7 @@ export class OciRuntime {
     const log = `${pidFile}.log`;
     using ground = this.#ground();
     const argv = crunArgv(
-      this.stateDirectory,
+      this.#crun,
       ...['--log', log],
       ...['create', '--bundle', bundle, '--pid-file', pidFile],
       ...(extraFds.length === 0 ? [] : ['--preserve-fds', String(extraFds.length)]),
@@ -124,7 +135,7 @@ export class OciRuntime {
 
   /** Runs a container in the foreground; the caller owns the child, whose exit code is the container's. */
   run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
-    const argv = crunArgv(this.stateDirectory, 'run', '--bundle', bundle, checkId(id));
+    const argv = crunArgv(this.#crun, 'run', '--bundle', bundle, checkId(id));
     const ground = this.#ground();
     const child = spawnCommand([...ground.prefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
     child.once('close', () => ground[Symbol.dispose]());
@@ -134,12 +145,12 @@ export class OciRuntime {
 
   /** @throws MullionError `command_failed` */
   async start(id: string, pid?: number): Promise<void> {
-    await run([...this.#clocks(pid), ...crunArgv(this.stateDirectory, 'start', checkId(id))]);
+    await this.#run([...this.#clocks(pid), ...crunArgv(this.#crun, 'start', checkId(id))]);
   }
 
   /** A signal, by name or number, to the container's first process. @throws MullionError `command_failed` */
   async kill(id: string, signal: NodeJS.Signals | number): Promise<void> {
-    await run(crunArgv(this.stateDirectory, 'kill', checkId(id), String(signal)));
+    await this.#run(crunArgv(this.#crun, 'kill', checkId(id), String(signal)));
   }
 
   /** Frees the container, with `force` also one that runs. Nothing there is fine; so is a half-made one. */
@@ -147,7 +158,7 @@ export class OciRuntime {
     checkId(id);
     if (!(await this.list()).includes(id)) return;
     const force = options.force ? ['--force'] : [];
-    await run(crunArgv(this.stateDirectory, 'delete', ...force, id), {
+    await this.#run(crunArgv(this.#crun, 'delete', ...force, id), {
       okCodes: options.force ? [0, 1] : [0],
     });
     if (options.force) await rm(join(this.stateDirectory, id), { recursive: true, force: true });
@@ -157,12 +168,9 @@ export class OciRuntime {
   async state(id: string, pid?: number): Promise<OciStatus | undefined> {
     checkId(id);
     if (!(await this.list()).includes(id)) return undefined;
-    const { code, stdout } = await run(
-      [...this.#clocks(pid), ...crunArgv(this.stateDirectory, 'state', id)],
-      {
-        okCodes: [0, 1],
-      },
-    );
+    const { code, stdout } = await this.#run([...this.#clocks(pid), ...crunArgv(this.#crun, 'state', id)], {
+      okCodes: [0, 1],
+    });
     if (code !== 0) return undefined;
     const state: unknown = JSON.parse(stdout);
     const status =
@@ -175,7 +183,7 @@ export class OciRuntime {
     id: string,
     options: ExecOptions & { readonly stdio: readonly Stdio[]; readonly terminal: boolean },
   ): Child {
-    const argv = execArgv(this.stateDirectory, checkId(id), options);
+    const argv = execArgv(this.#crun, checkId(id), options);
     // A session of its own either way: a signal to the command's process group must never reach this process.
     return options.terminal
       ? spawnCommand(inTerminalSession(argv), { stdio: options.stdio })

@@ -57,6 +57,8 @@ interface Libc {
   grantpt(fd: number): number;
   unlockpt(fd: number): number;
   ptsname_r(fd: number, name: Memory, length: number): number;
+  memfd_create(name: string, flags: number): number;
+  fcntl(fd: number, operation: number, argument: number): number;
   pipe2(descriptors: Memory, flags: number): number;
   socketpair(domain: number, type: number, protocol: number, descriptors: Memory): number;
   waitpid(pid: number, status: Memory, options: number): number;
@@ -155,6 +157,8 @@ function load(): Libc {
     grantpt: library.func('int grantpt(int fd)'),
     unlockpt: library.func('int unlockpt(int fd)'),
     ptsname_r: library.func('int ptsname_r(int fd, void *name, size_t length)'),
+    memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)'),
+    fcntl: library.func('int fcntl(int fd, int operation, int argument)'),
     pipe2: library.func('int pipe2(void *descriptors, int flags)'),
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *descriptors)'),
     waitpid: library.func('int waitpid(int pid, void *status, int options)'),
