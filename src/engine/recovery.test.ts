@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { mkdirSync, rmSync } from 'node:fs';
 import { describe, test } from 'node:test';
 import {
   done,
@@ -45,6 +46,7 @@ function mortal(world: World, death: Interruption): EngineDeps {
       'cloneVolume',
     ]),
     network: death.wrap('network', world.network, ['admit', 'connect', 'detach', 'ensureNetwork', 'sync']),
+    backups: death.wrap('backups', world.backups, ['list', 'read', 'save', 'restore']),
     drivers: new Map(techniques.map((technique) => [technique, driver])),
     timings: { ...deps.timings, step: 1_500, populate: 1_500, question: 1_500, health: 0 },
   };
@@ -73,7 +75,7 @@ async function settled(engine: Engine): Promise<void> {
 
 interface Scenario {
   readonly verb: string;
-  readonly prepare: (engine: Engine) => Promise<unknown>;
+  readonly prepare: (engine: Engine, world: World) => Promise<unknown>;
   readonly act: (engine: Engine) => Promise<Task>;
   /** States that the VPS may be in after the next daemon has done its work; gone: it is not there. */
   readonly allowed: readonly string[];
@@ -86,6 +88,16 @@ const snapshotted = (engine: Engine) =>
   running(engine)
     .then(() => engine.snapshots.create(PROJECT, 'web', { name: 's1' }))
     .then((task) => done(engine, task));
+const backedUp = async (engine: Engine, world: World): Promise<void> => {
+  await running(engine);
+  await engine.backups.addRepository(PROJECT, { name: 'nas', url: '/srv/backups' });
+  const [image] = world.images.records;
+  const folder = world.pool.imagePath(image?.id ?? '');
+  mkdirSync(folder);
+  await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
+  // The noted pool keeps images beside volumes.
+  rmSync(folder, { recursive: true });
+};
 const nothing = async (): Promise<void> => undefined;
 
 const SCENARIOS: readonly Scenario[] = [
@@ -174,6 +186,21 @@ const SCENARIOS: readonly Scenario[] = [
     allowed: ['running'],
   },
   {
+    verb: 'backup',
+    prepare: backedUp,
+    act: (e) => e.backups.create(PROJECT, { vps: 'web' }),
+    allowed: ['running'],
+  },
+  {
+    verb: 'restore of a backup',
+    prepare: backedUp,
+    act: async (e) => {
+      const [backup] = await e.backups.list(PROJECT, {});
+      return e.backups.restore(PROJECT, backup?.id ?? '', { name: 'twin', start: true });
+    },
+    allowed: ['running'],
+  },
+  {
     verb: 'set',
     prepare: running,
     act: (e) => e.vps.set(PROJECT, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
@@ -192,7 +219,7 @@ describe('a daemon that is killed', () => {
           const death = new Interruption(at, when);
           const first = createEngine(mortal(world, death));
           await first.open();
-          await prepare(first);
+          await prepare(first, world);
           death.arm();
           const acting = act(first).then((task) => ended(first, task));
           acting.catch(() => undefined);

@@ -241,25 +241,5 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.deepEqual(pool(), before);
       assert.ok(!existsSync(at('escaped')));
     });
-
-    await daemon.check(
-      t,
-      'a daemon that is killed in the middle of an import leaves nothing of it',
-      async () => {
-        const before = pool().length;
-        const importing = daemon.cli(['image', 'import', '-', 'half'], {
-          stdin: craftTar(HONEST).subarray(0, 2000).toString('latin1'),
-        });
-        await importing;
-        const slow = daemon.cli(['image', 'import', at('out.raw'), 'half']);
-        await eventually('the import has begun', () => pool().length > before, 10_000);
-        await daemon.kill9();
-        assert.equal((await slow).code, 6);
-        await daemon.start();
-        assert.equal(pool().length, before);
-        assert.ok(!existsSync(join(daemon.place.runDirectory, 'jails')));
-        await daemon.ok(['image', 'import', at('out.raw'), 'half']);
-      },
-    );
   });
 }

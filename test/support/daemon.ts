@@ -31,6 +31,8 @@ export interface TestDaemonOptions {
   readonly config?: Readonly<Record<string, unknown>>;
   /** False: made, but not started. */
   readonly start?: boolean;
+  /** Module of the sources that is the daemon, instead of what is built. */
+  readonly module?: string;
 }
 
 /** Such a daemon makes no link and no rule, so it may run in the machine's own network namespace. */
@@ -48,6 +50,7 @@ export class TestDaemon implements AsyncDisposable {
   /** Of the daemon and of every command. */
   readonly environment: Readonly<Record<string, string>>;
   readonly client: Client;
+  readonly #argv: readonly [string, ...string[]];
   #process: ChildProcess | undefined;
 
   private constructor(name: string, folder: string, options: TestDaemonOptions) {
@@ -64,6 +67,10 @@ export class TestDaemon implements AsyncDisposable {
       MULLION_NETWORK_IPV4: options.subnet ?? '10.77.0.0/24',
       ...options.env,
     };
+    this.#argv =
+      options.module === undefined
+        ? [LAUNCHER]
+        : [process.execPath, join(import.meta.dirname, options.module)];
     this.client = createClient(createNodeTransport({ socketPath: this.socket }));
   }
 
@@ -107,7 +114,8 @@ export class TestDaemon implements AsyncDisposable {
   /** Starts the daemon and waits until it answers. */
   async start(): Promise<void> {
     const log = openSync(this.log, 'a');
-    const child = spawn(LAUNCHER, ['daemon', 'run'], {
+    const [program, ...first] = this.#argv;
+    const child = spawn(program, [...first, 'daemon', 'run'], {
       cwd: '/',
       stdio: ['ignore', log, log],
       env: { PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin', ...this.environment },
