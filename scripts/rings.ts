@@ -6,6 +6,10 @@ export interface Ring {
   readonly conformance?: boolean;
   /** Test files that run at one time. */
   readonly concurrency: number;
+  /** Names of files that take longest: begun first, so that none of them is left alone at the end. */
+  readonly longest?: readonly string[];
+  /** It runs on machines that are emulated for it, which takes long: left out unless asked for. */
+  readonly elsewhere?: boolean;
   /** Milliseconds that one test may take before it counts as failed. */
   readonly timeoutMs: number;
 }
@@ -25,14 +29,33 @@ export const RINGS = {
     concurrency: 2,
     timeoutMs: 120_000,
   },
-  kernel: { name: 'kernel', files: ['test/kernel/**/*.test.ts'], concurrency: 2, timeoutMs: 600_000 },
-  e2e: { name: 'e2e', files: ['test/e2e/**/*.test.ts'], concurrency: 1, timeoutMs: 900_000 },
+  kernel: {
+    name: 'kernel',
+    files: ['test/kernel/**/*.test.ts'],
+    concurrency: 2,
+    longest: ['qemu', 'images-interrupted', 'uml', 'qemu-debian'],
+    timeoutMs: 600_000,
+  },
+  e2e: {
+    name: 'e2e',
+    files: ['test/e2e/**/*.test.ts'],
+    concurrency: 2,
+    longest: ['compare', 'foreign', 'backup-disaster', 'convert', 'warm', 'full'],
+    timeoutMs: 900_000,
+  },
   /** Ways out of a VPS that its root tries. */
   escape: { name: 'escape', files: ['test/escape/**/*.test.ts'], concurrency: 1, timeoutMs: 600_000 },
   /** On hosts that are emulated, whose processor has AMD-V or whose Linux is a domain 0 of Xen. */
-  nested: { name: 'nested', files: ['test/nested/**/*.test.ts'], concurrency: 1, timeoutMs: 900_000 },
+  nested: {
+    name: 'nested',
+    files: ['test/nested/**/*.test.ts'],
+    concurrency: 1,
+    elsewhere: true,
+    timeoutMs: 900_000,
+  },
 } as const satisfies Record<string, Ring>;
 
 export type RingName = keyof typeof RINGS;
+export const ringOf = (name: RingName): Ring => RINGS[name];
 export const RING_NAMES = Object.keys(RINGS) as RingName[];
 export const isRingName = (text: string): text is RingName => Object.hasOwn(RINGS, text);

@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { basename, join, relative } from 'node:path';
 import * as z from 'zod';
 import type { Ring } from './rings.ts';
-import type { Outcome } from './test-reporter.ts';
+import type { FileTime, Outcome } from './test-reporter.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 const OutcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('type', [
@@ -12,6 +12,14 @@ const OutcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('type', [
   z.object({ type: z.literal('skipped'), name: z.string(), file: z.string(), reason: z.string() }),
 ]);
 
+const FileTimeSchema: z.ZodType<FileTime> = z.object({
+  type: z.literal('file'),
+  file: z.string(),
+  milliseconds: z.number(),
+});
+
+/** So many files are named with their time: what makes a ring long. */
+const SLOWEST = 8;
 /** So many files may run a second time; when more fail, it is no accident. */
 const SECOND_TRIES = 3;
 
@@ -73,10 +81,12 @@ async function runFiles(ring: Ring, files: readonly string[], quiet: boolean): P
       `--test-reporter-destination=${report}`,
       ...files,
     ]);
-    const outcomes = readFileSync(report, 'utf8')
+    const reported = readFileSync(report, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
-      .map((line) => OutcomeSchema.parse(JSON.parse(line)));
+      .map((line) => z.union([OutcomeSchema, FileTimeSchema]).parse(JSON.parse(line)));
+    if (!quiet) console.log(slowestFiles(reported.filter((each) => each.type === 'file')));
+    const outcomes = reported.filter((each) => each.type !== 'file');
     const failed = outcomes.some(({ type }) => type === 'failed');
     if (code !== 0 && !failed)
       outcomes.push({ type: 'failed', name: `the run of ring ${ring.name}`, file: '' });
@@ -86,8 +96,19 @@ async function runFiles(ring: Ring, files: readonly string[], quiet: boolean): P
   }
 }
 
+function slowestFiles(files: readonly FileTime[]): string {
+  const slowest = [...files].sort((a, b) => b.milliseconds - a.milliseconds).slice(0, SLOWEST);
+  const told = slowest.map(
+    ({ file, milliseconds }) => `${relative(ROOT, file)} ${Math.round(milliseconds / 1000)} s`,
+  );
+  return `the files that took longest: ${told.join(', ')}`;
+}
+
 function filesOf(ring: Ring): string[] {
-  const files = ring.files.flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort();
+  const found = ring.files.flatMap((pattern) => globSync(pattern, { cwd: ROOT })).sort();
+  const isLongest = (path: string): boolean =>
+    ring.longest?.some((name) => basename(path) === `${name}.test.ts`) === true;
+  const files = [...found.filter(isLongest), ...found.filter((path) => !isLongest(path))];
   if (ring.conformance === undefined) return files;
   return files.filter(
     (path) =>

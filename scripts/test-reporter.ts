@@ -8,12 +8,23 @@ export type Outcome =
   | { readonly type: 'passed' | 'failed' | 'flaky'; readonly name: string; readonly file: string }
   | { readonly type: 'skipped'; readonly name: string; readonly file: string; readonly reason: string };
 
+/** How long a file took, in milliseconds. */
+export interface FileTime {
+  readonly type: 'file';
+  readonly file: string;
+  readonly milliseconds: number;
+}
+
 // node --test loads a reporter by its default export.
 // biome-ignore lint/style/noDefaultExport: see above
 export default async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   // A file's tests come together, inner ones first; the outermost stands in the file that ran.
   let inner: Outcome[] = [];
   for await (const event of source) {
+    if (event.type === 'test:summary' && event.data.file !== undefined) {
+      const { file, duration_ms: milliseconds } = event.data;
+      yield `${JSON.stringify({ type: 'file', file, milliseconds } satisfies FileTime)}\n`;
+    }
     if (event.type !== 'test:pass' && event.type !== 'test:fail') continue;
     const outcome = outcomeOf(event);
     if (outcome !== undefined) inner.push(outcome);

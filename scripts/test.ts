@@ -1,6 +1,6 @@
 import { ensureDebianPackages } from './debian-packages.ts';
 import { primeImageCache, primeNestedHosts } from './image-cache.ts';
-import { isRingName, RING_NAMES, RINGS, type RingName } from './rings.ts';
+import { isRingName, RING_NAMES, RINGS, type RingName, ringOf } from './rings.ts';
 import { runRing } from './run-ring.ts';
 import { runStaticChecks } from './static-checks.ts';
 import { succeeded, summary } from './summary.ts';
@@ -20,12 +20,12 @@ const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 
 const rings =
-  chosen.length > 0 ? chosen.filter(isRingName) : RING_NAMES.filter((name) => all || name !== 'nested');
+  chosen.length > 0 ? chosen.filter(isRingName) : RING_NAMES.filter((name) => all || !ringOf(name).elsewhere);
 const LAUNCHING: readonly RingName[] = ['kernel', 'e2e', 'escape', 'nested'];
 if (missing === undefined && rings.some((name) => LAUNCHING.includes(name))) {
   if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
 }
-if (missing === undefined && rings.includes('nested') && !primeNestedHosts()) {
+if (missing === undefined && rings.some((name) => ringOf(name).elsewhere) && !primeNestedHosts()) {
   console.log('the nested hosts could not be built; see above');
 }
 
