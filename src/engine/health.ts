@@ -4,7 +4,7 @@ import { bounded, pause } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
 import { featuresOf } from './features.ts';
 
-const FIRST_WAIT_MS = 50;
+const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
 
 /** Asks a guest whether it is ready until it is, it is stopped, or the time is over. Never throws. */
@@ -20,12 +20,14 @@ export async function followHealth(
   const tells = record !== undefined && featuresOf(context, record).health;
   if (health === undefined || !tells) return report(context, id, 'unknown');
   const until = performance.now() + context.timings.health;
+  // A guest that has just begun is not ready, and what asks it would hold up the answer that it runs.
   for (let wait = FIRST_WAIT_MS; !signal.aborted && performance.now() < until; wait *= 1.5) {
+    await pause(Math.min(wait, LONGEST_WAIT_MS), signal);
+    if (signal.aborted) return;
     if (await isReady(context, () => health.isReady(machine, handle))) {
       if (!signal.aborted) report(context, id, 'ready');
       return;
     }
-    await pause(Math.min(wait, LONGEST_WAIT_MS), signal);
   }
   if (!signal.aborted) report(context, id, 'unknown');
 }

@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { PLAIN_LANGUAGE } from './command-environment.ts';
 import { run } from './run.ts';
 import { hasCode } from './system-error.ts';
 
@@ -16,7 +17,9 @@ done`;
  */
 export async function limitUserNamespace(pid: number, limits: UserLimits): Promise<void> {
   const words = Object.entries(limits).map(([name, value]) => `${name}=${value}`);
-  await run(['nsenter', `--target=${pid}`, '--user', 'sh', '-c', SCRIPT, 'sh', ...words]);
+  await run(['nsenter', `--target=${pid}`, '--user', 'sh', '-c', SCRIPT, 'sh', ...words], {
+    env: PLAIN_LANGUAGE,
+  });
 }
 
 /** Settings below /proc/sys/fs, as `inotify/max_user_instances`. */

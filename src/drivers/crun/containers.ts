@@ -36,6 +36,7 @@ import type { GuestViews, Shown } from './view/guest-views.ts';
 const MONITOR_MS = 2_000;
 const KILLED_MS = 10_000;
 const START_MS = 5_000;
+const WARM_AFTER_MS = 200;
 
 export interface ContainerDependencies {
   readonly naming: Naming;
@@ -86,12 +87,15 @@ export class Containers {
       const facts = { root: paths.root, init, architecture: process.arch, openFiles: this.openFiles };
       writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
       mountRoot({ image, volume: machine.volume }, paths, await userNamespace);
-      const state = await this.#create(machine, paths);
+      const creating = this.#create(machine, paths);
+      creating.catch(() => undefined);
+      using wardrobe = this.#views.layOut({ staging: paths.view, limits: machine.limits });
+      const state = await creating;
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
       raiseHostLimits(HOST_OBJECTS);
       this.#beginToLimit(machine.id, state.init.pid).catch(() => undefined);
-      await this.#views.give(shown(machine, handleOf(state)));
+      await this.#views.give(shown(machine, handleOf(state)), wardrobe);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
       if (hasDiskRates(machine.limits)) {
@@ -153,9 +157,15 @@ export class Containers {
     return limiting;
   }
 
-  /** The next launch most often takes the next range of ids. What fails here shows when it is needed. */
+  /**
+   * The next launch most often takes the next range of ids; it is made ready when this one has been answered. What fails here
+   * shows when it is needed.
+   */
   #warmNext({ ids: { base, count } }: Machine): void {
-    this.#userNamespaces.warm(base + count, count).catch(() => undefined);
+    const warm = (): void => {
+      this.#userNamespaces.warm(base + count, count).catch(() => undefined);
+    };
+    setTimeout(warm, WARM_AFTER_MS).unref();
   }
 
   /** A container that this process did not make: it is looked after as others are. */

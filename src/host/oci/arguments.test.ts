@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { programPath } from '../programs.ts';
 import { createPrefix, execArgv, hiddenFromCreate, inTerminalSession, monitorArgv } from './arguments.ts';
 import { parseSync } from './monitor.ts';
 
@@ -18,7 +19,7 @@ test('the cgroup2 tree is hidden only where crun would refuse it', () => {
 
 test('what stands before create is no more than is needed', () => {
   assert.deepEqual(createPrefix(undefined, undefined), []);
-  const clocks = ['unshare', '--fork', '--time', '--boottime=-7', '--monotonic=-7'];
+  const clocks = [programPath('unshare') ?? '', '--fork', '--time', '--boottime=-7', '--monotonic=-7'];
   assert.deepEqual(createPrefix(7, undefined), clocks);
   assert.deepEqual(createPrefix(7, '/proc/1/fd/9'), ['nsenter', '--mount=/proc/1/fd/9', ...clocks]);
 });

@@ -16,7 +16,13 @@ export const createPrefix = (uptime: number | undefined, mounts: string | undefi
   ...(mounts === undefined ? [] : ['nsenter', `--mount=${mounts}`]),
   ...(uptime === undefined
     ? []
-    : ['unshare', '--fork', '--time', `--boottime=${-uptime}`, `--monotonic=${-uptime}`]),
+    : [
+        programPath('unshare') ?? 'unshare',
+        '--fork',
+        '--time',
+        `--boottime=${-uptime}`,
+        `--monotonic=${-uptime}`,
+      ]),
 ];
 
 /**

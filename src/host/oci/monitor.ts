@@ -1,7 +1,8 @@
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
-import { commandEnvironment, spawnCommand } from '../run.ts';
+import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
+import { spawnCommand } from '../run.ts';
 import { type Crun, type MonitoredContainer, monitorArgv } from './arguments.ts';
 
 const CREATE_MS = 30_000;
@@ -22,7 +23,7 @@ export async function createMonitored(
   const syncFd = FIRST_FD + extraFds.length;
   const child = spawnCommand(monitorArgv(crun, prefix, container, extraFds.length), {
     stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe'],
-    env: commandEnvironment({ _OCI_SYNCPIPE: String(syncFd) }),
+    env: commandEnvironment({ ...PLAIN_LANGUAGE, _OCI_SYNCPIPE: String(syncFd) }),
     cwd: '/',
   });
   const sync = child.stdio.at(syncFd);

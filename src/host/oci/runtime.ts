@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
+import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
 import { mountsWithout } from '../mount-namespaces.ts';
 import { type Child, type RunOptions, type RunResult, run, type Stdio, spawnCommand } from '../run.ts';
 import { sealedProgram } from '../sealed-program.ts';
@@ -88,7 +89,7 @@ export class OciRuntime {
 
   /** @throws MullionError `command_failed` that names crun, whatever stands before it */
   #run(argv: readonly string[], options: RunOptions = {}): Promise<RunResult> {
-    return run(argv, { ...options, name: 'crun' });
+    return run(argv, { ...options, name: 'crun', env: PLAIN_LANGUAGE });
   }
 
   /** `pid` is the container's; it is not needed where containers have the host's clocks. */
@@ -185,9 +186,10 @@ export class OciRuntime {
   ): Child {
     const argv = execArgv(this.#crun, checkId(id), options);
     // A session of its own either way: a signal to the command's process group must never reach this process.
+    const env = commandEnvironment(PLAIN_LANGUAGE);
     return options.terminal
-      ? spawnCommand(inTerminalSession(argv), { stdio: options.stdio })
-      : spawnCommand(argv, { stdio: options.stdio, detached: true });
+      ? spawnCommand(inTerminalSession(argv), { stdio: options.stdio, env })
+      : spawnCommand(argv, { stdio: options.stdio, env, detached: true });
   }
 
   /** Ids of all that crun has a record of, half-made ones too. */

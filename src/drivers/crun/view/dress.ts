@@ -20,7 +20,6 @@ const CPU = 'devices/system/cpu';
 
 export interface Dress {
   readonly covers: readonly Cover[];
-  readonly sys: Tree;
   /** Folder that lxcfs serves; absent when it does not. */
   readonly shares: string | undefined;
 }
@@ -38,12 +37,34 @@ class Mounts implements Disposable {
   }
 }
 
+/** What a container is dressed in that need not know it: made while the container itself is. */
+export interface Wardrobe extends Disposable {
+  readonly stage: Stage;
+  readonly nodes: readonly { readonly target: string; readonly fd: number }[];
+}
+
+export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
+  const stage = openStage(staging);
+  const { mounts, place } = stage;
+  try {
+    writeTree(place('tree'), sys);
+    placeMount(mounts.pick(place('tree'), { readOnly: true }), place('sys'));
+    const nodes = makeDevices(place('dev')).map((name) => ({
+      target: `/dev/${name}`,
+      fd: mounts.pick(place(`dev/${name}`)),
+    }));
+    return { stage, nodes, [Symbol.dispose]: () => stage[Symbol.dispose]() };
+  } catch (failure) {
+    stage[Symbol.dispose]();
+    throw failure;
+  }
+}
+
 /**
  * Gives a container that has not begun its own /proc, /sys and devices. Its root can neither take away what covers the
  * kernel's files nor mount a second /proc or /sys to look behind.
  */
-export function dress(pid: number, staging: string, { covers, sys, shares }: Dress): void {
-  using stage = openStage(staging);
+export function dress(pid: number, { stage, nodes }: Wardrobe, { covers, shares }: Dress): void {
   const { mounts, place } = stage;
   const own = withinMounts(pid, () => {
     const groups = mounts.pick('/sys/fs/cgroup', { withMountsBelow: true });
@@ -58,13 +79,7 @@ export function dress(pid: number, staging: string, { covers, sys, shares }: Dre
   });
   placeMount(own.proc, place('proc'));
   layCovers(stage, covers, shares);
-  writeTree(place('tree'), sys);
-  placeMount(mounts.pick(place('tree'), { readOnly: true }), place('sys'));
   for (const { path, fd } of own.branches) placeMount(fd, join(place('sys'), path));
-  const nodes = makeDevices(place('dev')).map((name) => ({
-    target: `/dev/${name}`,
-    fd: mounts.pick(place(`dev/${name}`)),
-  }));
   deliver(pid, stage, ['proc', 'sys']);
   withinMounts(pid, () => {
     placeMount(own.groups, '/sys/fs/cgroup');
@@ -79,11 +94,7 @@ export function dress(pid: number, staging: string, { covers, sys, shares }: Dre
  * Gives a running container a new /proc: what lies on the old one cannot be changed one by one, as it is locked. mount(8)
  * is the host's and sees the host's files; the container's alone are the processes that it tells of.
  */
-export async function dressAgain(
-  pid: number,
-  staging: string,
-  { covers, shares }: Pick<Dress, 'covers' | 'shares'>,
-): Promise<void> {
+export async function dressAgain(pid: number, staging: string, { covers, shares }: Dress): Promise<void> {
   using stage = openStage(staging);
   const options = ['-t', 'proc', '-o', 'nosuid,nodev,noexec'];
   await run(['nsenter', `--target=${pid}`, '--pid', 'mount', ...options, 'proc', stage.place('proc')]);
@@ -91,7 +102,7 @@ export async function dressAgain(
   deliver(pid, stage, ['proc']);
 }
 
-interface Stage extends Disposable {
+export interface Stage extends Disposable {
   readonly mounts: Mounts;
   place(name: string): string;
 }

@@ -4,7 +4,7 @@ import type { Logger } from '../../../core/logger.ts';
 import type { Naming } from '../../../core/naming.ts';
 import { readKernelFiles } from '../../../host/kernel-files.ts';
 import { isAlive } from '../../../host/processes.ts';
-import { dress, dressAgain, showProcessors } from './dress.ts';
+import { dress, dressAgain, fillWardrobe, showProcessors, type Wardrobe } from './dress.ts';
 import { Lxcfs } from './lxcfs.ts';
 import { type Cover, coversOfProc } from './proc-view.ts';
 import { renderSys, type Tree } from './sys-view.ts';
@@ -36,11 +36,15 @@ export class GuestViews {
     await this.#lxcfs.ensure();
   }
 
+  /** Lays out what a container gets that is not there yet. */
+  layOut({ staging, limits }: Pick<Shown, 'staging' | 'limits'>): Wardrobe {
+    return fillWardrobe(staging, this.#sys({ limits }));
+  }
+
   /** Lays the view over a container that has not begun. */
-  async give(shown: Shown): Promise<void> {
+  async give(shown: Shown, wardrobe: Wardrobe): Promise<void> {
     await this.#lxcfs.ensure();
-    const { pid, staging } = shown;
-    dress(pid, staging, { covers: this.#covers(shown), sys: this.#sys(shown), shares: this.#lxcfs.shares });
+    dress(shown.pid, wardrobe, { covers: this.#covers(shown), shares: this.#lxcfs.shares });
     this.#running.set(shown.id, shown);
   }
 
@@ -69,7 +73,7 @@ export class GuestViews {
     });
   }
 
-  #sys({ limits }: Shown): Tree {
+  #sys({ limits }: Pick<Shown, 'limits'>): Tree {
     return renderSys({ ...this.#host, processors: visibleProcessors(limits.cpus) });
   }
 
