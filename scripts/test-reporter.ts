@@ -29,11 +29,17 @@ export default async function* outcomes(source: AsyncIterable<TestEvent>): Async
     const outcome = outcomeOf(event);
     if (outcome !== undefined) inner.push(outcome);
     if (event.data.nesting > 0) continue;
-    const { file = '' } = event.data;
+    const file = entryFileOf(event);
     for (const each of inner) yield `${JSON.stringify({ ...each, file })}\n`;
     inner = [];
   }
   for (const each of inner) yield `${JSON.stringify(each)}\n`;
+}
+
+/** A suite may stand in another file than the one that was run. */
+function entryFileOf({ data }: Extract<TestEvent, { type: 'test:pass' | 'test:fail' }>): string {
+  const entry: unknown = Reflect.get(data, 'entryFile');
+  return typeof entry === 'string' ? entry : (data.file ?? '');
 }
 
 function outcomeOf(event: TestEvent): Outcome | undefined {

@@ -19,11 +19,11 @@ import { AGENT_LINE, CONSOLE_LINE, PIPE_LINES } from '../../src/drivers/uml/line
 import { linePipes, JAIL as UML_JAIL, machinePaths as umlPaths } from '../../src/drivers/uml/paths.ts';
 import { preload } from '../../src/drivers/uml/preload.ts';
 import { bootFiles, machineFiles } from '../../src/drivers/uml/provision.ts';
+import { counterKhz } from '../../src/host/counter.ts';
 import { hostFacts } from '../../src/host/facts.ts';
 import { fifoStream, makeFifo, openFifo } from '../../src/host/fifo.ts';
 import { openTap } from '../../src/host/tap.ts';
 import { connectUnixSocket } from '../../src/host/unix-socket.ts';
-import { hasSteadyCounter } from '../../src/host/virtualization.ts';
 
 const PING_MS = 5_000;
 const FIRST_EXTRA_FD = 3;
@@ -105,6 +105,7 @@ export async function prepareQemu(machine: Machine): Promise<PreparedMachine> {
     paths.initramfs,
     renderProvision([...identityFiles(machine), randomSeed()], new Date()),
   );
+  const khz = await counterKhz();
   rmSync(paths.sockets, { recursive: true, force: true });
   mkdirSync(paths.sockets, { recursive: true });
   const places = {
@@ -122,7 +123,7 @@ export async function prepareQemu(machine: Machine): Promise<PreparedMachine> {
         .renderCommandLine(machine, {
           tapFds,
           maximumCpus: hostFacts().cpus,
-          steadyCounter: hasSteadyCounter(),
+          counterKhz: khz,
         })
         .filter((argument) => argument !== '-S')
         .map((argument) => replaceAll(argument, places));

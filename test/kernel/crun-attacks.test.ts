@@ -255,7 +255,7 @@ describe('a container against its host', () => {
     guest.on.driver.onExit(guest.machine, guest.handle, (end) => {
       told = end;
     });
-    assert.equal(await guest.on.driver.shutdown(guest.machine, guest.handle, 5_000), true);
+    assert.equal(await guest.on.driver.shutdown(guest.machine, guest.handle, 60_000), true);
     await until('the reason is told', () => told !== undefined);
     assert.equal(told?.kind, 'poweroff');
   });

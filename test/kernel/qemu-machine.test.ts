@@ -132,9 +132,15 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.doesNotMatch(readFileSync('/proc/self/net/dev', 'utf8'), /mvtest-1/);
     });
 
-    step('changes processors, processes and disk while it runs', async (t, on) => {
+    step('changes processors, processes and disk while it runs, and keeps time', async (t, on) => {
       const running = await start(t, on);
       const { machine, handle } = running;
+      const time = async () => {
+        const from = performance.now();
+        const { stdout } = await sh(on, running, "cut -d' ' -f1 /proc/uptime");
+        return { guest: Number(stdout), from: from / 1000, to: performance.now() / 1000 };
+      };
+      const first = await time();
       const size = async () => Number((await sh(on, running, 'df -B1 --output=size / | tail -1')).stdout);
       assert.equal((await sh(on, running, 'nproc')).stdout, '1\n');
       const before = await size();
@@ -146,6 +152,11 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(statSync(join(machine.volume, 'disk.raw')).size, limits.disk);
       await on.driver.limits?.setLimits(machine, handle, limits);
       assert.equal((await sh(on, running, 'nproc')).stdout, '2\n');
+      const last = await time();
+      const passed = last.guest - first.guest;
+      const least = 0.99 * (last.from - first.to);
+      const most = 1.01 * (last.to - first.from) + 0.02;
+      assert.ok(passed > least && passed < most, `${least} < ${passed} < ${most} seconds`);
     });
 
     step('holds its disk to its rates from the start, and to others while it runs', async (t, on) => {

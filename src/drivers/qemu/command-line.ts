@@ -11,7 +11,7 @@ import type { MemoryHeader } from './saved-memory.ts';
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
 export const TRANSLATION_CACHE_MIB = 64;
 /** Parameters of the guest's kernel (Linux, Documentation/admin-guide/kernel-parameters). */
-export function kernelParameters(machine: Machine, steadyCounter: boolean): string {
+export function kernelParameters(machine: Machine, counterKhz: number | undefined): string {
   return [
     'console=ttyS0',
     'root=/dev/vda',
@@ -20,7 +20,7 @@ export function kernelParameters(machine: Machine, steadyCounter: boolean): stri
     'panic=10',
     'net.ifnames=0',
     `sysctl.kernel.threads-max=${threadsMax(machine.limits.pids, machine.limits.cpus)}`,
-    ...accelerator(machine.technique).parameters(steadyCounter),
+    ...accelerator(machine.technique).parameters(counterKhz),
   ].join(' ');
 }
 
@@ -28,7 +28,7 @@ interface Accelerator {
   readonly accel: string;
   readonly cpu: string;
   /** Of the guest's kernel. */
-  readonly parameters: (steadyCounter: boolean) => readonly string[];
+  readonly parameters: (counterKhz: number | undefined) => readonly string[];
 }
 
 const ACCELERATOR: Readonly<Record<'full' | 'hardware', Accelerator>> = {
@@ -38,7 +38,12 @@ const ACCELERATOR: Readonly<Record<'full' | 'hardware', Accelerator>> = {
     // All emulated processors read one counter, the host's (QEMU, cpu_get_ticks), which Linux does not believe of several:
     // it would ask an emulated timer for the time. They do not speculate, and no barrier in a guest changes what the
     // host's processor does with translated code.
-    parameters: (steadyCounter) => [...(steadyCounter ? ['tsc=reliable'] : []), 'mitigations=off'],
+    // What it measures at boot may be far off when the host is busy, so it is told the speed
+    // (Documentation/admin-guide/kernel-parameters.txt, tsc_early_khz).
+    parameters: (counterKhz) => [
+      ...(counterKhz === undefined ? [] : ['tsc=reliable', `tsc_early_khz=${counterKhz}`]),
+      'mitigations=off',
+    ],
   },
   hardware: { accel: 'kvm', cpu: 'host', parameters: () => [] },
 };
@@ -54,8 +59,8 @@ export interface CommandLineOptions {
   readonly tapFds: readonly number[];
   /** Processors that may be plugged in while it runs, with those it starts with. */
   readonly maximumCpus: number;
-  /** Whether the host's counter always runs at one speed. */
-  readonly steadyCounter: boolean;
+  /** Speed of the host's counter, where it always has the same. */
+  readonly counterKhz: number | undefined;
   /** Of a guest that boots by a loader of its own. */
   readonly foreign?: ForeignBoot | undefined;
   /** Of saved memory that it is to wait for, instead of booting. */
@@ -118,20 +123,13 @@ const PREPARED_MACHINE = `q35,sata=off,smbus=off,vmport=off,memory-backend=${RAM
 
 /** Of a guest that our kernel boots, with the agent in it. */
 function preparedDevices(machine: Machine, options: CommandLineOptions): string[] {
-  const { tapFds, asleep, maximumCpus, steadyCounter } = options;
+  const { tapFds, asleep, maximumCpus, counterKhz } = options;
   const isCopy = asleep?.template === true;
   // Not as many as there are processors, as those change while it runs: saved memory needs the same device.
   const queues = Math.min(MOST_QUEUES, asleep?.maximumCpus ?? maximumCpus);
   return [
     ...['-object', json(memoryBackend(machine, isCopy))],
-    ...[
-      '-kernel',
-      JAIL.kernel,
-      '-initrd',
-      JAIL.initramfs,
-      '-append',
-      kernelParameters(machine, steadyCounter),
-    ],
+    ...['-kernel', JAIL.kernel, '-initrd', JAIL.initramfs, '-append', kernelParameters(machine, counterKhz)],
     ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
     ...socket('agent', SOCKET.agent),
     ...['-device', json(port(1, 'agent', { name: 'org.qemu.guest_agent.0' }))],

@@ -3,8 +3,8 @@ import { chmod, mkdir, readdir, rm, rmdir, symlink, writeFile } from 'node:fs/pr
 import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { MIB } from '../../contract/sizes.ts';
+import { counterKhz } from '../../host/counter.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
-import { hasSteadyCounter } from '../../host/virtualization.ts';
 import { readTail, startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
 import { diskFile, growDiskFile } from '../guest-disk/disk.ts';
@@ -65,8 +65,13 @@ export async function startJail(
   try {
     for (const nic of machine.nics) taps.push(openTap(nic.hostLink));
     const tapFds = taps.map((_, index) => FIRST_EXTRA_FD + index);
-    const steadyCounter = hasSteadyCounter();
-    const argv = renderCommandLine(machine, { tapFds, maximumCpus, steadyCounter, foreign, asleep });
+    const argv = renderCommandLine(machine, {
+      tapFds,
+      maximumCpus,
+      counterKhz: await counterKhz(),
+      foreign,
+      asleep,
+    });
     const config = renderJail(machine, paths, argv, files);
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);

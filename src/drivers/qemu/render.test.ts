@@ -50,7 +50,7 @@ const FILES = [
 const after = (argv: readonly string[], flag: string): string[] =>
   argv.filter((_, index) => argv[index - 1] === flag);
 
-const OPTIONS = { tapFds: [3], maximumCpus: 4, steadyCounter: true };
+const OPTIONS = { tapFds: [3], maximumCpus: 4, counterKhz: 2_096_010 };
 
 test('QEMU is started stopped, in its sandbox, with nothing that was not asked for', () => {
   const argv = renderCommandLine(machine, OPTIONS);
@@ -64,8 +64,8 @@ test('QEMU is started stopped, in its sandbox, with nothing that was not asked f
 });
 
 test('the guest is told to trust its counter only where the host can trust its own', () => {
-  assert.match(kernelParameters(machine, true), /tsc=reliable/);
-  assert.doesNotMatch(kernelParameters(machine, false), /tsc=/);
+  assert.match(kernelParameters(machine, 2_096_010), /tsc=reliable tsc_early_khz=2096010/);
+  assert.doesNotMatch(kernelParameters(machine, undefined), /tsc/);
 });
 
 test('the technique chooses the accelerator and what the kernel is told of it, and nothing else', () => {
@@ -75,7 +75,7 @@ test('the technique chooses the accelerator and what the kernel is told of it, a
   assert.equal(full.length, hardware.length);
   assert.deepEqual(different, [
     ...[...after(full, '-accel'), ...after(full, '-cpu')],
-    `${after(hardware, '-append')[0]} tsc=reliable mitigations=off`,
+    `${after(hardware, '-append')[0]} tsc=reliable tsc_early_khz=2096010 mitigations=off`,
   ]);
   assert.deepEqual([after(hardware, '-accel'), after(hardware, '-cpu')], [['kvm'], ['host']]);
 });
@@ -90,7 +90,7 @@ test('no path of the host stands on the command line, only those of the jail', (
 test("the limit on processes leaves room for the kernel's own threads", () => {
   assert.ok(threadsMax(200, 1) > 200 + 60);
   assert.match(
-    kernelParameters(machine, true),
+    kernelParameters(machine, 2_096_010),
     new RegExp(`sysctl\\.kernel\\.threads-max=${threadsMax(200, 1.5)}\\b`),
   );
 });

@@ -90,6 +90,8 @@ interface Libc {
   posix_spawnattr_setsigmask(attributes: Memory, signals: Memory): number;
   mmap(address: null, length: number, protection: number, flags: number, fd: number, offset: number): bigint;
   munmap(address: bigint, length: number): number;
+  /** The function at an address of this process, which takes nothing and answers 64 bits. */
+  counterAt(address: bigint): () => bigint;
   /** The memory at an address of this process, as it changes. */
   view(address: bigint, length: number): ArrayBuffer;
 }
@@ -192,6 +194,10 @@ function load(): Libc {
       'void *mmap(void *address, size_t length, int protection, int flags, int fd, int64_t offset)',
     ),
     munmap: library.func('int munmap(void *address, size_t length)'),
+    counterAt: (address) => {
+      const type = koffi.proto('uint64_t (void)');
+      return () => BigInt(koffi.call(address, type));
+    },
     view: (address, length) => koffi.view(address, length),
   };
 }
