@@ -283,6 +283,26 @@ describe('a schedule', () => {
     await engine.close();
   });
 
+  test('whose backup is cancelled while it waits goes on at its next time', async () => {
+    using world = new World();
+    const { engine, clock } = await setup(world);
+    const gate = Promise.withResolvers<void>();
+    world.backups.gate = gate.promise;
+    const other = await engine.backups.create(PROJECT, { vps: 'web' });
+    clock.now = new Date('2026-03-11T02:00:01Z');
+    await eventually('it waits', async () => (await engine.tasks.list(PROJECT)).length === 3);
+    const waiting = (await engine.tasks.list(PROJECT)).find(
+      ({ id, kind, state }) => kind === 'backup.create' && state === 'running' && id !== other.id,
+    );
+    await engine.tasks.cancel(waiting?.id ?? '');
+    await eventually('it failed', async () => (await engine.vps.list(PROJECT))[0]?.backup === 'failed');
+    gate.resolve();
+    await done(engine, other);
+    clock.now = new Date('2026-03-12T02:00:01Z');
+    await eventually('it works', async () => (await engine.vps.list(PROJECT))[0]?.backup === 'ok');
+    await engine.close();
+  });
+
   test('that a repository has keeps the repository, and goes with its VPS', async () => {
     using world = new World();
     const { engine } = await setup(world);

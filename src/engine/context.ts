@@ -14,6 +14,7 @@ import type { NetworkBackend } from '../network/network.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
 import type { Store } from '../store/store.ts';
 import type { EventHub } from './event-hub.ts';
+import type { Holds } from './holds.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
 import type { VpsRecord } from './records.ts';
 import type { State } from './state.ts';
@@ -110,8 +111,9 @@ export interface Context {
   readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
-  /** How many tasks read an image, by its id. */
-  readonly imagesHeld: Map<string, number>;
+  readonly imagesHeld: Holds;
+  /** Repositories from which a VPS is brought back. */
+  readonly repositoriesHeld: Holds;
   /** Ids of volumes that only live as long as a task. */
   readonly scratchVolumes: Set<string>;
   /** Drops templates of which nothing can be started any more. */

@@ -10,6 +10,7 @@ import { doctor } from './doctor.ts';
 import { EventHub } from './event-hub.ts';
 import { firewallVerbs } from './firewall.ts';
 import { forwardVerbs } from './forwards.ts';
+import { Holds } from './holds.ts';
 import { collectReplaced, imageVerbs } from './images.ts';
 import { KeyedQueue } from './keyed-queue.ts';
 import { metricsOf } from './metrics.ts';
@@ -52,7 +53,8 @@ export function createEngine(deps: EngineDeps): Engine {
     concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),
     imagesLeaving: new Set(),
-    imagesHeld: new Map(),
+    imagesHeld: new Holds(),
+    repositoriesHeld: new Holds(),
     scratchVolumes: new Set(),
     templatesUnderWay: new Set(),
     collectTemplates: () => collectTemplates(context),

@@ -12,12 +12,5 @@ export function holdImage(context: Context, id: string): Disposable {
       remedy: 'See what there is with: mullion image list',
     });
   }
-  imagesHeld.set(id, (imagesHeld.get(id) ?? 0) + 1);
-  return {
-    [Symbol.dispose]: () => {
-      const left = (imagesHeld.get(id) ?? 1) - 1;
-      if (left === 0) imagesHeld.delete(id);
-      else imagesHeld.set(id, left);
-    },
-  };
+  return imagesHeld.hold(id);
 }

@@ -27,7 +27,7 @@ export async function publishImage(
     using _held = holdImage(context, record.imageId);
     await using copy = await scratchVolume(context, `publish-${randomBytes(8).toString('hex')}`);
     run.progress.advanceTo('copy its data at one instant');
-    await copyVolume(context, record.id, copy.id, snapshot);
+    await copyVolume(context, record, copy.id, snapshot);
     const origin = snapshot === undefined ? `VPS ${vps}` : `VPS ${vps}, snapshot ${snapshot}`;
     const source = { volume: copy.path, base: record.imageId };
     const taken = await context.deps.images.publish(

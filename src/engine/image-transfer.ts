@@ -29,21 +29,19 @@ export function imageTransferVerbs(context: Context): TransferVerbs {
     async export(project, name, { format }) {
       const image = requireImage(context, project, name);
       const subject = { kind: 'image.export', project, target: name, vps: null };
-      const onStart = (run: TaskRun): void => transfers.promise(run.id);
       const work = async (run: TaskRun): Promise<void> => {
-        try {
+        {
           using _held = holdImage(context, image.id);
           await using file = await deps.images.export(image.id, format, progressOf(run), run.signal);
           const node = run.progress.advanceTo('send');
           await transfers.give(run.id, file, (measure) => node.measure(measure), run.signal);
-        } catch (failure) {
-          transfers.close(run.id, failure);
-          throw failure;
         }
-        transfers.close(run.id, undefined);
         await collectReplaced(context);
       };
-      return startTask(context, `image:${project}/${name}/export`, subject, work, onStart);
+      return startTask(context, `image:${project}/${name}/export`, subject, work, {
+        onStart: (run) => transfers.promise(run.id),
+        onEnd: (run, failure) => transfers.close(run.id, failure),
+      });
     },
     upload: (task, content) => transfers.upload(task, content),
     download: (task) => transfers.download(task),
@@ -71,26 +69,26 @@ async function take(
 ): Promise<Task> {
   requireFree(context, project, request);
   const subject = { kind, project, target: request.name, vps: null };
-  const onStart = (run: TaskRun): void => transfers?.expect(run.id);
   return startTask(
     context,
     `image:${project}/${request.name}`,
     subject,
     async (run) => {
-      try {
-        requireFree(context, project, request);
+      requireFree(context, project, request);
+      {
         const { kernelFrom } = request;
         const lender = kernelFrom === undefined ? undefined : context.deps.images.find(project, kernelFrom);
         using _held = lender === undefined ? undefined : holdImage(context, lender.id);
         const { record, warnings } = await work(run, progressOf(run));
         for (const warning of warnings) run.warn(warning);
         context.events.emit('image.added', project, record.name, { id: record.id, task: run.id });
-      } finally {
-        transfers?.close(run.id, undefined);
       }
       await collectReplaced(context);
     },
-    onStart,
+    {
+      onStart: (run) => transfers?.expect(run.id),
+      onEnd: (run, failure) => transfers?.close(run.id, failure),
+    },
   );
 }
 

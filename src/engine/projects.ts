@@ -66,11 +66,17 @@ function requireEmpty(context: Context, name: string): void {
   const groups = [...state.firewallGroups.values()]
     .filter((group) => group.project === name)
     .map((group) => `the firewall group ${group.name}`);
-  const contents = [...vps, ...networks, ...images, ...groups];
+  const repositories = [...state.repositories.values()]
+    .filter(({ project }) => project === name)
+    .map((repository) => `the backup repository ${repository.name}`);
+  const tasks = [...state.tasks.values()]
+    .filter(({ project, state: now }) => project === name && now === 'running')
+    .map(({ kind, target }) => `the task ${kind} of ${target}`);
+  const contents = [...vps, ...networks, ...images, ...groups, ...repositories, ...tasks];
   if (contents.length === 0) return;
   const shown = contents.length > 5 ? [...contents.slice(0, 5), `${contents.length - 5} more`] : contents;
   throw new MullionError('in_use', `The project ${name} still has ${shown.join(', ')}.`, {
-    remedy: 'Delete them first',
+    remedy: 'Delete them first; tasks can be waited for, or cancelled: mullion task list',
     details: { project: name, count: contents.length },
   });
 }

@@ -176,6 +176,8 @@ export class NotedNetwork implements NetworkBackend {
 /** Images that exist because a test says so; a build makes one, unless its name says how it fails. */
 export class NotedImages implements ImageStore {
   readonly records: ImageRecord[] = [];
+  /** What is published waits for it. */
+  gate: Promise<void> = Promise.resolve();
   #made = 0;
 
   constructor() {
@@ -247,6 +249,7 @@ export class NotedImages implements ImageStore {
     return { record: this.add(request.name, project, ['rootfs']), warnings: [] };
   }
   async publish(...[project, { name }]: Parameters<ImageStore['publish']>): Promise<TakenImage> {
+    await this.gate;
     return { record: this.add(name, project, ['rootfs']), warnings: [] };
   }
   async provide(): Promise<void> {}

@@ -26,40 +26,39 @@ export function startBackup(
   repository: RepositoryRecord,
   record: VpsRecord,
   schedule: boolean,
-  onEnd: (run: TaskRun, failure: unknown) => Promise<void> = async () => undefined,
+  onEnd?: (run: TaskRun, failure: unknown) => Promise<void>,
 ): Promise<Task> {
   requireData(record);
   const subject = { kind: 'backup.create', project: record.project, target: record.name, vps: null };
-  return startTask(context, repositoryQueue(repository), subject, async (run) => {
-    try {
-      await backUp(context, repository, record.id, run, schedule);
-    } catch (failure) {
-      await onEnd(run, failure ?? new TypeError('nothing was thrown'));
-      throw failure;
-    }
-    await onEnd(run, undefined);
-  });
+  return startTask(
+    context,
+    repositoryQueue(repository),
+    subject,
+    (run) => backUp(context, repository, record, run, schedule),
+    { onEnd },
+  );
 }
 
 async function backUp(
   context: Context,
   repository: RepositoryRecord,
-  id: string,
+  vps: Present,
   run: TaskRun,
   schedule: boolean,
 ): Promise<void> {
   const { deps, events } = context;
   const known = await run.part('look into the repository', () => deps.backups.list(repository, run.signal));
-  const { project, name, image } = requirePresent(context, id);
-  const imageSaved = await saveImage(context, repository, imageOf(context, id), known, run);
+  const { id } = vps;
+  const { project, name, image } = requirePresent(context, vps);
+  const imageSaved = await saveImage(context, repository, imageOf(context, vps), known, run);
   const parent = known.findLast((saved) => isBackup(saved) && saved.labels.vps === id);
   await using copy = await scratchVolume(context, `backup-${randomBytes(8).toString('hex')}`);
   const { record, consistency } = await run.part('copy its data at one instant', () =>
-    copyVolume(context, id, copy.id),
+    copyVolume(context, vps, copy.id),
   );
   await writeDefinition(copy.path, {
     record,
-    image: imageOf(context, id),
+    image: imageOf(context, vps),
     imageSaved,
     used: (await deps.pool.usage(copy.id)).used,
     takenAt: now(context),
@@ -124,15 +123,19 @@ const save = (
     }),
   );
 
+/** A VPS that may be gone meanwhile, and by which name it was known. */
+type Present = Pick<VpsRecord, 'id' | 'name'>;
+
 /** In the VPS's own turn, so that nothing else is half done to its data. */
 export function copyVolume(
   context: Context,
-  id: string,
+  vps: Present,
   copy: string,
   snapshot?: string,
 ): Promise<{ readonly record: VpsRecord; readonly consistency: Consistency }> {
+  const { id } = vps;
   return context.queue.run(id, async () => {
-    const record = requirePresent(context, id);
+    const record = requirePresent(context, vps);
     requireData(record);
     const { pool } = context.deps;
     const runs = snapshot === undefined && record.observed.machine !== 'none';
@@ -162,16 +165,16 @@ const asStopped = (record: VpsRecord): VpsRecord => ({
   observed: { ...record.observed, machine: 'none' },
 });
 
-function requirePresent(context: Context, id: string): VpsRecord {
+function requirePresent(context: Context, { id, name }: Present): VpsRecord {
   const record = context.state.vps.get(id);
   if (record !== undefined) return record;
-  throw new MullionError('not_found', 'The VPS is gone.', {
+  throw new MullionError('not_found', `The VPS ${name} is gone.`, {
     remedy: 'See what there is with: mullion list',
   });
 }
 
-function imageOf(context: Context, id: string): ImageRecord {
-  const { imageId, image } = requirePresent(context, id);
+function imageOf(context: Context, vps: Present): ImageRecord {
+  const { imageId, image } = requirePresent(context, vps);
   const found = context.deps.images.list().find((record) => record.id === imageId);
   if (found !== undefined) return found;
   throw new MullionError('not_found', `The image ${image} is not on this host.`);

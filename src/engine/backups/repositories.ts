@@ -44,6 +44,7 @@ export function repositoryVerbs(context: Context): RepositoryVerbs {
         const record = requireRepository(context, project, name);
         requireUnused(context, record);
         await queue.run(repositoryQueue(record), async () => {
+          requireUnused(context, record);
           await state.commit([state.repositories.drop(record)]);
           await deps.backups.remove(record);
         });
@@ -111,6 +112,11 @@ function recordOf(context: Context, project: string, { name, url }: AddRepositor
 }
 
 function requireUnused(context: Context, record: RepositoryRecord): void {
+  if (context.repositoriesHeld.has(record.id)) {
+    throw new MullionError('in_use', `A task reads the repository ${record.name}.`, {
+      remedy: 'Wait until that is done: mullion task list',
+    });
+  }
   const users = [...context.state.schedules.values()]
     .filter(({ repository }) => repository === record.id)
     .map(({ id }) => context.state.vps.get(id)?.name ?? id);

@@ -103,6 +103,7 @@ async function fill(
   verify: boolean,
 ): Promise<void> {
   const { state, deps } = context;
+  using _held = context.repositoriesHeld.hold(repository.id);
   const image = await bringImageBack(context, repository, definition, id, run);
   const record = state.vps.get(id);
   if (record === undefined) throw new MullionError('not_found', 'The VPS is gone.');

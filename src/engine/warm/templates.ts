@@ -4,9 +4,11 @@ import type { Limits } from '../../contract/vps.ts';
 import { volumeLimit } from '../../core/capacity.ts';
 import { demandOf, requireRoomInPool, requireRoomToRun } from '../capacity-check.ts';
 import { type Context, now, requireDriver } from '../context.ts';
+import { holdImage } from '../image-holds.ts';
 import { requireImageParts } from '../images.ts';
 import { startTask } from '../node-task.ts';
 import type { TemplateRecord } from '../records.ts';
+import type { TaskRun } from '../task-run.ts';
 import { buildTemplate } from './build-template.ts';
 import { type TemplateNeeds, templateKey, templateLimits } from './template-key.ts';
 
@@ -47,35 +49,41 @@ export async function requestTemplate(context: Context, needs: TemplateNeeds): P
   context.templatesUnderWay.add(key);
   const { name } = requireImageParts(context, needs.imageId);
   const subject = { kind: 'template.build', project: needs.project, target: name, vps: null };
+  const release = (): void => void context.templatesUnderWay.delete(key);
   try {
-    await startTask(context, QUEUE, subject, async (run) => {
-      try {
-        await collectTemplates(context);
-        if (findTemplate(context, needs) !== undefined) return;
-        const id = randomBytes(6).toString('hex');
-        const limits = templateLimits(needs.limits);
-        const { minimumDisk } = requireImageParts(context, needs.imageId);
-        const demand = demandOf(context, needs.technique, limits, minimumDisk);
-        requireRoomToRun(context, demand);
-        await requireRoomInPool(context, limits.memory);
-        context.scratchVolumes.add(id);
-        try {
-          await buildTemplate(context, id, needs, volumeLimit(limits.disk, demand.givesDisk), run);
-          const { project, imageId, technique, basis } = needs;
-          const record = { id, key, project, imageId, technique, basis, createdAt: now(context) };
-          await context.state.commit([context.state.templates.put(record)]);
-        } finally {
-          context.scratchVolumes.delete(id);
-        }
-        await collectTemplates(context);
-      } finally {
-        context.templatesUnderWay.delete(key);
-      }
-    });
+    const work = (run: TaskRun): Promise<void> => makeTemplate(context, needs, key, run);
+    await startTask(context, QUEUE, subject, work, { onEnd: release });
   } catch (failure) {
-    context.templatesUnderWay.delete(key);
+    release();
     throw failure;
   }
+}
+
+async function makeTemplate(
+  context: Context,
+  needs: TemplateNeeds,
+  key: string,
+  run: TaskRun,
+): Promise<void> {
+  await collectTemplates(context);
+  if (findTemplate(context, needs) !== undefined) return;
+  const { project, imageId, technique, basis } = needs;
+  using _held = holdImage(context, imageId);
+  const id = randomBytes(6).toString('hex');
+  const limits = templateLimits(needs.limits);
+  const { minimumDisk } = requireImageParts(context, imageId);
+  const demand = demandOf(context, technique, limits, minimumDisk);
+  requireRoomToRun(context, demand);
+  await requireRoomInPool(context, limits.memory);
+  context.scratchVolumes.add(id);
+  try {
+    await buildTemplate(context, id, needs, volumeLimit(limits.disk, demand.givesDisk), run);
+    const record = { id, key, project, imageId, technique, basis, createdAt: now(context) };
+    await context.state.commit([context.state.templates.put(record)]);
+  } finally {
+    context.scratchVolumes.delete(id);
+  }
+  await collectTemplates(context);
 }
 
 /** Drops templates that nothing can start from any more, and the oldest of a project that has many. Never throws. */
