@@ -12,6 +12,7 @@ import { ApiWorld, type RawRequest } from '../support/api-world.ts';
 import { onlyWritesBelow } from '../support/confined.ts';
 import { done, request, World } from '../support/engine-world.ts';
 import { LONG_FORM } from '../support/long-form.ts';
+import { eventually } from '../support/scratch.ts';
 
 /** Requests of the whole run. */
 const RUNS = LONG_FORM ? 100_000 : 4_000;
@@ -220,6 +221,7 @@ if (onlyWritesBelow(import.meta.url)) {
       });
       await engine.projects.create({ name: 'bank', description: '' });
       await done(engine, engine.vps.launch('bank', request({ name: 'vault' })));
+      await eventually('it is ready', async () => (await engine.vps.list('bank'))[0]?.health === 'ready');
       await engine.firewall.create('bank', { name: 'web', description: '' });
       const theirs = async () =>
         JSON.stringify([await engine.vps.list('bank'), await engine.firewall.list('bank')]);
