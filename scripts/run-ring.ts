@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
 import * as z from 'zod';
 import type { Ring } from './rings.ts';
+import type { FilesToRun } from './run-files.ts';
 import type { FileTime, Outcome } from './test-reporter.ts';
 
 const ROOT = join(import.meta.dirname, '..');
@@ -71,16 +72,14 @@ async function runFiles(ring: Ring, files: readonly string[], quiet: boolean): P
   const folder = mkdtempSync(join(tmpdir(), 'mullion-ring-'));
   try {
     const report = join(folder, 'outcomes');
-    const code = await runNode([
-      '--test',
-      `--test-concurrency=${ring.concurrency}`,
-      `--test-timeout=${ring.timeoutMs}`,
-      `--test-reporter=${quiet ? 'dot' : 'spec'}`,
-      '--test-reporter-destination=stdout',
-      `--test-reporter=${join(ROOT, 'scripts/test-reporter.ts')}`,
-      `--test-reporter-destination=${report}`,
-      ...files,
-    ]);
+    const asked: FilesToRun = {
+      files: files.map((path) => join(ROOT, path)),
+      concurrency: ring.concurrency,
+      timeoutMs: ring.timeoutMs,
+      quiet,
+      report,
+    };
+    const code = await runNode([join(ROOT, 'scripts/run-files.ts'), JSON.stringify(asked)]);
     const reported = readFileSync(report, 'utf8')
       .split('\n')
       .filter((line) => line !== '')

@@ -1,0 +1,39 @@
+import { createWriteStream } from 'node:fs';
+import { finished } from 'node:stream/promises';
+import { run } from 'node:test';
+import { dot, spec } from 'node:test/reporters';
+import * as z from 'zod';
+import outcomes from './test-reporter.ts';
+
+/** What `run-ring` asks of this program, as JSON in its only argument. */
+export interface FilesToRun {
+  /** Absolute paths; begun in this order, which `node --test` would not keep. */
+  readonly files: readonly string[];
+  readonly concurrency: number;
+  readonly timeoutMs: number;
+  readonly quiet: boolean;
+  /** File for what `test-reporter` writes. */
+  readonly report: string;
+}
+const FilesToRunSchema: z.ZodType<FilesToRun> = z.object({
+  files: z.array(z.string()),
+  concurrency: z.number(),
+  timeoutMs: z.number(),
+  quiet: z.boolean(),
+  report: z.string(),
+});
+
+const asked = FilesToRunSchema.parse(JSON.parse(process.argv[2] ?? ''));
+const events = run({
+  files: [...asked.files],
+  concurrency: asked.concurrency,
+  timeout: asked.timeoutMs,
+});
+events.on('test:fail', () => {
+  process.exitCode = 1;
+});
+const report = createWriteStream(asked.report);
+events.compose(outcomes).pipe(report);
+const shown = asked.quiet ? events.compose(dot) : events.compose(new spec());
+shown.pipe(process.stdout, { end: false });
+await finished(report);
