@@ -90,6 +90,11 @@ export interface BackupBackend {
   key(place: RepositoryPlace): Promise<string>;
   /** Oldest first. */
   list(place: RepositoryPlace, signal: AbortSignal): Promise<SavedFolder[]>;
+  /**
+   * Whether all that it should hold is there, without reading the data. A save does not notice: it leaves away what it
+   * believes to be there.
+   */
+  check(place: RepositoryPlace, signal: AbortSignal): Promise<void>;
   save(place: RepositoryPlace, request: SaveRequest): Promise<SaveResult>;
   restore(place: RepositoryPlace, id: string, request: RestoreRequest): Promise<void>;
   /** One node of a saved folder, by its path in it, for example `upper/etc/passwd`; links are not followed. */

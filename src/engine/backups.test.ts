@@ -57,6 +57,32 @@ describe('repositories', () => {
   });
 });
 
+describe('a repository that is broken', () => {
+  check('is told with how to list the backups of the others', async (world, engine) => {
+    await launched(world, engine);
+    await addRepo(engine, 'far', '/srv/far');
+    await addRepo(engine);
+    await done(engine, engine.backups.create(PROJECT, { vps: 'web', repository: 'nas' }));
+    world.backups.away.add('/srv/far');
+    const says = failsWith('repository_unreachable', /far is not there.*mullion backup list --repo nas/);
+    await assert.rejects(engine.backups.list(PROJECT, {}), says);
+    const [backup] = await engine.backups.list(PROJECT, { repository: 'nas' });
+    await done(engine, engine.backups.restore(PROJECT, backup?.id ?? '', { name: 'twin', start: false }));
+    const { error } = await ended(engine, engine.backups.create(PROJECT, { vps: 'web', repository: 'far' }));
+    assert.equal(error?.code, 'repository_unreachable');
+    assert.equal((await volumes(world)).length, 2);
+  });
+
+  check('is found by doctor', async (world, engine) => {
+    await addRepo(engine);
+    const report = async () => (await engine.doctor()).find(({ name }) => name === 'backups');
+    assert.equal((await report())?.state, 'ok');
+    world.backups.lost.add('/srv/backups');
+    assert.equal((await report())?.state, 'failed');
+    assert.match((await report())?.evidence.join() ?? '', /default\/nas: .* has lost something/);
+  });
+});
+
 describe('a backup', () => {
   check('holds the data and the image, and leaves no copy behind', async (world, engine) => {
     await launched(world, engine);

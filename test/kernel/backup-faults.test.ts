@@ -193,7 +193,9 @@ faultTest('damaged and missing data is told apart from what can be restored', as
   writeFileSync(first, good);
   renameSync(second, join(ground.scratch.path, 'lost'));
   await assert.rejects(restore('missing'), refused('backup_damaged'));
+  await assert.rejects(ground.backend.check(ground.place, signal), refused('backup_damaged'));
   renameSync(join(ground.scratch.path, 'lost'), second);
+  await ground.backend.check(ground.place, signal);
   await restore('whole');
 });
 

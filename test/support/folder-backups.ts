@@ -22,6 +22,9 @@ export class FolderBackups implements BackupBackend {
   readonly name = 'folder';
   readonly keys = new Map<string, string>();
   readonly saved = new Map<string, SavedFolder[]>();
+  /** Repositories that are away, and those that have lost data. */
+  readonly away = new Set<string>();
+  readonly lost = new Set<string>();
   /** Thrown by the next save. */
   failure: MullionError | undefined;
   /** Saves wait for it. */
@@ -51,7 +54,11 @@ export class FolderBackups implements BackupBackend {
     return key;
   }
   async list({ url }: RepositoryPlace): Promise<SavedFolder[]> {
+    if (this.away.has(url)) throw new MullionError('repository_unreachable', `${url} is not there.`);
     return [...(this.saved.get(url) ?? [])];
+  }
+  async check({ url }: RepositoryPlace): Promise<void> {
+    if (this.lost.has(url)) throw new MullionError('backup_damaged', `${url} has lost something.`);
   }
   async save(
     { url }: RepositoryPlace,

@@ -23,6 +23,15 @@ test('an SFTP server that ends while restic closes its files is one that cannot 
   assert.equal(said(words).code, 'repository_unreachable');
 });
 
+test('a repository that has lost what it should hold is damaged, in whatever way restic ends', () => {
+  for (const words of [
+    'Fatal: packs from index missing in repo\n',
+    'panic: runtime error: slice bounds out of range\n\ngoroutine 1 [running]:\nmain.main()\n',
+  ]) {
+    assert.equal(said(words).code, 'backup_damaged', words);
+  }
+});
+
 test('what is not known keeps the last of its words', () => {
   const failure = said('first\nFatal: something new\n');
   assert.equal(failure.code, 'command_failed');

@@ -112,6 +112,10 @@ export class ResticBackend implements BackupBackend {
     return readSnapshots(stdout);
   }
 
+  async check(place: RepositoryPlace, signal: AbortSignal): Promise<void> {
+    await this.#reading(place, { verb: 'check', signal }, ['check']);
+  }
+
   async save(place: RepositoryPlace, request: SaveRequest): Promise<SaveResult> {
     const { folder, labels, parent, onProgress, signal } = request;
     let summary: { readonly size: number; readonly added: number; readonly id: string } | undefined;

@@ -1,6 +1,30 @@
+import { asMullionError, type MullionError } from '../../contract/errors.ts';
 import type { Check } from '../../contract/resources.ts';
 import type { Context } from '../context.ts';
 import { backupCondition } from './condition.ts';
+
+/** Longest that a repository is looked at; a large one that is not through by then has shown no damage. */
+const LOOK_MS = 20_000;
+
+interface BrokenRepository {
+  readonly repository: string;
+  readonly failure: MullionError;
+}
+
+/** Repositories that do not answer, or have lost something. */
+async function brokenRepositories({ deps, state, closing }: Context): Promise<BrokenRepository[]> {
+  const looks = [...state.repositories.values()].map(async (record): Promise<BrokenRepository[]> => {
+    const late = AbortSignal.timeout(LOOK_MS);
+    try {
+      await deps.backups.check(record, AbortSignal.any([closing, late]));
+      return [];
+    } catch (thrown) {
+      if (late.aborted) return [];
+      return [{ repository: `${record.project}/${record.name}`, failure: asMullionError(thrown) }];
+    }
+  });
+  return (await Promise.all(looks)).flat();
+}
 
 /** Whether backups can be made, and whether those that should be were. */
 export async function checkBackups(context: Context): Promise<Check> {
@@ -29,6 +53,15 @@ export async function checkBackups(context: Context): Promise<Check> {
       `${late.length} VPSs have no good backup of late.`,
       late,
       'Correct the cause; make one now with: mullion backup create NAME',
+    );
+  }
+  const broken = await brokenRepositories(context);
+  if (broken.length > 0) {
+    return check(
+      'failed',
+      `${broken.length} of ${state.repositories.size} repositories cannot be used as they are.`,
+      broken.map(({ repository, failure }) => `${repository}: ${failure.message}`),
+      [...new Set(broken.map(({ failure }) => failure.remedy))].join('; '),
     );
   }
   const message = used

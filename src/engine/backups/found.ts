@@ -1,6 +1,6 @@
 import type { SavedFolder } from '../../backup/backup.ts';
 import type { Backup } from '../../contract/backups.ts';
-import { MullionError } from '../../contract/errors.ts';
+import { asMullionError, MullionError } from '../../contract/errors.ts';
 import type { Context } from '../context.ts';
 import type { RepositoryRecord } from '../records.ts';
 import { DEFINITION_FILE, type Definition, parseDefinition } from './definition.ts';
@@ -32,7 +32,10 @@ export const viewBackup = ({ repository, saved }: FoundBackup): Backup => ({
   schedule: saved.labels.schedule === 'yes',
 });
 
-/** Backups of a project's repositories, oldest first. @throws what the first repository that failed says */
+/**
+ * Backups of a project's repositories, oldest first. @throws what the first repository that failed says, with how to
+ * list those of the others
+ */
 export async function listBackups(
   context: Context,
   project: string,
@@ -43,8 +46,24 @@ export async function listBackups(
     repository === undefined
       ? repositoriesOf(context, project)
       : [requireRepository(context, project, repository)];
-  const lists = await Promise.all(records.map((record) => listRepository(context, record)));
+  const outcomes = await Promise.allSettled(records.map((record) => listRepository(context, record)));
+  const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+  if (failed !== undefined) {
+    const others = records.filter((_record, index) => outcomes[index]?.status === 'fulfilled');
+    throw withOthers(asMullionError(failed.reason), others);
+  }
+  const lists = outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : []));
   return lists.flat().sort((a, b) => (a.saved.createdAt < b.saved.createdAt ? -1 : 1));
+}
+
+function withOthers(failure: MullionError, others: readonly RepositoryRecord[]): MullionError {
+  const [other] = others;
+  if (other === undefined) return failure;
+  return new MullionError(failure.code, failure.message, {
+    remedy: `${failure.remedy}. The backups in the others: mullion backup list --repo ${other.name}`,
+    details: failure.details,
+    cause: failure,
+  });
 }
 
 async function listRepository(context: Context, repository: RepositoryRecord): Promise<FoundBackup[]> {
