@@ -15,6 +15,7 @@ import {
 } from '../../test/support/engine-world.ts';
 import { eventually } from '../../test/support/scratch.ts';
 import { MullionError } from '../contract/errors.ts';
+import { GIB } from '../contract/sizes.ts';
 import type { Engine } from './contract.ts';
 
 const addRepo = (engine: Engine, name = 'nas', url = '/srv/backups') =>
@@ -80,6 +81,31 @@ describe('a repository that is broken', () => {
     world.backups.lost.add('/srv/backups');
     assert.equal((await report())?.state, 'failed');
     assert.match((await report())?.evidence.join() ?? '', /default\/nas: .* has lost something/);
+  });
+});
+
+describe('a restore into a pool without room', () => {
+  check('is refused with what it needs, or ends before others lack theirs', async (world, engine) => {
+    await launched(world, engine);
+    await addRepo(engine);
+    world.pool.charged = 3 * GIB;
+    await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
+    const [backup] = await engine.backups.list(PROJECT, {});
+    const restore = () => engine.backups.restore(PROJECT, backup?.id ?? '', { name: 'twin', start: false });
+    world.pool.used = world.pool.size - 4.5 * GIB;
+    const refused = (await ended(engine, restore())).error;
+    assert.equal(refused?.code, 'insufficient_disk');
+    assert.match(refused?.message ?? '', /the data of twin: 4\.5G are left .*; it needs 3G/);
+    world.pool.used = 0;
+    world.backups.restore = async (_place, _id, { signal }) => {
+      world.pool.used = world.pool.size - GIB;
+      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    };
+    const cut = (await ended(engine, restore())).error;
+    assert.equal(cut?.code, 'insufficient_disk');
+    assert.match(cut?.message ?? '', /the data of twin: 1G are left .*; it needs 3G/);
+    assert.equal((await volumes(world)).length, 1);
+    assert.equal((await engine.vps.list(PROJECT)).length, 1);
   });
 });
 

@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { MullionError } from '../contract/errors.ts';
+import { tellsOfNoRoom } from '../core/pool-room.ts';
 import { spaceOf } from '../host/file-systems.ts';
 import type { Jails } from '../host/jail/jails.ts';
 import { hasProgram } from '../host/programs.ts';
@@ -16,7 +17,7 @@ import { INIT_SCRIPT } from './init-script.ts';
 import { BOOT_MODULES, NEEDLESS_MODULES } from './kernel-modules.ts';
 import { PackageArchive } from './package-archive.ts';
 import { digestOf, type Recipe } from './recipe.ts';
-import { estimateParts, requireSpace } from './space.ts';
+import { estimateParts, noRoomToBuild, requireSpace } from './space.ts';
 import { waitForLock } from './waiting-lock.ts';
 
 type OnProgress = (progress: ImageProgress) => void;
@@ -101,6 +102,7 @@ export class ArtifactBuilder {
       return artifact;
     } catch (failure) {
       await this.#cache.discard(plan.key);
+      if (tellsOfNoRoom(failure)) throw noRoomToBuild(this.#cacheDirectory, needed + packageBytes, failure);
       throw failure;
     }
   }

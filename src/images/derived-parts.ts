@@ -87,9 +87,9 @@ export class DerivedParts {
     const needed = part === 'disk' ? diskSize(content) : content;
     requireSpace(needed, await this.#pool.info(), 'the pool');
     await this.#pool.deleteImage(derived);
-    const staging = await this.#pool.stageImage(derived);
+    using guard = guardSpace(this.#pool, `the ${part} of the image ${image.name}`, needed);
+    const staging = await guard.explain(this.#pool.stageImage(derived));
     try {
-      using guard = guardSpace(this.#pool, `the ${part} of the image ${image.name}`, needed);
       const guarded = AbortSignal.any([signal, guard.signal]);
       const filling =
         part === 'disk'

@@ -64,9 +64,9 @@ export class ImageShelf {
     await using undo = new UndoStack((what, failure) =>
       this.#logger.error('undoing a step of an image failed', { what, failure: String(failure) }),
     );
-    const staging = await this.#pool.stageImage(id);
-    undo.push('staged image', () => this.#pool.deleteImage(id));
     using guard = guardSpace(this.#pool, `the image ${skeleton.name}`, needed);
+    const staging = await guard.explain(this.#pool.stageImage(id));
+    undo.push('staged image', () => this.#pool.deleteImage(id));
     const filled = await guard.explain(fill(staging, AbortSignal.any([signal, guard.signal])));
     const record = { ...filled, size: filled.size > 0 ? filled.size : await folderSize(staging, signal) };
     await writeImageRecord(staging, record);

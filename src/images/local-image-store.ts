@@ -15,7 +15,7 @@ import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
 import { ArtifactBuilder } from './artifact-builder.ts';
 import { ArtifactCache } from './artifact-cache.ts';
 import { DerivedParts, type PartSources } from './derived-parts.ts';
-import { exportFormat, exportImage } from './export/export-image.ts';
+import { exportFormat, exportImage, roomToExport } from './export/export-image.ts';
 import { ImageShelf } from './image-shelf.ts';
 import type {
   ImageExport,
@@ -258,14 +258,21 @@ export class LocalImageStore implements ImageStore {
       onProgress({ step: part === 'disk' ? 'make the disk' : 'make the root file system' });
       await this.provide(id, [part], signal);
     }
+    const files = this.files(id);
+    const needed = await roomToExport(files, format, signal);
+    if (needed === 0) {
+      const work = { jails: this.#jails, folder: '', onProgress, signal };
+      const file = await exportImage(work, record, files, format);
+      return { ...file, [Symbol.asyncDispose]: async () => undefined };
+    }
     const scratch = `export-${randomBytes(8).toString('hex')}`;
-    const folder = await this.#pool.stageImage(scratch);
+    using guard = guardSpace(this.#pool, `the export of ${record.name}`, needed);
+    const folder = await guard.explain(this.#pool.stageImage(scratch));
     const free = (): Promise<void> => this.#pool.deleteImage(scratch);
     try {
-      using guard = guardSpace(this.#pool, `the export of ${record.name}`);
       const work = { jails: this.#jails, folder, onProgress, signal };
       const guarded = { ...work, signal: AbortSignal.any([signal, guard.signal]) };
-      const file = await guard.explain(exportImage(guarded, record, this.files(id), format));
+      const file = await guard.explain(exportImage(guarded, record, files, format));
       return { ...file, [Symbol.asyncDispose]: free };
     } catch (failure) {
       await free();

@@ -95,7 +95,15 @@ test('what the pool has no room for is refused with what it needs, and leaves no
     });
     await t.test('a file to export', async () => {
       const work = () => shop.store.export(machine.id, 'vdi', () => undefined, never);
-      assert.match(await refusal(work), /no room for the export of machine|The pool is full: .* left/);
+      assert.match(await refusal(work), /no room for the export of machine: .* left .*; it needs \d+/);
+    });
+    await t.test('but what is exported as it lies there needs none', async () => {
+      await using file = await shop.store.export(machine.id, 'raw', () => undefined, never);
+      assert.equal(
+        (await file.content.toArray()).reduce((sum, piece) => sum + piece.length, 0),
+        96 * MIB,
+      );
+      assert.deepEqual(shop.left(), before);
     });
     await t.test('and all of it works once there is room', async () => {
       rmSync(join(btrfs.volumePath('hog'), 'filling'));

@@ -60,7 +60,7 @@ async function backUp(
     record,
     image: imageOf(context, vps),
     imageSaved,
-    used: (await deps.pool.usage(copy.id)).used,
+    used: Math.max(...(await Promise.all([id, copy.id].map((volume) => chargedFor(context, volume))))),
     takenAt: now(context),
   });
   const result = await save(context, repository, run, 'save what changed', {
@@ -88,6 +88,13 @@ async function backUp(
   });
   run.progress.measure({ message: `${formatSize(result.added)} of ${formatSize(result.size)} were new` });
 }
+
+/** A copy is charged for nothing that it shares, and its original may be gone. */
+const chargedFor = ({ deps }: Context, volume: string): Promise<number> =>
+  deps.pool.usage(volume).then(
+    ({ used }) => used,
+    () => 0,
+  );
 
 /** The image is saved whole, once for each repository: a backup then needs nothing else of this host. */
 async function saveImage(

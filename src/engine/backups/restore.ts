@@ -14,6 +14,7 @@ import { machineOf } from '../machine.ts';
 import { networkFor } from '../networks.ts';
 import { beginLife, freePlace, requireFreeName, UNBORN } from '../new-vps.ts';
 import { abandon, pursue } from '../operate.ts';
+import { withinRoom } from '../pool-room.ts';
 import type { ProgressNode } from '../progress-node.ts';
 import type { NetworkRecord, VpsRecord } from '../records.ts';
 import { saveProgress } from '../run-plan.ts';
@@ -112,17 +113,19 @@ async function fill(
   await provideParts(context, image.id, record.technique, run.signal);
   const { size } = await deps.pool.info();
   const limit = Math.min(volumeLimit(record.limits.disk, givesDisk(context, record)), size);
-  await run.part('restore the data', async (node) => {
-    await deps.pool.createVolume(id, limit);
-    await watchGrowth(context, id, definition.used, node, () =>
-      deps.backups.restore(repository, saved.id, {
-        target: deps.pool.volumePath(id),
-        except: [DEFINITION_FILE],
-        verify,
-        signal: run.signal,
-      }),
-    );
-  });
+  await run.part('restore the data', (node) =>
+    withinRoom(context, `the data of ${record.name}`, definition.used, run.signal, async (signal) => {
+      await deps.pool.createVolume(id, limit);
+      await watchGrowth(context, id, definition.used, node, () =>
+        deps.backups.restore(repository, saved.id, {
+          target: deps.pool.volumePath(id),
+          except: [DEFINITION_FILE],
+          verify,
+          signal,
+        }),
+      );
+    }),
+  );
   const driver = requireDriver(context, record.technique);
   if (record.machineId !== definition.vps.machineId && driver.individualize !== undefined) {
     await driver.individualize(machineOf(context, state.vps.get(id) ?? record));

@@ -4,6 +4,7 @@ import { bounded } from '../bounded.ts';
 import { requireDriver } from '../context.ts';
 import { dataForm } from '../desired.ts';
 import { provideParts } from '../images.ts';
+import { withinRoom } from '../pool-room.ts';
 import type { ConvertErrand } from '../records.ts';
 import type { Executors, Scope } from './scope.ts';
 
@@ -33,13 +34,15 @@ export const conversionExecutors: Pick<Executors, 'keepData' | 'convertData'> = 
       const source = pool.snapshotPath(id, errand.kept);
       const target = pool.volumePath(id);
       const conversion = { from, to, source, target, image: scope.machine.image, diskSize: disk };
-      await bounded(
-        'convert the data',
-        context.timings.populate,
-        converter.convert(
-          conversion,
-          ({ step, ...measure }) => progress?.advanceTo(step).measure(measure),
-          signal,
+      await withinRoom(context, `the data of ${record.name}`, undefined, signal, (guarded) =>
+        bounded(
+          'convert the data',
+          context.timings.populate,
+          converter.convert(
+            conversion,
+            ({ step, ...measure }) => progress?.advanceTo(step).measure(measure),
+            guarded,
+          ),
         ),
       );
     }

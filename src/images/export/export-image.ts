@@ -7,6 +7,7 @@ import type { ExportFormat } from '../../contract/image-requests.ts';
 import type { ImagePart } from '../../contract/resources.ts';
 import type { ImageFiles } from '../../drivers/driver.ts';
 import type { Jails } from '../../host/jail/jails.ts';
+import { folderSize } from '../folder-size.ts';
 import type { ImageProgress, ImageRecord } from '../image-store.ts';
 import { lastLine } from '../import/decompress.ts';
 import { convertDisk } from '../import/disk.ts';
@@ -30,6 +31,27 @@ export interface ExportWork {
   readonly folder: string;
   readonly onProgress: (progress: ImageProgress) => void;
   readonly signal: AbortSignal;
+}
+
+/** Bytes that must be made before the first can be given; 0: it is given as it lies there. */
+export async function roomToExport(
+  files: ImageFiles,
+  format: ExportFormat,
+  signal: AbortSignal,
+): Promise<number> {
+  switch (format) {
+    case 'tar':
+    case 'raw':
+    case 'iso':
+      return 0;
+    case 'oci':
+      // The layer, and what is made of it, which is mostly smaller.
+      return 2 * (await folderSize(rootOf(files), signal));
+    case 'qcow2':
+    case 'vmdk':
+    case 'vdi':
+      return (await stat(files.disk ?? files.bootDisk ?? '')).blocks * 512;
+  }
 }
 
 const DISK_FORMATS = ['raw', 'qcow2', 'vmdk', 'vdi'] as const;
