@@ -1,5 +1,4 @@
 import { type ChildProcess, execFileSync } from 'node:child_process';
-import { basename, join } from 'node:path';
 import type { TestDaemon } from './daemon.ts';
 import { eventually } from './scratch.ts';
 
@@ -10,11 +9,13 @@ const DATABASE = '/var/lib/data.db';
 export async function installSqlite(daemon: TestDaemon, vps: string): Promise<void> {
   const program = execFileSync('which', ['sqlite3'], { encoding: 'utf8' }).trim();
   const files = execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g);
-  await daemon.inside(vps, `mkdir -p ${FOLDER}`);
-  for (const [, path = ''] of [['', program], ...files]) {
-    await daemon.ok(['file', 'push', vps, path, join(FOLDER, basename(path)), '--mode', '755']);
-  }
-  await daemon.inside(vps, `ln -s ${FOLDER}/ld-linux-*.so.* ${FOLDER}/loader`);
+  const paths = [program, ...[...files].map(([, path = '']) => path)];
+  const archive = execFileSync('tar', ['--dereference', '--transform', 's,.*/,,', '-cz', ...paths], {
+    maxBuffer: 64 * 2 ** 20,
+    stdio: ['ignore', 'pipe', 'ignore'],
+  });
+  const unpack = `mkdir ${FOLDER} && tar -xz -C ${FOLDER} && ln -s ${FOLDER}/ld-linux-*.so.* ${FOLDER}/loader`;
+  await daemon.inside(vps, unpack, { stdin: archive });
 }
 
 const SQLITE = `${FOLDER}/loader --library-path ${FOLDER} ${FOLDER}/sqlite3`;
