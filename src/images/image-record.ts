@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ImageSchema } from '../contract/resources.ts';
@@ -22,3 +23,24 @@ export async function readImageRecord(folder: string, id: string): Promise<Image
     return undefined;
   }
 }
+
+/** An image of which nothing is there yet. */
+export const newImageRecord = (
+  project: string,
+  name: string,
+  origin: string,
+  architecture: string,
+): ImageRecord => ({
+  id: `image-${randomBytes(8).toString('hex')}`,
+  name,
+  project,
+  origin,
+  digest: '',
+  parts: [],
+  onDemand: [],
+  program: null,
+  size: 0,
+  minimumDisk: 0,
+  architecture,
+  createdAt: new Date().toISOString(),
+});

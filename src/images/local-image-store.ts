@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { MullionError } from '../contract/errors.ts';
@@ -9,13 +8,13 @@ import type { Logger } from '../core/logger.ts';
 import type { ImageFiles } from '../drivers/driver.ts';
 import { hostFacts } from '../host/facts.ts';
 import type { Jails } from '../host/jail/jails.ts';
-import { run } from '../host/run.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
-import { type Artifact, BUILT_PARTS, PARTS } from './artifact.ts';
-import { ArtifactBuilder } from './artifact-builder.ts';
-import { ArtifactCache } from './artifact-cache.ts';
+import { PARTS } from './artifact.ts';
 import { DerivedParts, type PartSources } from './derived-parts.ts';
-import { exportFormat, exportImage, roomToExport } from './export/export-image.ts';
+import { exportFormat } from './export/export-image.ts';
+import { giveExport } from './export/give-export.ts';
+import { ImageBuilds } from './image-builds.ts';
+import { newImageRecord } from './image-record.ts';
 import { ImageShelf } from './image-shelf.ts';
 import type {
   ImageExport,
@@ -34,8 +33,6 @@ import {
 } from './import/importer.ts';
 import { IMPORT_LIMITS, type ImportLimits } from './import/limits.ts';
 import { publishVolume } from './publish/publish-volume.ts';
-import { recipeOf } from './recipe.ts';
-import { guardSpace } from './space.ts';
 
 export interface ImageStoreOptions {
   readonly pool: VolumeBackend;
@@ -48,7 +45,6 @@ export interface ImageStoreOptions {
   readonly limits?: Partial<ImportLimits> | undefined;
 }
 
-const COPY_MS = 1_800_000;
 /** The host's rules on signatures of images (containers-policy.json(5)). */
 const POLICY_FOLDER = '/etc/containers';
 
@@ -61,8 +57,7 @@ export async function openImageStore(options: ImageStoreOptions): Promise<ImageS
 
 /** Images in a pool; built in a cache, from which each build is copied into the pool, or taken from elsewhere. */
 export class LocalImageStore implements ImageStore {
-  readonly #cache: ArtifactCache;
-  readonly #builder: ArtifactBuilder;
+  readonly #builds: ImageBuilds;
   readonly #pool: VolumeBackend;
   readonly #jails: Jails;
   readonly #limits: ImportLimits;
@@ -73,15 +68,14 @@ export class LocalImageStore implements ImageStore {
     this.#pool = pool;
     this.#jails = jails;
     this.#limits = { ...IMPORT_LIMITS, ...limits };
-    this.#cache = new ArtifactCache(cacheDirectory);
-    this.#builder = new ArtifactBuilder(this.#cache, cacheDirectory, jails, aptFolder);
     this.#shelf = new ImageShelf(pool, logger);
+    this.#builds = new ImageBuilds(pool, this.#shelf, { cacheDirectory, aptFolder, jails });
     this.#derived = new DerivedParts(pool, jails, logger);
   }
 
   async open(): Promise<void> {
     await this.#jails.sweep();
-    await this.#cache.open();
+    await this.#builds.open();
     const strangers = await this.#shelf.open();
     await this.#derived.open(strangers, (id) => this.#shelf.get(id) !== undefined);
   }
@@ -116,31 +110,13 @@ export class LocalImageStore implements ImageStore {
     };
   }
 
-  async build(
+  build(
     project: string,
     request: BuildImageRequest,
     onProgress: OnImageProgress,
     signal: AbortSignal,
   ): Promise<ImageRecord> {
-    const recipe = recipeOf(request, hostFacts().architecture);
-    const plan = await this.#builder.plan(recipe, onProgress, signal);
-    using _lock = await this.#cache.lock(plan.key, signal, () =>
-      onProgress({ step: 'wait for another build of the same image' }),
-    );
-    const digest = `sha256:${plan.key}`;
-    const same = this.list().find(
-      (record) => record.project === project && record.name === request.name && record.digest === digest,
-    );
-    if (same !== undefined) return same;
-    const artifact = await this.#builder.obtain(plan, this.#pool, onProgress, signal);
-    onProgress({ step: 'copy into the pool' });
-    const skeleton = newRecord(project, request.name, `mmdebstrap ${recipe.suite}`, recipe.architecture);
-    return this.#shelf.add(skeleton, artifact.size, signal, async (staging) => {
-      const parts = BUILT_PARTS.map((name) => join(this.#cache.folder(plan.key), name));
-      const copy = ['cp', '--archive', '--reflink=auto', '--sparse=always', '--target-directory', staging];
-      await run([...copy, '--', ...parts], { timeoutMs: COPY_MS, signal });
-      return builtRecord(skeleton, artifact);
-    });
+    return this.#builds.build(project, request, onProgress, signal);
   }
 
   import(
@@ -198,7 +174,7 @@ export class LocalImageStore implements ImageStore {
   ): Promise<TakenImage> {
     const { architecture } = hostFacts();
     const kernel = kernelFrom === undefined ? undefined : await this.#kernelOf(project, kernelFrom, signal);
-    const skeleton = newRecord(project, name, origin, architecture);
+    const skeleton = newImageRecord(project, name, origin, architecture);
     let warnings: readonly string[] = [];
     const record = await this.#shelf.add(skeleton, size, signal, async (staging, guarded) => {
       const work = {
@@ -258,26 +234,14 @@ export class LocalImageStore implements ImageStore {
       onProgress({ step: part === 'disk' ? 'make the disk' : 'make the root file system' });
       await this.provide(id, [part], signal);
     }
-    const files = this.files(id);
-    const needed = await roomToExport(files, format, signal);
-    if (needed === 0) {
-      const work = { jails: this.#jails, folder: '', onProgress, signal };
-      const file = await exportImage(work, record, files, format);
-      return { ...file, [Symbol.asyncDispose]: async () => undefined };
-    }
-    const scratch = `export-${randomBytes(8).toString('hex')}`;
-    using guard = guardSpace(this.#pool, `the export of ${record.name}`, needed);
-    const folder = await guard.explain(this.#pool.stageImage(scratch));
-    const free = (): Promise<void> => this.#pool.deleteImage(scratch);
-    try {
-      const work = { jails: this.#jails, folder, onProgress, signal };
-      const guarded = { ...work, signal: AbortSignal.any([signal, guard.signal]) };
-      const file = await guard.explain(exportImage(guarded, record, files, format));
-      return { ...file, [Symbol.asyncDispose]: free };
-    } catch (failure) {
-      await free();
-      throw failure;
-    }
+    return giveExport(
+      { pool: this.#pool, jails: this.#jails },
+      record,
+      this.files(id),
+      format,
+      onProgress,
+      signal,
+    );
   }
 
   adopt(record: ImageRecord, fill: (folder: string) => Promise<void>): Promise<ImageRecord> {
@@ -293,26 +257,3 @@ export class LocalImageStore implements ImageStore {
     await this.#shelf.delete(id);
   }
 }
-
-const newRecord = (project: string, name: string, origin: string, architecture: string): ImageRecord => ({
-  id: `image-${randomBytes(8).toString('hex')}`,
-  name,
-  project,
-  origin,
-  digest: '',
-  parts: [],
-  onDemand: [],
-  program: null,
-  size: 0,
-  minimumDisk: 0,
-  architecture,
-  createdAt: new Date().toISOString(),
-});
-
-const builtRecord = (skeleton: ImageRecord, artifact: Artifact): ImageRecord => ({
-  ...skeleton,
-  digest: `sha256:${artifact.key}`,
-  parts: ['rootfs', 'disk', 'kernel'],
-  size: artifact.size,
-  minimumDisk: artifact.minimumDisk,
-});
