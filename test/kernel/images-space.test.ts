@@ -57,6 +57,16 @@ test('what the pool has no room for is refused with what it needs, and leaves no
     );
     await btrfs.createVolume('neighbour', 400 * MIB);
     await btrfs.createVolume('hog', 500 * MIB);
+    await btrfs.createVolume('source', 64 * MIB);
+    mkdirSync(join(btrfs.volumePath('source'), 'upper'));
+    const publish = () =>
+      shop.store.publish(
+        'default',
+        { name: 'published', origin: '' },
+        { volume: btrfs.volumePath('source'), base: root.id },
+        () => undefined,
+        never,
+      );
     const before = shop.left();
     const { free } = await btrfs.info();
     // Enough that work begins, too little that it ends.
@@ -93,6 +103,9 @@ test('what the pool has no room for is refused with what it needs, and leaves no
       const work = () => shop.store.provide(root.id, ['disk'], never);
       assert.match(await refusal(work), /of the image root|needs \d+ MiB/);
     });
+    await t.test('a VPS to publish', async () => {
+      assert.match(await refusal(publish), /no room for the image published: .* left/);
+    });
     await t.test('a file to export', async () => {
       const work = () => shop.store.export(machine.id, 'vdi', () => undefined, never);
       assert.match(await refusal(work), /no room for the export of machine: .* left .*; it needs \d+/);
@@ -111,6 +124,7 @@ test('what the pool has no room for is refused with what it needs, and leaves no
       await run(['btrfs', 'filesystem', 'sync', join(shop.path, 'pool')]);
       await shop.store.provide(machine.id, ['rootfs'], never);
       await shop.store.provide(root.id, ['disk'], never);
+      await publish();
       await using file = await shop.store.export(machine.id, 'vdi', () => undefined, never);
       assert.ok((file.size ?? 0) > 40 * MIB);
       file.content.destroy();
