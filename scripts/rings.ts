@@ -33,7 +33,7 @@ export const RINGS = {
     name: 'kernel',
     files: ['test/kernel/**/*.test.ts'],
     concurrency: 2,
-    longest: ['qemu', 'images-interrupted', 'uml', 'qemu-debian'],
+    longest: ['qemu-machine', 'images-interrupted', 'qemu', 'uml', 'uml-machine', 'backup-faults'],
     timeoutMs: 600_000,
   },
   e2e: {

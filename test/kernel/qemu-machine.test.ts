@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
-import type { Handle, Machine, MachineEnd } from '../../src/drivers/driver.ts';
+import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { type DriverFixture, finish, readAll, until } from '../conformance/drivers.ts';
 import {
@@ -229,26 +229,6 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.notEqual(await boot(), first);
       await rebooting;
       assert.equal(await on.driver.recover(running.machine, running.handle), 'running');
-    });
-
-    step('tells why it ended: switched off by the guest, or killed', async (t, on) => {
-      for (const [how, reason] of [
-        ['poweroff', /guest/],
-        ['died', /ended/],
-      ] as const) {
-        const running = await start(t, on);
-        let told: MachineEnd | undefined;
-        on.driver.onExit(running.machine, running.handle, (end) => {
-          told = end;
-        });
-        if (how === 'died') process.kill(running.handle.pid, 'SIGKILL');
-        else void sh(on, running, 'sync; echo o >/proc/sysrq-trigger').catch(() => undefined);
-        await until('it has ended', () => told !== undefined, 30_000);
-        assert.equal(told?.kind, how);
-        assert.match(told?.reason ?? '', reason);
-        assert.equal(await on.driver.recover(running.machine, running.handle), 'gone');
-        await on.driver.remove(running.machine, running.handle);
-      }
     });
 
     step(
