@@ -1,4 +1,5 @@
 import { setImmediate } from 'node:timers/promises';
+import { RATE_NAMES } from '../contract/rates.ts';
 import type { Family, Labels, Sample } from '../core/exposition.ts';
 import { renderExposition } from '../core/exposition.ts';
 import { DROP_REASONS, dropCounterName } from '../core/firewall-counters.ts';
@@ -41,6 +42,7 @@ async function collect(context: Context): Promise<string> {
   return renderExposition([
     ...nodeFamilies(context),
     ...vpsFamilies(readings),
+    ...rateFamilies(readings),
     droppedFamily(counts),
     ...backupFamilies(context),
     ...context.counters.families(),
@@ -180,6 +182,27 @@ function vpsFamilies(readings: readonly Reading[]): Family[] {
     ),
   ];
 }
+
+const RATE_LIMITS: Readonly<Record<(typeof RATE_NAMES)[number], readonly [name: string, help: string]>> = {
+  diskReadRate: ['disk_read_limit_bytes_per_second', 'most that it may read from disks'],
+  diskWriteRate: ['disk_written_limit_bytes_per_second', 'most that it may write to disks'],
+  diskReadOps: ['disk_reads_limit_per_second', 'most reads from disks'],
+  diskWriteOps: ['disk_writes_limit_per_second', 'most writes to disks'],
+  networkInRate: ['network_received_limit_bits_per_second', 'most that comes to it'],
+  networkOutRate: ['network_sent_limit_bits_per_second', 'most that it may send'],
+};
+
+/** Only of VPSs that have such a limit. */
+const rateFamilies = (readings: readonly Reading[]): Family[] =>
+  RATE_NAMES.map((rate) => {
+    const [name, help] = RATE_LIMITS[rate];
+    return {
+      name: `mullion_vps_${name}`,
+      type: 'gauge',
+      help,
+      samples: readings.flatMap(({ labels, record }) => one(labels, record.limits[rate] || undefined)),
+    };
+  });
 
 /** Only of VPSs that have a schedule. */
 function backupFamilies(context: Context): Family[] {

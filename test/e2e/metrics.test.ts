@@ -38,7 +38,10 @@ const RowSchema = z.array(
 if (enterPrivateNetns(import.meta.url)) {
   test('the metrics tell of every VPS what it got and lost, of its backups, of tasks and of requests', async () => {
     await using api = await ApiWorld.start();
-    await api.client.call('vps.launch', { query: { wait: 5 }, body: { image: 'debian/12', name: 'web' } });
+    await api.client.call('vps.launch', {
+      query: { wait: 5 },
+      body: { image: 'debian/12', name: 'web', diskWriteRate: 20_000_000, networkOutRate: 100_000_000 },
+    });
     await api.client.call('backups.addRepository', { body: { name: 'nas', url: '/srv/backups' } });
     await api.client.call('backups.setSchedule', {
       params: { name: 'web' },
@@ -56,6 +59,8 @@ if (enterPrivateNetns(import.meta.url)) {
       [`mullion_vps_cpu_waited_seconds_total${web}`]: 0.75,
       [`mullion_vps_cpu_throttled_seconds_total${web}`]: 0.25,
       [`mullion_vps_processes${web}`]: 3,
+      [`mullion_vps_disk_written_limit_bytes_per_second${web}`]: 20_000_000,
+      [`mullion_vps_network_sent_limit_bits_per_second${web}`]: 100_000_000,
       'mullion_vps_state{vps="web",project="default",technique="os",state="running"}': 1,
       'mullion_vps_backup_overdue{vps="web",project="default"}': 0,
       'mullion_tasks_total{kind="vps.launch",outcome="done"}': 1,
@@ -64,6 +69,7 @@ if (enterPrivateNetns(import.meta.url)) {
       'mullion_api_requests_total{method="GET",path="none",status="404"}': 1,
     };
     for (const [name, value] of Object.entries(expected)) assert.equal(metrics.get(name), value, name);
+    assert.equal(metrics.has(`mullion_vps_disk_read_limit_bytes_per_second${web}`), false);
   });
 
   test('what a limit keeps from a VPS and what neighbours take from it are told apart', async (t) => {
