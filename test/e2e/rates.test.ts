@@ -10,11 +10,12 @@ import { infoOf } from './verbs.ts';
 
 const MIB = 1024 ** 2;
 const MEASURE_MS = 3_000;
-/** Serves without end on 7001, takes without end on 7002. */
-const SERVER = `use Socket; $SIG{PIPE} = 'IGNORE'; $b = 'x' x 65536;
+/** Serves without end on 7001, takes without end on 7002; what is left of one connection holds up no other. */
+const SERVER = `use Socket; $SIG{PIPE} = $SIG{CHLD} = 'IGNORE'; $b = 'x' x 65536;
 for $p (7001, 7002) { next if fork; socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
   bind(S, sockaddr_in($p, INADDR_ANY)) or die; listen(S, 9);
-  while (accept(C, S)) { if ($p == 7001) { while (syswrite(C, $b)) {} } else { while (sysread(C, $d, 65536)) {} } close C } exit }
+  while (accept(C, S)) { if (fork) { close C; next }
+    if ($p == 7001) { while (syswrite(C, $b)) {} } else { while (sysread(C, $d, 65536)) {} } exit } exit }
 sleep 3600`;
 
 /** Bytes a second that dd(1) copied, by its own clock. */
