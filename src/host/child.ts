@@ -134,9 +134,8 @@ export class Child extends EventEmitter<ChildEvents> {
   }
 }
 
-/** As execvp(3) looks for it. @throws SystemError ENOENT */
+/** @throws SystemError ENOENT */
 function pathOf(program: string): string {
-  if (program.includes('/')) return program;
   const path = programPath(program);
   if (path === undefined) throw new SystemError('spawn', constants.errno.ENOENT, program);
   return path;

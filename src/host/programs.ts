@@ -2,8 +2,14 @@ import { accessSync, constants, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { commandEnvironment } from './command-environment.ts';
 
-/** Where `run` would find this program; undefined when it is not installed. */
+/**
+ * Where `run` would find this program, as execvp(3) looks for it: a name with a slash is its own path. Undefined when it is not
+ * installed.
+ */
 export const programPath = (name: string): string | undefined =>
+  name.includes('/') ? name : inSearchPath(name);
+
+const inSearchPath = (name: string): string | undefined =>
   (commandEnvironment().PATH ?? '')
     .split(':')
     .map((folder) => join(folder, name))

@@ -81,7 +81,7 @@ export function monitorArgv(
     CONMON,
     ...['--api-version', '1'],
     ...['--cid', id, '--cuuid', id, '--name', monitor.name],
-    ...['--runtime', runtime.includes('/') ? runtime : (programPath(runtime) ?? runtime)],
+    ...['--runtime', programPath(runtime) ?? runtime],
     ...runtimeArguments.flatMap((argument) => ['--runtime-arg', argument]),
     ...(extraFds === 0 ? [] : ['--runtime-opt', '--preserve-fds', '--runtime-opt', String(extraFds)]),
     ...['--bundle', bundle, '--container-pidfile', pidFile, '--conmon-pidfile', monitor.pidFile],
