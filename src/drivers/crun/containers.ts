@@ -94,7 +94,10 @@ export class Containers {
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
       raiseHostLimits(HOST_OBJECTS);
-      this.#beginToLimit(machine.id, state.init.pid).catch(() => undefined);
+      // It takes two programs, and need be done only when the container starts.
+      const limiting = limitUserNamespace(state.init.pid, KERNEL_OBJECTS);
+      limiting.catch(() => undefined);
+      this.#limiting.set(machine.id, limiting);
       await this.#views.give(shown(machine, handleOf(state)), wardrobe);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
@@ -139,8 +142,9 @@ export class Containers {
     const paths = containerPaths(machine);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     if (await this.hasStarted(machine)) return;
-    await (this.#limiting.get(machine.id) ?? this.#beginToLimit(machine.id, handle.pid));
+    const limiting = this.#limiting.get(machine.id) ?? limitUserNamespace(handle.pid, KERNEL_OBJECTS);
     this.#limiting.delete(machine.id);
+    await limiting;
     const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id), handle.pid);
@@ -148,13 +152,6 @@ export class Containers {
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
     this.#warmNext(machine);
-  }
-
-  /** It takes two programs, and need be done only when the container starts. */
-  #beginToLimit(id: string, pid: number): Promise<void> {
-    const limiting = limitUserNamespace(pid, KERNEL_OBJECTS);
-    this.#limiting.set(id, limiting);
-    return limiting;
   }
 
   /**
