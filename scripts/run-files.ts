@@ -3,7 +3,7 @@ import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { dot, spec } from 'node:test/reporters';
 import * as z from 'zod';
-import outcomes from './test-reporter.ts';
+import { outcomes } from './test-reporter.ts';
 
 /** What `run-ring` asks of this program, as JSON in its only argument. */
 export interface FilesToRun {

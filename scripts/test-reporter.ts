@@ -15,9 +15,8 @@ export interface FileTime {
   readonly milliseconds: number;
 }
 
-// node --test loads a reporter by its default export.
-// biome-ignore lint/style/noDefaultExport: see above
-export default async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
+/** The lines of outcomes and times of files that a run's events come to. */
+export async function* outcomes(source: AsyncIterable<TestEvent>): AsyncGenerator<string> {
   // A file's tests come together, inner ones first; the outermost stands in the file that ran.
   let inner: Outcome[] = [];
   for await (const event of source) {
