@@ -24,6 +24,8 @@ describe('the verbs of a VPS', () => {
     const state = async () => (await engine.vps.info(PROJECT, 'web')).state;
     await done(engine, engine.vps.pause(PROJECT, 'web'));
     assert.equal(await state(), 'paused');
+    const { usage } = await engine.vps.info(PROJECT, 'web');
+    assert.equal(usage.memory, 4 * MIB, 'told without asking its guest');
     await done(engine, engine.vps.resume(PROJECT, 'web'));
     assert.equal(await state(), 'running');
     const before = (await engine.vps.info(PROJECT, 'web')).startedAt;

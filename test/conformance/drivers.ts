@@ -8,6 +8,7 @@ import type { ExecRequest } from '../../src/contract/streams.ts';
 import type { Feature, Technique } from '../../src/contract/techniques.ts';
 import type { EndKind } from '../../src/core/restart-policy.ts';
 import type { Driver, ExecSession, Handle, Machine, MachineEnd, Prepared } from '../../src/drivers/driver.ts';
+import { eventually } from '../support/scratch.ts';
 
 /**
  * One driver with the host it stands on. The guest of `machine()` needs these programs in its PATH: sh, echo, cat,
@@ -67,19 +68,6 @@ export async function finish(session: ExecSession, input = ''): Promise<Finished
     session.exit,
   ]);
   return { code, stdout: stdout.toString(), stderr: stderr.toString() };
-}
-
-/** Asks again until `check` holds; fails after `timeoutMs`. */
-export async function until(
-  what: string,
-  check: () => Promise<boolean> | boolean,
-  timeoutMs = 10_000,
-): Promise<void> {
-  const end = Date.now() + timeoutMs;
-  while (!(await check())) {
-    if (Date.now() > end) assert.fail(`waited ${timeoutMs} ms in vain for: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
-  }
 }
 
 const hasCode =
@@ -145,7 +133,11 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       const made = await started(t, on, overrides);
       const health = on.driver.health;
       if (health !== undefined) {
-        await until('the guest is ready', () => health.isReady(made.machine, made.handle), on.patience.ready);
+        await eventually(
+          'the guest is ready',
+          () => health.isReady(made.machine, made.handle),
+          on.patience.ready,
+        );
       }
       return made;
     };
@@ -168,7 +160,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await on.driver.start(machine, handle);
       const health = on.driver.health;
       if (health !== undefined) {
-        await until('the guest is ready', () => health.isReady(machine, handle), on.patience.ready);
+        await eventually('the guest is ready', () => health.isReady(machine, handle), on.patience.ready);
       }
       return shared;
     };
@@ -241,7 +233,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           assert.equal(await driver.recover(as, handle), 'prepared');
           await driver.start(as, handle);
           if (health !== undefined)
-            await until('it answers', () => health.isReady(as, handle), on.patience.ready);
+            await eventually('it answers', () => health.isReady(as, handle), on.patience.ready);
           return handle;
         };
         const first = await bootId(handle);
@@ -307,7 +299,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           await on.driver.start(machine, again.handle);
           const ready = async (): Promise<boolean> =>
             (await on.driver.health?.isReady(machine, again.handle)) ?? true;
-          await until('it answers', ready, on.patience.ready);
+          await eventually('it answers', ready, on.patience.ready);
           told.push((await execIn(on, { machine, handle: again.handle }, ['hostname'])).stdout.trim());
         }
         assert.deepEqual(told, [...names, names.at(-1)]);
@@ -336,7 +328,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal(await on.driver.recover(machine, handle), 'prepared');
       assert.ok((await on.driver.leftovers()).includes(machine.id));
       await on.driver.start(machine, handle);
-      await until('it runs', async () => (await on.driver.recover(machine, handle)) === 'running');
+      await eventually('it runs', async () => (await on.driver.recover(machine, handle)) === 'running');
     });
 
     step('keeps its handle through JSON, and a new daemon finds the machine with it', [], async (t, on) => {
@@ -363,14 +355,14 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.ok(!(await later.leftovers()).includes(machine.id));
       const again = await later.prepare(machine);
       await later.start(machine, again.handle);
-      await until('it runs', async () => (await later.recover(machine, again.handle)) === 'running');
+      await eventually('it runs', async () => (await later.recover(machine, again.handle)) === 'running');
     });
 
     step('prepares twice and answers a machine that still starts', [], async (t, on) => {
       const { machine } = await prepared(t, on);
       const again = await on.driver.prepare(machine);
       await on.driver.start(machine, again.handle);
-      await until('it runs', async () => (await on.driver.recover(machine, again.handle)) === 'running');
+      await eventually('it runs', async () => (await on.driver.recover(machine, again.handle)) === 'running');
     });
 
     step('starts twice without harm', [], async (t, on) => {
@@ -404,7 +396,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await on.driver.start(made.machine, again.handle);
       const health = on.driver.health;
       if (health !== undefined) {
-        await until('ready', () => health.isReady(made.machine, again.handle), on.patience.ready);
+        await eventually('ready', () => health.isReady(made.machine, again.handle), on.patience.ready);
       }
       const read = await execIn(on, { machine: made.machine, handle: again.handle }, ['cat', '/kept']);
       assert.equal(read.stdout, 'kept\n');
@@ -417,7 +409,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         told += 1;
       });
       await on.driver.remove(machine, handle);
-      await until('the listener was called', () => told > 0);
+      await eventually('the listener was called', () => told > 0);
       stop();
       assert.equal(told, 1);
     });
@@ -443,7 +435,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         const isBootedAnew = async (): Promise<boolean> => {
           if (first === undefined) return false;
           const isOther = (boot: string | undefined): boolean => boot !== undefined && boot !== first;
-          await until(
+          await eventually(
             'it ended or booted anew',
             async () => ends.length > 0 || isOther(await bootId()),
             on.patience.ready,
@@ -451,7 +443,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           return ends.length === 0;
         };
         if (!(await isBootedAnew())) {
-          await until('the end was told', () => ends.length > 0, on.patience.stop);
+          await eventually('the end was told', () => ends.length > 0, on.patience.stop);
           assert.deepEqual(
             ends.map((end) => end.kind),
             [kind],
@@ -459,7 +451,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           assert.equal(await on.driver.recover(machine, handle), 'gone');
           const later: MachineEnd[] = [];
           on.reopen().onExit(machine, handle, (end) => later.push(end));
-          await until('a later daemon learns it too', () => later.length > 0);
+          await eventually('a later daemon learns it too', () => later.length > 0);
           if (on.remembersEnds)
             assert.deepEqual(
               later.map((end) => end.kind),
@@ -472,7 +464,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           return;
         }
         // Virtual hardware starts anew within the same processes.
-        await until(
+        await eventually(
           'it is ready again',
           () => on.driver.health?.isReady(machine, handle) ?? true,
           on.patience.ready,
@@ -492,7 +484,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         other += 1;
       });
       await on.driver.remove(machine, handle);
-      await until('the other listener was called', () => other > 0);
+      await eventually('the other listener was called', () => other > 0);
       assert.equal(told, 0);
     });
 
@@ -503,7 +495,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       on.driver.onExit(machine, handle, () => {
         told += 1;
       });
-      await until('the listener was called', () => told > 0);
+      await eventually('the listener was called', () => told > 0);
       assert.equal(told, 1);
     });
 
@@ -642,7 +634,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       session.stdout.on('data', (part: Buffer) => {
         shown += part.toString();
       });
-      await until('the first size', () => shown.includes('31 91'), 20_000);
+      await eventually('the first size', () => shown.includes('31 91'), 20_000);
       assert.match(shown, /\/dev\/(pts|tty)/);
       session.resize({ columns: 120, rows: 40 });
       // The size may reach the guest a little later than input: it is asked for again and again.
@@ -651,7 +643,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         asked += 1;
         session.stdin.write('\r');
       };
-      await until('the second size', () => {
+      await eventually('the second size', () => {
         if (asked < rounds) ask();
         return shown.includes('40 120');
       });
@@ -673,7 +665,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       });
       const written = await execIn(on, made, ['sh', '-c', 'echo shown-on-console > /dev/console']);
       assert.equal(written.code, 0, written.stderr);
-      await until('the followed log shows it', () => shown.includes('shown-on-console'), 20_000);
+      await eventually('the followed log shows it', () => shown.includes('shown-on-console'), 20_000);
       const ended = new Promise((resolve) => follow.once('close', resolve));
       await on.driver.remove(made.machine, made.handle);
       await within(20_000, 'the end of the followed log', ended);
@@ -700,10 +692,10 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         duplex.on('error', () => undefined);
       });
       await execIn(on, made, ['sh', '-c', 'echo to-both > /dev/console']);
-      await until('both show it', () => shown.every((text) => text.includes('to-both')), 20_000);
+      await eventually('both show it', () => shown.every((text) => text.includes('to-both')), 20_000);
       consoles[0]?.destroy();
       await execIn(on, made, ['sh', '-c', 'echo to-one > /dev/console']);
-      await until('the other still shows', () => shown[1]?.includes('to-one') === true, 20_000);
+      await eventually('the other still shows', () => shown[1]?.includes('to-one') === true, 20_000);
       assert.equal(await on.driver.recover(made.machine, made.handle), 'running');
       consoles[1]?.destroy();
     });
@@ -722,9 +714,9 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           return t.skip('this console has no size, as a serial line has none');
         const size = async (): Promise<string> =>
           (await execIn(on, made, ['sh', '-c', 'stty size < /dev/console'])).stdout.trim();
-        await until('the first size', async () => (await size()) === '25 81');
+        await eventually('the first size', async () => (await size()) === '25 81');
         stream.resize({ columns: 132, rows: 43 });
-        await until('the next size', async () => (await size()) === '43 132');
+        await eventually('the next size', async () => (await size()) === '43 132');
       },
     );
 
@@ -858,7 +850,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       const ends: MachineEnd[] = [];
       on.driver.onExit(machine, handle, (end) => ends.push(end));
       const { signal } = new AbortController();
-      await until(
+      await eventually(
         'its console says that it is up',
         async () => {
           const log = await on.driver.logs?.readLogs(machine, { follow: false, signal });
@@ -867,7 +859,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         on.patience.ready,
       );
       assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
-      await until('its end is told', () => ends.length > 0);
+      await eventually('its end is told', () => ends.length > 0);
       assert.equal(ends[0]?.kind, 'poweroff');
     });
 

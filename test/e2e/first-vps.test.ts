@@ -4,7 +4,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkVerbs, infoOf, listVps } from './verbs.ts';
+import { checkStop, checkVerbs, infoOf, listVps } from './verbs.ts';
 
 /** A web server in Perl, which every Debian image has. */
 const PAGE = `use IO::Socket::INET;
@@ -154,6 +154,8 @@ if (enterPrivateNetns(import.meta.url)) {
       }
       assert.match(await daemon.inside('one', 'cat /proc/self/uid_map'), /^\s*0\s+(?!0\b)\d+\s+65536$/);
     });
+
+    await checkStop(t, daemon, 'one', 1);
 
     await daemon.check(t, 'after deleting all, the host is as before', async () => {
       await daemon.ok(['delete', ...NAMES, '--force']);

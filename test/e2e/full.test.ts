@@ -6,7 +6,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkVerbs, infoOf } from './verbs.ts';
+import { checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** An emulated machine is this much slower than a container. */
 const PATIENCE = 5;
@@ -180,6 +180,8 @@ if (enterPrivateNetns(import.meta.url)) {
       for (const index of [0, 1, 2]) assert.notEqual(machine[index], twin[index]);
       await daemon.ok(['delete', 'twin', '--force'], { timeoutMs: 60_000 });
     });
+
+    await checkStop(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'after deleting both, the host is as before', async () => {
       await daemon.ok(['delete', 'machine', 'beside', '--force'], { timeoutMs: 120_000 });

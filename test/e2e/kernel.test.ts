@@ -5,7 +5,7 @@ import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { umlUnfit } from '../support/uml-fixture.ts';
-import { checkVerbs, infoOf } from './verbs.ts';
+import { checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** A guest under User-Mode Linux is this much slower than a container. */
 const PATIENCE = 5;
@@ -80,6 +80,8 @@ if (enterPrivateNetns(import.meta.url)) {
       const later = await daemon.inside('machine', 'cat /proc/uptime', { timeoutMs: 60_000 });
       assert.ok(Number(later.split(' ')[0]) > uptime);
     });
+
+    await checkStop(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'after deleting both, the host is as before', async () => {
       await daemon.ok(['delete', 'machine', 'beside', '--force'], { timeoutMs: 120_000 });

@@ -195,7 +195,8 @@ export async function checkVerbs(
     assert.equal(await identity(), before);
   });
 
-  await daemon.check(t, 'data survives a restart, and uptime begins anew', async () => {
+  await daemon.check(t, 'data, address and name survive a restart, and uptime begins anew', async () => {
+    const before = await infoOf(daemon, name);
     await daemon.inside(name, 'echo kept > /root/kept && sync');
     await daemon.ok(['restart', name], { timeoutMs });
     const read = async (): Promise<string> =>
@@ -207,51 +208,54 @@ export async function checkVerbs(
       async () => (await firstProcessAge(daemon, name)) < 60 * patience,
       10_000,
     );
+    assert.deepEqual((await infoOf(daemon, name)).addresses, before.addresses);
+    assert.equal(await daemon.inside(name, 'hostname'), name);
   });
 
-  await daemon.check(
-    t,
-    'a reboot of its own brings it back, and switching itself off leaves it off',
-    async () => {
-      // A machine's boot has an id of its own; a container's first process started at another time of the host.
-      const told = 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat';
-      const boot = async (): Promise<string> =>
-        (await daemon.cli(['exec', name, '--', 'sh', '-c', told], { timeoutMs })).stdout;
-      const before = await boot();
-      await daemon.cli(['exec', name, '--', 'systemctl', 'reboot'], { timeoutMs });
-      await eventually(
-        'it runs anew',
-        async () => {
-          const now = await boot();
-          return now !== '' && now !== before;
-        },
-        timeoutMs,
-      );
-      assert.equal(await stateOf(daemon, name), 'running');
-      await daemon.cli(['exec', name, '--', 'systemctl', 'poweroff'], { timeoutMs });
-      await eventually('it is off', async () => (await stateOf(daemon, name)) === 'stopped', timeoutMs);
-      assert.match((await infoOf(daemon, name)).message, /switched itself off/);
-      await daemon.ok(['start', name], { timeoutMs });
-      await eventually(
-        'the guest answers again',
-        async () => (await daemon.cli(['exec', name, '--', 'true'], { timeoutMs })).code === 0,
-        timeoutMs,
-      );
-    },
-  );
+  await daemon.check(t, 'a reboot of its own brings it back', async () => {
+    // A machine's boot has an id of its own; a container's first process started at another time of the host.
+    const told = 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat';
+    const boot = async (): Promise<string> =>
+      (await daemon.cli(['exec', name, '--', 'sh', '-c', told], { timeoutMs })).stdout;
+    const before = await boot();
+    await daemon.cli(['exec', name, '--', 'systemctl', 'reboot'], { timeoutMs });
+    await eventually(
+      'it runs anew',
+      async () => {
+        const now = await boot();
+        return now !== '' && now !== before;
+      },
+      timeoutMs,
+    );
+    assert.equal(await stateOf(daemon, name), 'running');
+  });
 
-  await daemon.check(t, 'stop is graceful, start brings it back with its address', async () => {
+  await daemon.check(t, 'switching itself off leaves it off, and start brings it back', async () => {
     const before = await infoOf(daemon, name);
-    await daemon.ok(['stop', name, '--timeout', String(60 * patience)], { timeoutMs: timeoutMs + 30_000 });
-    assert.equal(await stateOf(daemon, name), 'stopped');
+    await daemon.cli(['exec', name, '--', 'systemctl', 'poweroff'], { timeoutMs });
+    await eventually('it is off', async () => (await stateOf(daemon, name)) === 'stopped', timeoutMs);
+    assert.match((await infoOf(daemon, name)).message, /switched itself off/);
     await daemon.ok(['start', name], { timeoutMs });
     await eventually(
       'the guest answers again',
       async () => (await daemon.cli(['exec', name, '--', 'true'], { timeoutMs })).code === 0,
       timeoutMs,
     );
-    const after = await infoOf(daemon, name);
-    assert.deepEqual(after.addresses, before.addresses);
+    assert.deepEqual((await infoOf(daemon, name)).addresses, before.addresses);
+  });
+}
+
+/** The last of the verbs: what it checks leaves the VPS stopped. */
+export async function checkStop(
+  t: TestContext,
+  daemon: TestDaemon,
+  name: string,
+  patience: number,
+): Promise<void> {
+  const timeoutMs = 60_000 * patience;
+  await daemon.check(t, 'stop is graceful', async () => {
+    await daemon.ok(['stop', name, '--timeout', String(60 * patience)], { timeoutMs: timeoutMs + 30_000 });
+    assert.equal(await stateOf(daemon, name), 'stopped');
     assert.match(
       await daemon.ok(['logs', name]),
       /Power|System halted|Reached target|systemd-shutdown|Shutting down/i,

@@ -8,10 +8,10 @@ import { after, before, describe, it } from 'node:test';
 import type { ExecRequest } from '../../src/contract/streams.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { programPath } from '../../src/host/programs.ts';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { runCommand } from '../support/command.ts';
 import { type CrunFixture, debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
 import { ATTEMPTS } from './attempts.ts';
 
 const SECRET = 'a secret of the host';
@@ -238,7 +238,10 @@ describe('a root of a container that wants out', () => {
       assert.ok(guest !== undefined);
       await sh("printf '\\033]0;title\\007\\033[2J\\033P+q\\033\\\\here\\n' > /dev/console");
       const log = join(guest.machine.logDirectory, 'console.log');
-      await until('it is in the log', () => existsSync(log) && readFileSync(log, 'utf8').includes('here'));
+      await eventually(
+        'it is in the log',
+        () => existsSync(log) && readFileSync(log, 'utf8').includes('here'),
+      );
     });
   });
 });

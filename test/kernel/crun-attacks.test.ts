@@ -14,9 +14,9 @@ import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Limits } from '../../src/contract/vps.ts';
 import type { Handle, Machine, MachineEnd } from '../../src/drivers/driver.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 describe('a container against its host', () => {
   let fixture: CrunFixture | undefined;
@@ -256,7 +256,7 @@ describe('a container against its host', () => {
       told = end;
     });
     assert.equal(await guest.on.driver.shutdown(guest.machine, guest.handle, 60_000), true);
-    await until('the reason is told', () => told !== undefined);
+    await eventually('the reason is told', () => told !== undefined);
     assert.equal(told?.kind, 'poweroff');
   });
 });

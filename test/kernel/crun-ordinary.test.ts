@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { type CrunFixture, debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
+import { eventually } from '../support/scratch.ts';
 
 /** What administrators do with a server, by the real programs of Debian. */
 const USES: Readonly<Record<string, string>> = {
@@ -45,7 +46,7 @@ test('Debian boots whole behind the filter, and is used as a server is', async (
   await driver.populate(machine);
   const { handle } = await driver.prepare(machine);
   await driver.start(machine, handle);
-  await until(
+  await eventually(
     'the guest is ready',
     async () => (await driver.health?.isReady(machine, handle)) === true,
     60_000,

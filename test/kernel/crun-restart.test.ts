@@ -7,9 +7,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Handle, ImageFiles } from '../../src/drivers/driver.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 const CHILD = fileURLToPath(new URL('../support/crun-child.ts', import.meta.url));
 
@@ -67,13 +67,13 @@ describe('a container whose daemon is killed', () => {
     assert.deepEqual(mountsUnder(fixture.scratch), []);
     assert.deepEqual(fixture.cgroups.processes(machine.cgroup), []);
     assert.deepEqual(readdirSync(join(fixture.scratch, 'run/vps')), []);
-    await until('no process is left', () => processesNaming(fixture.scratch).length === 0);
+    await eventually('no process is left', () => processesNaming(fixture.scratch).length === 0);
   }
 
   it('goes on running, and is found, typed to and removed by the next', async (t) => {
     const first = daemon(t);
     if (first === undefined) return;
-    await until('it has started', () => first.said().includes('started'));
+    await eventually('it has started', () => first.said().includes('started'));
     await first.kill();
     const { fixture } = first;
     const { driver } = fixture;
@@ -91,7 +91,7 @@ describe('a container whose daemon is killed', () => {
       text += piece.toString();
     });
     shown.write('typed');
-    await until('the terminal echoes', () => text.includes('typed'));
+    await eventually('the terminal echoes', () => text.includes('typed'));
     shown.destroy();
     await driver.remove(machine, handle);
     await assertNothingLeft(fixture, machine);
@@ -100,7 +100,7 @@ describe('a container whose daemon is killed', () => {
   it('is found prepared and can be started by the next', async (t) => {
     const first = daemon(t);
     if (first === undefined) return;
-    await until('it is prepared', () => first.said().includes('prepared'));
+    await eventually('it is prepared', () => first.said().includes('prepared'));
     await first.kill();
     const { fixture } = first;
     const machine = await fixture.machine();
@@ -117,7 +117,7 @@ describe('a container whose daemon is killed', () => {
     it(`leaves nothing when it dies ${delay} ms after it began to prepare`, async (t) => {
       const first = daemon(t);
       if (first === undefined) return;
-      await until('it has populated', () => first.said().includes('populated'));
+      await eventually('it has populated', () => first.said().includes('populated'));
       await sleep(delay);
       await first.kill();
       const { fixture } = first;

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import { programPath } from '../../src/host/programs.ts';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 const MIB = 1024 ** 2;
 
@@ -121,7 +121,7 @@ describe('what a container sees of its host', () => {
     for (const round of [1, 2, 3]) {
       const former = lxcfsPid(guest.on);
       process.kill(former, 'SIGKILL');
-      await until(
+      await eventually(
         `the memory is told again (${round})`,
         async () => {
           const shown = await guest.sh('cat /proc/meminfo');
@@ -141,7 +141,7 @@ describe('what a container sees of its host', () => {
     if (guest === undefined) return;
     const former = lxcfsPid(guest.on);
     process.kill(former, 'SIGSTOP');
-    await until(
+    await eventually(
       'the memory is told again, by another',
       async () => {
         const shown = await guest.sh('cat /proc/meminfo');

@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
-import { finish, until } from '../conformance/drivers.ts';
+import { finish } from '../conformance/drivers.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { openQemuFixture } from '../support/qemu-fixture.ts';
+import { eventually } from '../support/scratch.ts';
 import { fullImage, NO_IMAGE } from '../support/small-guest.ts';
 
 const MIB = 1024 ** 2;
@@ -41,7 +42,11 @@ if (enterPrivateNetns(import.meta.url)) {
     const { handle, link } = await on.driver.prepare(machine);
     assert.deepEqual(link, { kind: 'tap', hostLink: 'mvtest-2' });
     await on.driver.start(machine, handle);
-    await until('ready', async () => (await on.driver.health?.isReady(machine, handle)) === true, 240_000);
+    await eventually(
+      'ready',
+      async () => (await on.driver.health?.isReady(machine, handle)) === true,
+      240_000,
+    );
 
     const sh = async (script: string): Promise<string> => {
       const request = { argv: ['sh', '-c', script], env: {}, tty: false };
@@ -56,12 +61,12 @@ if (enterPrivateNetns(import.meta.url)) {
     );
     assert.match(await sh('cat /root/.ssh/authorized_keys2'), new RegExp(KEY.split(' ')[1] ?? ''));
     assert.equal(await sh('echo $GREETING'), 'hello there\n');
-    await until(
+    await eventually(
       'its address is set',
       async () => (await sh('ip -br address show eth0')).includes('10.98.0.2/24'),
       60_000,
     );
-    await until(
+    await eventually(
       'its disk has grown',
       async () => Number(await sh('df -m --output=size / | tail -1')) > 2700,
       60_000,

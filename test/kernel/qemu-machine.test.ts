@@ -8,7 +8,7 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
-import { type DriverFixture, finish, readAll, until } from '../conformance/drivers.ts';
+import { type DriverFixture, finish, readAll } from '../conformance/drivers.ts';
 import {
   assertNear,
   DISK_RATES,
@@ -19,6 +19,7 @@ import {
 } from '../support/disk-rates.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { openQemuFixture } from '../support/qemu-fixture.ts';
+import { eventually } from '../support/scratch.ts';
 import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
 
 /** How a TCP connection fails: a machine that is there refuses it. */
@@ -65,7 +66,11 @@ if (enterPrivateNetns(import.meta.url)) {
       return { machine, handle };
     };
     const ready = (fixture: DriverFixture, { machine, handle }: Running): Promise<void> =>
-      until('ready', async () => (await fixture.driver.health?.isReady(machine, handle)) === true, 60_000);
+      eventually(
+        'ready',
+        async () => (await fixture.driver.health?.isReady(machine, handle)) === true,
+        60_000,
+      );
     const sh = async (
       fixture: DriverFixture,
       { machine, handle }: Running,
@@ -220,7 +225,7 @@ if (enterPrivateNetns(import.meta.url)) {
       const boot = async () => (await sh(on, running, 'cat /proc/sys/kernel/random/boot_id')).stdout;
       const first = await boot();
       const rebooting = sh(on, running, 'sync; echo b >/proc/sysrq-trigger').catch(() => undefined);
-      await until(
+      await eventually(
         'it is away',
         async () => !(await on.driver.health?.isReady(running.machine, running.handle)),
         30_000,
@@ -240,7 +245,7 @@ if (enterPrivateNetns(import.meta.url)) {
           running,
           'mv /usr/sbin/qemu-ga /usr/sbin/gone; pkill -9 qemu-ga || kill -9 $(pidof qemu-ga)',
         ).catch(() => undefined);
-        await until(
+        await eventually(
           'it is away',
           async () => !(await on.driver.health?.isReady(running.machine, running.handle)),
           30_000,
@@ -258,7 +263,7 @@ if (enterPrivateNetns(import.meta.url)) {
       const running = await start(t, on);
       t.after(on.driver.onExit(running.machine, running.handle, () => undefined));
       await sh(on, running, 'head -c 6M /dev/zero | tr "\\0" x >/dev/console; echo the-end >/dev/console');
-      await until(
+      await eventually(
         'the log is cut, though nobody asks for anything',
         () => statSync(join(running.machine.logDirectory, 'console.log')).size < 4 * MIB,
       );
@@ -276,7 +281,7 @@ if (enterPrivateNetns(import.meta.url)) {
         assert.ok(memory !== undefined);
         const left = (): string[] => readdirSync(machine.volume).filter((name) => name.startsWith('memory'));
         const saving = memory.save(machine, handle);
-        await until('it is being written', () => left().includes('memory.new'));
+        await eventually('it is being written', () => left().includes('memory.new'));
         process.kill(handle.pid, 'SIGKILL');
         await assert.rejects(saving);
         assert.deepEqual(left(), []);

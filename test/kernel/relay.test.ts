@@ -6,8 +6,8 @@ import { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { RelayPort } from '../../src/drivers/guest-agent/relay-port.ts';
 import { spawnCommand } from '../../src/host/run.ts';
-import { readAll, until } from '../conformance/drivers.ts';
-import { scratchDirectory } from '../support/scratch.ts';
+import { readAll } from '../conformance/drivers.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 /** A serial line: a pseudo-terminal that a process of its own joins with our pipes. */
 async function openLine(t: TestContext): Promise<{ line: Duplex; device: string }> {
@@ -21,7 +21,7 @@ async function openLine(t: TestContext): Promise<{ line: Duplex; device: string 
     scratch[Symbol.dispose]();
   });
   assert.ok(wire.stdout !== null && wire.stdin !== null);
-  await until('the line is there', () => existsSync(device));
+  await eventually('the line is there', () => existsSync(device));
   return { line: Duplex.from({ readable: wire.stdout, writable: wire.stdin }), device };
 }
 
@@ -65,7 +65,7 @@ test('one serial line carries a megabyte to a command and back, unchanged, and t
 test('a command whose output nobody reads waits, and the line holds no more than its window', async (t) => {
   const { line, device } = await openLine(t);
   const made = launch(t, line, device, 'head -c 300000 /dev/zero >&8');
-  await until('some output came', () => made.output.readableLength > 0);
+  await eventually('some output came', () => made.output.readableLength > 0);
   const seen = made.output.readableLength;
   assert.ok(seen <= made.output.readableHighWaterMark + 1500, `${seen} bytes wait`);
   assert.equal((await readUntilEnd(made.output)).length, 300_000);

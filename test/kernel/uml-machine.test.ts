@@ -7,9 +7,10 @@ import { after, before, describe, it, type TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
-import { type DriverFixture, finish, readAll, until } from '../conformance/drivers.ts';
+import { type DriverFixture, finish, readAll } from '../conformance/drivers.ts';
 import { ratesIn, writeAndRead } from '../support/disk-rates.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
+import { eventually } from '../support/scratch.ts';
 import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
 import { openUmlFixture, umlUnfit } from '../support/uml-fixture.ts';
 
@@ -46,7 +47,11 @@ if (enterPrivateNetns(import.meta.url)) {
       it(title, { timeout: 180_000 }, async (t) => (on === undefined ? t.skip(unfit) : body(t, on)));
     };
     const ready = (fixture: DriverFixture, { machine, handle }: Running): Promise<void> =>
-      until('ready', async () => (await fixture.driver.health?.isReady(machine, handle)) === true, 90_000);
+      eventually(
+        'ready',
+        async () => (await fixture.driver.health?.isReady(machine, handle)) === true,
+        90_000,
+      );
     const start = async (t: TestContext, fixture: DriverFixture, more: Partial<Machine> = {}) => {
       const machine = await fixture.machine(more);
       t.after(() => fixture.driver.remove(machine, undefined));
@@ -172,7 +177,7 @@ if (enterPrivateNetns(import.meta.url)) {
       const later = on.reopen();
       flood?.stdout.resume();
       assert.equal(await later.recover(machine, handle), 'running');
-      await until('ready', async () => (await later.health?.isReady(machine, handle)) === true, 60_000);
+      await eventually('ready', async () => (await later.health?.isReady(machine, handle)) === true, 60_000);
       for (let round = 0; round < 14; round += 1) {
         const session = await later.exec?.exec(machine, handle, {
           argv: ['cat'],
@@ -191,7 +196,7 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await later.recover(machine, handle), 'paused');
       assert.equal(await later.health?.isReady(machine, handle), false);
       await later.pause?.resume(machine, handle);
-      await until('ready', async () => (await later.health?.isReady(machine, handle)) === true, 60_000);
+      await eventually('ready', async () => (await later.health?.isReady(machine, handle)) === true, 60_000);
     });
 
     step('tells of a kernel that panicked', async (t, on) => {
@@ -201,14 +206,14 @@ if (enterPrivateNetns(import.meta.url)) {
         told = `${kind}: ${reason}`;
       });
       void sh(on, running, 'echo c >/proc/sysrq-trigger').catch(() => undefined);
-      await until('it has ended', () => told !== '', 30_000);
+      await eventually('it has ended', () => told !== '', 30_000);
       assert.match(told, /^died: .*panicked/);
     });
 
     step('leaves no process, cgroup, pipe or socket behind when it is killed', async (t, on) => {
       const { machine, handle } = await start(t, on);
       process.kill(handle.pid, 'SIGKILL');
-      await until('its programs have ended', () => new Cgroups().processes(machine.cgroup).length === 0);
+      await eventually('its programs have ended', () => new Cgroups().processes(machine.cgroup).length === 0);
       await on.driver.remove(machine, handle);
       const [parent = ''] = machine.cgroup.split('/');
       assert.ok(!new Cgroups().list(parent).includes(machine.id));

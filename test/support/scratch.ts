@@ -9,15 +9,25 @@ export function scratchDirectory(purpose: string): Disposable & { readonly path:
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true, force: true }) };
 }
 
-/** Waits until `condition` holds, looking every few milliseconds. @throws Error that names `what` after `timeoutMs`. */
+const SHORTEST_PAUSE_MS = 5;
+const LONGEST_PAUSE_MS = 1_000;
+
+/**
+ * Waits until `condition` holds. The pause between looks is three times as long as a look takes, within limits, so that
+ * waiting for a guest by a command leaves the processors to the guest. @throws Error that names `what` after `timeoutMs`.
+ */
 export async function eventually(
   what: string,
   condition: () => boolean | Promise<boolean>,
-  timeoutMs = 5_000,
+  timeoutMs = 10_000,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
-  while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`it did not come true in ${timeoutMs} ms: ${what}`);
-    await new Promise((resolve) => setTimeout(resolve, 5));
+  for (;;) {
+    const began = performance.now();
+    if (await condition()) return;
+    const now = performance.now();
+    if (now > deadline) throw new Error(`it did not come true in ${timeoutMs} ms: ${what}`);
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, 3 * (now - began)));
+    await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

@@ -114,7 +114,8 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
     },
     onExit: (machine, handle, listener) => lives.watch(machine, handle, listener),
     async usage(machine, handle) {
-      const { pidStart } = living(machine, handle);
+      const { pidStart, condition } = living(machine, handle);
+      if (condition === 'paused') throw new MullionError('guest_unresponsive', 'The guest is paused.');
       return { cpuSeconds: (Date.now() - pidStart) / 100_000, memory: 4 * MIB, processes: 3 };
     },
     meters: () => ({

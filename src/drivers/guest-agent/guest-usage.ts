@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { AgentChannel } from './agent-channel.ts';
 import { readSmallFile } from './agent-commands.ts';
@@ -5,8 +6,23 @@ import { readSmallFile } from './agent-commands.ts';
 /** systemd's top groups: between them they hold every task of the guest but its kernel's own. */
 const GROUPS = ['init.scope', 'system.slice', 'user.slice'];
 
+/** Who asks how a VPS does does not wait long for a guest that hangs. */
+const ANSWER_MS = 2_000;
+
 /** Processes and threads of a guest, as its limit counts them; undefined when the guest does not say. */
 export async function countProcesses(agent: AgentChannel): Promise<number | undefined> {
+  const enough = new AbortController();
+  try {
+    return await Promise.race([
+      countInGuest(agent),
+      setTimeout(ANSWER_MS, undefined, { signal: enough.signal, ref: false }),
+    ]);
+  } finally {
+    enough.abort();
+  }
+}
+
+async function countInGuest(agent: AgentChannel): Promise<number | undefined> {
   try {
     let sum: number | undefined;
     for (const group of GROUPS) {
