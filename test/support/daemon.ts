@@ -13,7 +13,7 @@ import { type Inventory, type Place, takeInventory } from './inventory.ts';
 import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
 import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
-import { CACHE } from './test-image.ts';
+import { CACHE, QUICK_IMAGE } from './test-image.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const LAUNCHER = join(ROOT, 'mullion');
@@ -179,6 +179,11 @@ export class TestDaemon implements AsyncDisposable {
   /** Makes the image available: from the cache where it is there, else built. */
   async ensureImage(name = 'debian/12'): Promise<void> {
     await this.ok(['image', 'build', name], { timeoutMs: 900_000 });
+  }
+
+  /** Likewise the image `quick`, whose machines boot in seconds. */
+  async ensureQuickImage(): Promise<void> {
+    await this.ok(['image', 'build', ...QUICK_IMAGE], { timeoutMs: 900_000 });
   }
 
   /** A subtest whose failure leaves evidence. */

@@ -1,29 +1,16 @@
-import { type ChildProcess, execFileSync } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import type { TestDaemon } from './daemon.ts';
 import { eventually } from './scratch.ts';
 
-const FOLDER = '/opt/sqlite';
 const DATABASE = '/var/lib/data.db';
 
-/** SQLite of this machine with its own loader and libraries, so that any guest of the architecture runs it. */
-export async function installSqlite(daemon: TestDaemon, vps: string): Promise<void> {
-  const program = execFileSync('which', ['sqlite3'], { encoding: 'utf8' }).trim();
-  const files = execFileSync('ldd', [program], { encoding: 'utf8' }).matchAll(/(\/\S+) \(0x/g);
-  const paths = [program, ...[...files].map(([, path = '']) => path)];
-  const archive = execFileSync('tar', ['--dereference', '--transform', 's,.*/,,', '-cz', ...paths], {
-    maxBuffer: 64 * 2 ** 20,
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
-  const unpack = `mkdir ${FOLDER} && tar -xz -C ${FOLDER} && ln -s ${FOLDER}/ld-linux-*.so.* ${FOLDER}/loader`;
-  await daemon.inside(vps, unpack, { stdin: archive });
-}
-
-const SQLITE = `${FOLDER}/loader --library-path ${FOLDER} ${FOLDER}/sqlite3`;
-
 export const query = (daemon: TestDaemon, vps: string, statement: string): Promise<string> =>
-  daemon.inside(vps, `${SQLITE} -cmd '.timeout 60000' ${DATABASE} "${statement}"`);
+  daemon.inside(vps, `sqlite3 -cmd '.timeout 60000' ${DATABASE} "${statement}"`);
 
-/** A database that is written to without pause. The log of its acknowledged commits is kept here, outside the guest. */
+/**
+ * A database that is written to without pause by the sqlite3 of the image `quick`. The log of its acknowledged commits is
+ * kept here, outside the guest.
+ */
 export class WriteLoad implements AsyncDisposable {
   /** Number of the last commit that was acknowledged. */
   acknowledged = 0;
@@ -33,7 +20,7 @@ export class WriteLoad implements AsyncDisposable {
   static async start(daemon: TestDaemon, vps: string): Promise<WriteLoad> {
     const load = new WriteLoad();
     await query(daemon, vps, 'create table entry (number integer primary key, content blob)');
-    const loop = `i=0; while true; do i=$((i+1)); ${SQLITE} ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; done`;
+    const loop = `i=0; while true; do i=$((i+1)); sqlite3 ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; done`;
     let rest = '';
     load.#ended = daemon.cli(['exec', vps, '--', 'sh', '-c', loop], {
       timeoutMs: 900_000,

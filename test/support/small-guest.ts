@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { ImageFiles } from '../../src/drivers/driver.ts';
 import { run } from '../../src/host/run.ts';
@@ -22,30 +22,11 @@ export const fullImage = (): ImageFiles | undefined => {
 
 export const NO_IMAGE = `no image with a kernel in ${IMAGE}: run npm test, which builds it, or set MULLION_TEST_IMAGE`;
 
+const part = (name: string): string => readFileSync(join(import.meta.dirname, 'quick-guest', name), 'utf8');
 /** The first process: no systemd, only the guest's agent, so that it answers a few seconds after its start. */
-const INIT = `#!/bin/sh
-mount -t proc proc /proc
-mount -t sysfs sysfs /sys
-mount -t devtmpfs devtmpfs /dev 2>/dev/null
-mkdir -p /dev/pts /dev/shm
-mount -t devpts -o gid=5,mode=620,ptmxmode=666 devpts /dev/pts
-mount -t tmpfs tmpfs /run
-ip link set lo up 2>/dev/null
-for d in /dev/vport*p1; do port=$d; done
-method=virtio-serial
-[ -d /sys/bus/xen ] && [ -c /dev/hvc1 ] && port=/dev/hvc1 method=isa-serial
-for word in $(cat /proc/cmdline); do
-  case $word in mullion.agent=*) method=isa-serial port=\${word#*=} ;; esac
-done
-while :; do /usr/sbin/qemu-ga -m "$method" -p "$port" -t /run; sleep 0.1; done
-`;
-
+const INIT = part('small-init');
 /** What the agent runs to switch the guest off. */
-const SHUTDOWN = `#!/bin/sh
-sync
-mount -o remount,ro /
-echo o >/proc/sysrq-trigger
-`;
+const SHUTDOWN = part('shutdown');
 
 /** An image with the programs of a full one, whose guest boots in seconds. Made once, kept in the cache. */
 export async function smallGuest(): Promise<ImageFiles | undefined> {

@@ -15,3 +15,8 @@ export const TOOLS_IMAGE_ARGS = [
   TOOLS_IMAGE.name,
   ...['--suite', TOOLS_IMAGE.suite, '--include', TOOLS_IMAGE.include.join(',')],
 ] as const;
+/**
+ * Debian with sqlite3, whose machines answer some seconds after their start; as containers they run systemd. Built by
+ * `scripts/prime-image-cache.ts` too.
+ */
+export const QUICK_IMAGE = ['quick', '--file', join(import.meta.dirname, 'quick-guest/recipe.yaml')] as const;
