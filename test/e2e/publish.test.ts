@@ -20,14 +20,14 @@ if (enterPrivateNetns(import.meta.url)) {
     // The quicker of the techniques whose data are a disk, where this host can run it.
     const machine = (await umlUnfit()) === undefined ? 'kernel' : 'full';
     await using daemon = await TestDaemon.start('publish', { poolSize: '8G' });
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     const launch = (image: string, name: string, technique: string, ...more: string[]) =>
       daemon.ok(
         ['launch', image, name, '--technique', technique, '--memory', '384M', '--disk', '2G', ...more],
         { timeoutMs: 400_000 },
       );
     const patience = { timeoutMs: 120_000 };
-    await launch('debian/12', 'source', machine);
+    await launch('quick', 'source', machine);
     await eventually(
       'the guest answers',
       async () => (await daemon.cli(['exec', 'source', '--', 'true'], patience)).code === 0,
