@@ -2,12 +2,12 @@ import { randomBytes } from 'node:crypto';
 import type { ExecRequest } from '../../contract/streams.ts';
 
 /**
- * What runs in the guest for one exec. The scripts are fixed; everything of the request travels as arguments. They use
+ * What runs in a guest without Perl for one exec. The scripts are fixed; everything of the request travels as arguments. They use
  * only POSIX sh and Debian's essential packages (util-linux: setsid, setpriv; bsdutils: script; coreutils: cat, env).
  *
  * The guest tells the host what happens by control messages on the output channel that carries errors, each on its own
- * line and begun by the exec's secret token: `TOKEN pid N [TTY]`, `TOKEN unknown user`, `TOKEN end out|err`, `TOKEN exit CODE`, `TOKEN took` for a piece of input, and `TOKEN open`, which waits
- * until the host's end of the channel is seen, so that standard input is not taken for ended.
+ * line and begun by the exec's secret token: `TOKEN pid N [TTY]`, `TOKEN unknown user`, `TOKEN end out|err`,
+ * `TOKEN exit CODE`, and `TOKEN open`, which waits until the host's end of the channel is seen, so that standard input is not taken for ended.
  */
 export const newToken = (): string => randomBytes(16).toString('hex');
 
@@ -34,56 +34,30 @@ channel() {
 }`;
 
 /**
- * A channel that is a terminal's line is made one for bytes; as it cannot end, its input comes in pieces (see
- * `framed-input.ts`), and each is said to be taken. head(1) reads no byte more than it is told; Perl, where it is, takes all
- * pieces in one process.
- */
-const TAKE = `my ($t, $in) = ($ARGV[0], "");
-open my $c, ">&=9" or exit 1; select $c; $| = 1;
-while (1) {
-  while ($in !~ /\\n/) { sysread STDIN, $in, 4096, length $in or exit }
-  $in =~ s/^(\\d+)\\n//s and $1 > 0 or exit; my $n = $1;
-  while (length $in < $n) { sysread STDIN, $in, $n - length $in, length $in or exit }
-  my $b = substr $in, 0, $n, "";
-  while (length $b) { my $w = syswrite STDOUT, $b; defined $w or exit; substr $b, 0, $w, "" }
-  print $c "$t took\\n";
-}`;
-const LINES = `
-bytes() { [ -t "$1" ] && stty raw -echo <&"$1"; }
-feed() {
-  [ -t 0 ] || exec cat 9>&-
-  command -v perl >/dev/null && exec perl -e '${TAKE}' "$t"
-  while read -r n && [ "$n" -gt 0 ]; do
-    head -c "$n" 9>&- || break
-    printf '%s took\\n' "$t" >&9
-  done
-}`;
-
-/**
  * Arguments: token in out err, then the command's launcher. Relays stand between the command and its channels, so that
  * it has ordinary pipes: a channel opens once only, and its file belongs to root.
  */
-const PLAIN = `${CHANNELS}${LINES}
+const PLAIN = `${CHANNELS}
 t=$1
-channel 7 "$2"; bytes 7
-channel 8 "$3"; bytes 8
-channel 9 "$4"; bytes 9
+channel 7 "$2"
+channel 8 "$3"
+channel 9 "$4"
 shift 4
 printf '%s open\\n' "$t" >&9
 {
-  feed <&7 6>&- 7<&- 8>&- | {
+  cat <&7 6>&- 7<&- 8>&- 9>&- | {
     setsid /bin/sh -c "$@" 2>&6 6>&- 7<&- 8>&-
     printf '%s exit %d\\n' "$t" "$?" >&9
   } | { cat >&8; printf '%s end out\\n' "$t" >&8; } >/dev/null 6>&- 7<&- 9>&-
 } 6>&1 | { cat >&9; printf '%s end err\\n' "$t" >&9; } >/dev/null 7<&- 8>&-`;
 
 /** Arguments: token in out command-line. script(1) makes the terminal and passes the exit code on. */
-const TERMINAL = `${CHANNELS}${LINES}
+const TERMINAL = `${CHANNELS}
 t=$1
-channel 7 "$2"; bytes 7
-channel 9 "$3"; bytes 9
+channel 7 "$2"
+channel 9 "$3"
 printf '%s open\\n' "$t" >&9
-feed <&7 7<&- | {
+cat <&7 7<&- 9>&- | {
   SHELL=/bin/sh script -qefc "$4" /dev/null 7<&- >&9 2>&9
   printf '%s exit %d\\n' "$t" "$?" >&9
 }`;

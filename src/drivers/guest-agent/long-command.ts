@@ -18,17 +18,23 @@ export interface LongCommand {
  */
 export function longCommand(argv: readonly string[], file: string, longestRequest: number): LongCommand {
   const script = `rm -f -- ${quoteWord(file)}\nexec ${argv.map(quoteWord).join(' ')}\n`;
-  return {
-    before: piecesOf(script, longestRequest - AROUND).map((piece) => [
-      '/bin/sh',
-      '-c',
-      APPEND,
-      'mullion',
-      file,
-      piece,
-    ]),
-    argv: ['/bin/sh', file],
-  };
+  return { before: writeFileArgv(file, script, longestRequest), argv: ['/bin/sh', file] };
+}
+
+/** Commands that write a new file of the guest, one after the other. */
+export function writeFileArgv(
+  file: string,
+  content: string,
+  longestRequest: number,
+): (readonly [string, ...string[]])[] {
+  return piecesOf(content, longestRequest - AROUND).map((piece) => [
+    '/bin/sh',
+    '-c',
+    APPEND,
+    'mullion',
+    file,
+    piece,
+  ]);
 }
 
 /** Pieces that are at most so many bytes as JSON; never half a character. */

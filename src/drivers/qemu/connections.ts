@@ -7,6 +7,7 @@ import { ConsoleHub } from '../console/console-hub.ts';
 import type { Machine, MachineEnd } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
+import { GuestCommands } from '../guest-agent/guest-commands.ts';
 import { endFromEvent } from './end.ts';
 import { GuestPorts } from './guest-ports.ts';
 import { JAIL, machinePaths, SOCKET } from './paths.ts';
@@ -19,6 +20,7 @@ export class Connections {
   readonly agent: AgentChannel;
   readonly console: ConsoleHub;
   readonly ports: GuestPorts;
+  readonly commands: GuestCommands;
   readonly #sockets: string;
   #monitor: Promise<QmpClient> | undefined;
   #ping: Promise<boolean> | undefined;
@@ -34,6 +36,7 @@ export class Connections {
       socketInJail: (name) => `${JAIL.sockets}/${name}`,
       connect: (name) => this.connect(name),
     });
+    this.commands = new GuestCommands(this.agent, this.ports);
   }
 
   /** How QEMU said that it ends; undefined when it said nothing, as when it was killed. */

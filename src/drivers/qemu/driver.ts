@@ -38,11 +38,11 @@ import type {
   WarmAbility,
 } from '../driver.ts';
 import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
-import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
+import { execByShell } from '../guest-agent/shell-exec.ts';
 import { growDiskFile, populateDisk } from '../guest-disk/disk.ts';
 import { settleClock } from './awakening.ts';
 import { Connections } from './connections.ts';
@@ -342,8 +342,13 @@ export class QemuDriver implements Driver {
 
   async #exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession> {
     requireAlive(handle);
-    const { agent, ports } = this.#connected(machine);
-    return execInGuest(agent, ports, machine.env, request);
+    const { agent, ports, commands } = this.#connected(machine);
+    try {
+      return await commands.exec(machine.env, request);
+    } catch (failure) {
+      if (!(failure instanceof MullionError) || failure.code !== 'command_failed') throw failure;
+      return execByShell(agent, ports, machine.env, request);
+    }
   }
 
   #executor(machine: Machine, handle: Handle) {

@@ -2,7 +2,9 @@ import type { Socket } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
-import type { GuestPort, PortProvider } from '../guest-agent/guest-exec.ts';
+import type { GuestLine, LineProvider, LineRoom } from '../guest-agent/guest-line.ts';
+import { FRAME_LIMIT } from '../guest-agent/runner-script.ts';
+import type { GuestPort, PortProvider } from '../guest-agent/shell-exec.ts';
 import type { QmpClient } from './qmp.ts';
 
 /** Ports 0 and 1 are the bus's own console and the agent (virtio specification, section 5.3, Console Device). */
@@ -14,6 +16,9 @@ export const PORT_COUNT = 128;
  * shows the device file of a number that was used before.
  */
 const IN_TURN = 24;
+/** Ports that stay plugged in for the next command: plugging one has the guest's udev look at it. */
+const MOST_IDLE = 2;
+const ROOM: LineRoom = { toGuest: 256 * 1024, piece: FRAME_LIMIT, toHost: 256 * 1024 };
 export const SERIAL_BUS = 'serial0.0';
 const LABEL = /^exec(\d{1,3})$/;
 
@@ -28,11 +33,18 @@ export interface PortHost {
   connect(name: string): Promise<Socket>;
 }
 
-/** Channels for commands: virtio-serial ports, plugged in when a command starts and out when it has ended. */
-export class GuestPorts implements PortProvider {
+interface Port {
+  readonly number: number;
+  readonly socket: Socket;
+}
+const guestPathOf = ({ number }: Port): string => `/dev/vport*p${number}`;
+
+/** Channels for commands: virtio-serial ports, plugged in when a command starts and none is idle. */
+export class GuestPorts implements LineProvider, PortProvider {
   readonly #host: PortHost;
   readonly #used = new Set<number>();
   readonly #open = new Set<Socket>();
+  readonly #idle: Port[] = [];
   #swept: Promise<void> | undefined;
   #turn = 0;
   /** What is plugged in or out now; whoever plugs next waits for it. */
@@ -42,23 +54,29 @@ export class GuestPorts implements PortProvider {
     this.#host = host;
   }
 
-  async openPorts(count: number): Promise<{ ports: GuestPort[]; release(): Promise<void> }> {
-    this.#swept ??= this.#sweep();
-    await this.#swept;
-    const numbers = this.#take(count);
-    const sockets: Socket[] = [];
-    const release = async (): Promise<void> => {
-      for (const socket of sockets) socket.destroy();
-      await Promise.all(numbers.map((number) => this.whileStill(() => this.#unplug(number))));
+  async openLine(): Promise<GuestLine> {
+    await this.#whenSwept();
+    const port = this.#anIdle() ?? (await this.#plugAll(1))[0];
+    if (port === undefined) throw new TypeError('no port was plugged in');
+    const release = async (clean: boolean): Promise<void> => {
+      if (clean && !port.socket.destroyed && this.#idle.length < MOST_IDLE) this.#idle.push(port);
+      else await this.#putAway([port]);
     };
-    try {
-      for (const number of numbers) sockets.push(await this.whileStill(() => this.#plug(number)));
-    } catch (failure) {
-      await release();
-      throw failure;
-    }
-    const ports = sockets.map((stream, index) => ({ guestPath: `/dev/vport*p${numbers[index]}`, stream }));
-    return { ports, release };
+    return { guestPath: guestPathOf(port), stream: port.socket, room: ROOM, release };
+  }
+
+  async openPorts(count: number): Promise<{ ports: GuestPort[]; release(): Promise<void> }> {
+    await this.#whenSwept();
+    const plugged = await this.#plugAll(count);
+    return {
+      ports: plugged.map((port) => ({ guestPath: guestPathOf(port), stream: port.socket })),
+      release: () => this.#putAway(plugged),
+    };
+  }
+
+  /** Plugs out what no command uses. */
+  async tidy(): Promise<void> {
+    await this.#putAway(this.#idle.splice(0));
   }
 
   /** Ends every command's connection: the guest has started anew, or is given up. */
@@ -71,6 +89,40 @@ export class GuestPorts implements PortProvider {
     const turn = this.#plugging.then(work);
     this.#plugging = turn.catch(() => undefined);
     return turn;
+  }
+
+  /** One whose guest has said goodbye to the last command. */
+  #anIdle(): Port | undefined {
+    for (let port = this.#idle.pop(); port !== undefined; port = this.#idle.pop()) {
+      if (!port.socket.destroyed) return port;
+      void this.#putAway([port]).catch(() => undefined);
+    }
+    return undefined;
+  }
+
+  #whenSwept(): Promise<void> {
+    this.#swept ??= this.#sweep();
+    return this.#swept;
+  }
+
+  async #plugAll(count: number): Promise<Port[]> {
+    const numbers = this.#take(count);
+    const plugged: Port[] = [];
+    try {
+      for (const number of numbers) {
+        plugged.push({ number, socket: await this.whileStill(() => this.#plug(number)) });
+      }
+      return plugged;
+    } catch (failure) {
+      for (const { socket } of plugged) socket.destroy();
+      await Promise.all(numbers.map((number) => this.whileStill(() => this.#unplug(number))));
+      throw failure;
+    }
+  }
+
+  async #putAway(ports: readonly Port[]): Promise<void> {
+    for (const { socket } of ports) socket.destroy();
+    await Promise.all(ports.map(({ number }) => this.whileStill(() => this.#unplug(number))));
   }
 
   #take(count: number): number[] {
@@ -108,6 +160,7 @@ export class GuestPorts implements PortProvider {
     await monitor.execute('device_add', device, AnySchema);
     const socket = await this.#host.connect(id);
     this.#open.add(socket);
+    socket.on('error', () => undefined);
     socket.once('close', () => this.#open.delete(socket));
     // An answer that follows the connection means that QEMU's main loop has taken it and told the guest.
     await monitor.execute('query-chardev', {}, AnySchema);

@@ -30,6 +30,7 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
   async save(machine: Machine, { pid, pidStart }: Handle): Promise<void> {
     if (!isAlive(pid, pidStart)) throw new MullionError('wrong_state', 'The VPS does not run.');
     const { monitor, ports } = await this.#opened(machine);
+    await ports.tidy();
     await ports.whileStill(async () => {
       if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
       await saveMemory(machine, monitor);

@@ -3,23 +3,25 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Machine } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
-import { PIECE } from '../guest-agent/framed-input.ts';
+import { GuestCommands } from '../guest-agent/guest-commands.ts';
 import { GuestLines } from './guest-lines.ts';
 import { LineStream } from './line-stream.ts';
-import { AGENT_LINE } from './lines.ts';
+import { AGENT_LINE, TERMINAL_ROOM } from './lines.ts';
 import { linePipes, machinePaths, UMID } from './paths.ts';
 
 /** The daemon's side of one machine's serial lines: each opened when first needed, again after it was lost. */
 export class Connections {
   readonly agent: AgentChannel;
-  readonly lines: GuestLines;
+  readonly commands: GuestCommands;
+  readonly #lines: GuestLines;
   readonly #watcher: FSWatcher | undefined;
   #ping: Promise<boolean> | undefined;
 
   constructor(machine: Machine) {
     const paths = machinePaths(machine);
-    this.agent = new AgentChannel(async () => LineStream.open(linePipes(paths, AGENT_LINE)), PIECE);
-    this.lines = new GuestLines(paths);
+    this.agent = new AgentChannel(async () => LineStream.open(linePipes(paths, AGENT_LINE)), TERMINAL_ROOM);
+    this.#lines = new GuestLines(paths);
+    this.commands = new GuestCommands(this.agent, this.#lines);
     this.#watcher = watchRestarts(paths.sockets, () => this.#forgetConversations());
   }
 
@@ -39,12 +41,12 @@ export class Connections {
   /** A guest that starts anew knows nothing of what was asked of it before. */
   #forgetConversations(): void {
     this.agent.reset();
-    this.lines.reset();
+    this.#lines.reset();
   }
 
   close(): void {
     this.#watcher?.close();
-    this.lines.reset();
+    this.#lines.reset();
     this.agent.close();
   }
 }

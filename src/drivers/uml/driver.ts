@@ -33,7 +33,6 @@ import type {
   Prepared,
 } from '../driver.ts';
 import { shutdown as askShutdown, execStart, freeze, ping, thaw } from '../guest-agent/agent-commands.ts';
-import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
@@ -288,8 +287,7 @@ export class UmlDriver implements Driver {
 
   async #exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession> {
     requireAlive(handle);
-    const { agent, lines } = this.#connected(machine);
-    return execInGuest(agent, lines, machine.env, request);
+    return this.#connected(machine).commands.exec(machine.env, request);
   }
 
   #executor(machine: Machine, handle: Handle) {

@@ -1,12 +1,14 @@
 import { MullionError } from '../../contract/errors.ts';
-import { FramedInput } from '../guest-agent/framed-input.ts';
-import type { GuestPort, PortProvider } from '../guest-agent/guest-exec.ts';
+import type { GuestLine, LineProvider, LineRoom } from '../guest-agent/guest-line.ts';
 import { LineStream } from './line-stream.ts';
-import { FIRST_EXEC_LINE, guestDevice, LINE_COUNT } from './lines.ts';
+import { FIRST_EXEC_LINE, guestDevice, LINE_COUNT, TERMINAL_ROOM } from './lines.ts';
 import { linePipes, type MachinePaths } from './paths.ts';
 
+/** What the guest reads is kept short of what stops its line, with room for what is not input; the host reads always. */
+const ROOM: LineRoom = { toGuest: TERMINAL_ROOM - 340, piece: 3000, toHost: 32 * 1024 };
+
 /** Channels for commands: serial lines, taken in turn, so that what a line's last user still writes finds nobody. */
-export class GuestLines implements PortProvider {
+export class GuestLines implements LineProvider {
   readonly #paths: MachinePaths;
   readonly #used = new Map<number, LineStream>();
   #next = FIRST_EXEC_LINE;
@@ -15,35 +17,21 @@ export class GuestLines implements PortProvider {
     this.#paths = paths;
   }
 
-  async openPorts(count: number): Promise<{ ports: GuestPort[]; release(): Promise<void> }> {
-    if (this.#used.size + count > LINE_COUNT - FIRST_EXEC_LINE) {
+  async openLine(): Promise<GuestLine> {
+    if (this.#used.size >= LINE_COUNT - FIRST_EXEC_LINE) {
       throw new MullionError('conflict', 'Too many commands run in this VPS at once.', {
         remedy: 'Wait until one has ended',
       });
     }
-    const lines: number[] = [];
+    const line = this.#take();
+    const stream = LineStream.open(linePipes(this.#paths, line));
+    stream.on('error', () => undefined);
+    this.#used.set(line, stream);
     const release = async (): Promise<void> => {
-      for (const line of lines) {
-        this.#used.get(line)?.destroy();
-        this.#used.delete(line);
-      }
+      stream.destroy();
+      this.#used.delete(line);
     };
-    try {
-      const ports = Array.from({ length: count }, (_, index): GuestPort => {
-        const line = this.#take();
-        const stream = LineStream.open(linePipes(this.#paths, line));
-        this.#used.set(line, stream);
-        lines.push(line);
-        const guestPath = guestDevice(line);
-        if (index > 0) return { guestPath, stream };
-        const input = new FramedInput(stream);
-        return { guestPath, stream: input, taken: () => input.taken() };
-      });
-      return { ports, release };
-    } catch (failure) {
-      await release();
-      throw failure;
-    }
+    return { guestPath: guestDevice(line), stream, room: ROOM, release };
   }
 
   /** Ends every command's connection: the guest has started anew, or is given up. */

@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
+import { GuestCommands } from '../guest-agent/guest-commands.ts';
 import { ChannelService } from './channel-service.ts';
 import { AGENT_CHANNEL, openChannel } from './channels.ts';
 import { ConsoleTerminal } from './console-terminal.ts';
-import { ExecPorts } from './exec-ports.ts';
+import { ExecLines } from './exec-lines.ts';
 import type { StoreConnection } from './store-connection.ts';
 
 const CONSOLE_MS = 10_000;
@@ -15,7 +16,8 @@ export class DomainRun {
   readonly uuid: string;
   readonly domain: number;
   readonly agent: AgentChannel;
-  readonly ports: ExecPorts;
+  readonly commands: GuestCommands;
+  readonly #lines: ExecLines;
   readonly #connection: StoreConnection;
   readonly #service: ChannelService;
   readonly #logPath: string;
@@ -29,7 +31,8 @@ export class DomainRun {
     this.#logPath = logPath;
     this.#service = new ChannelService(connection, domain);
     this.agent = new AgentChannel(() => openChannel(connection, domain, AGENT_CHANNEL));
-    this.ports = new ExecPorts((channel) => openChannel(connection, domain, channel));
+    this.#lines = new ExecLines((channel) => openChannel(connection, domain, channel));
+    this.commands = new GuestCommands(this.agent, this.#lines);
   }
 
   /** Takes the console, if it is not taken yet: from then on the log is written. */
@@ -61,7 +64,7 @@ export class DomainRun {
   close(): void {
     this.#service.close();
     this.agent.close();
-    this.ports.close();
+    this.#lines.close();
     this.#terminal?.then(
       (terminal) => terminal.close(),
       () => undefined,

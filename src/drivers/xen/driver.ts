@@ -28,7 +28,6 @@ import type {
 } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
-import { execInGuest } from '../guest-agent/guest-exec.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
@@ -318,8 +317,7 @@ export class XenDriver implements Driver {
 
   async #exec(machine: Machine, handle: Handle, request: ExecRequest): Promise<ExecSession> {
     const domain = await this.#require(handle);
-    const { agent, ports } = this.#attach(machine, domain.uuid, domain.id);
-    return execInGuest(agent, ports, machine.env, request);
+    return this.#attach(machine, domain.uuid, domain.id).commands.exec(machine.env, request);
   }
 
   #executor(machine: Machine, handle: Handle) {

@@ -9,7 +9,7 @@ import { type Client, createClient } from '../../../src/client/client.ts';
 import { createNodeTransport } from '../../../src/client/node-transport.ts';
 import type { ExecSession } from '../../../src/drivers/driver.ts';
 import { runInGuest } from '../../../src/drivers/guest-agent/agent-commands.ts';
-import { execInGuest } from '../../../src/drivers/guest-agent/guest-exec.ts';
+import { GuestCommands } from '../../../src/drivers/guest-agent/guest-commands.ts';
 import { pushFile } from '../../../src/drivers/guest-agent/guest-files.ts';
 import { type CommandOptions, type CommandResult, runCommand } from '../command.ts';
 import { LAUNCHER, ROOT } from '../daemon.ts';
@@ -112,7 +112,7 @@ export class NestedHost implements AsyncDisposable {
   /** Starts a command inside with streams of its own. */
   open(argv: readonly [string, ...string[]]): Promise<ExecSession> {
     const { agent, ports } = this.emulator;
-    return execInGuest(agent, ports, {}, { argv: [...argv], env: {}, tty: false });
+    return new GuestCommands(agent, ports).exec({}, { argv: [...argv], env: {}, tty: false });
   }
 
   /** Runs a shell script inside, which must succeed; its standard output without the last line end. */

@@ -1,15 +1,16 @@
-import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
-import type { OpenPorts, PortProvider } from '../guest-agent/guest-exec.ts';
-import { RelayPort, SWEEP } from '../guest-agent/relay-port.ts';
+import type { GuestLine, LineProvider, LineRoom } from '../guest-agent/guest-line.ts';
+import { sweepOf } from '../guest-agent/runner-session.ts';
 import { AGENT_CHANNEL, CHANNELS, channelDevice } from './channels.ts';
 
+/** A little less than Xen's rings hold (Xen, public/io/console.h): the guest must not wait in the midst of a frame. */
+const ROOM: LineRoom = { toGuest: 32 * 1024, piece: 900, toHost: 1500 };
 /** How long a command waits for one of the others to end. */
 const WAIT_MS = 20_000;
 
 /** One channel for each command, as many at once as a guest has channels; more wait for their turn. */
-export class ExecPorts implements PortProvider {
+export class ExecLines implements LineProvider {
   readonly #open: (channel: number) => Promise<Duplex>;
   readonly #free: number[] = CHANNELS.filter((channel) => channel !== AGENT_CHANNEL);
   /** Channels on which a command of a former daemon may still speak. */
@@ -21,22 +22,19 @@ export class ExecPorts implements PortProvider {
     this.#open = open;
   }
 
-  async openPorts(count: number): Promise<OpenPorts> {
+  async openLine(): Promise<GuestLine> {
     const channel = this.#free.shift() ?? (await this.#turn());
     try {
-      const line = await this.#open(channel);
-      this.#lines.add(line);
-      line.once('close', () => this.#lines.delete(line));
-      if (this.#unswept.delete(channel)) line.write(SWEEP);
-      const relay = new RelayPort(line, channelDevice(channel), randomBytes(16).toString('hex'), count);
-      return {
-        ports: relay.ports,
-        launcher: relay.launcher,
-        release: async () => {
-          await relay.release();
-          this.#give(channel);
-        },
+      const stream = await this.#open(channel);
+      this.#lines.add(stream);
+      stream.on('error', () => undefined);
+      stream.once('close', () => this.#lines.delete(stream));
+      if (this.#unswept.delete(channel)) stream.write(sweepOf(ROOM));
+      const release = async (): Promise<void> => {
+        stream.destroy();
+        this.#give(channel);
       };
+      return { guestPath: channelDevice(channel), stream, room: ROOM, release };
     } catch (failure) {
       this.#give(channel);
       throw failure;

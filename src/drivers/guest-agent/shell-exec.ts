@@ -15,8 +15,6 @@ export interface GuestPort {
   readonly guestPath: string;
   /** Ending its writable side gives the guest an end of file. */
   readonly stream: Duplex;
-  /** Of input that goes in pieces: called when the guest has taken one. */
-  readonly taken?: (() => void) | undefined;
 }
 
 export interface PortProvider {
@@ -26,8 +24,6 @@ export interface PortProvider {
 
 export interface OpenPorts {
   readonly ports: readonly GuestPort[];
-  /** What the guest runs in the command's stead, with the command as its last arguments. */
-  readonly launcher?: readonly [string, ...string[]] | undefined;
   release(): Promise<void>;
 }
 
@@ -38,16 +34,17 @@ const LINGER_MS = 2_000;
 const KILLED = 137;
 
 /**
- * Runs a command in a guest, its streams on channels of `provider`.
+ * Runs a command in a guest, its streams on three channels (two with a terminal) that are byte streams with an end: for a
+ * guest without Perl.
  * @throws MullionError `guest_unresponsive`
  */
-export async function execInGuest(
+export async function execByShell(
   channel: AgentChannel,
   provider: PortProvider,
   environment: Readonly<Record<string, string>>,
   request: ExecRequest,
 ): Promise<ExecSession> {
-  const { ports, release, launcher } = await provider.openPorts(request.tty ? 2 : 3);
+  const { ports, release } = await provider.openPorts(request.tty ? 2 : 3);
   const [input, output, errors] = ports;
   if (input === undefined || output === undefined) throw new TypeError('the provider gave too few channels');
   const channels: ExecChannels = {
@@ -56,10 +53,9 @@ export async function execInGuest(
     ...(errors === undefined ? {} : { stderr: errors.guestPath }),
   };
   const token = newToken();
-  const session = new GuestExec(channel, token, input, output.stream, errors?.stream, release);
+  const session = new ShellExec(channel, token, input, output.stream, errors?.stream, release);
   try {
-    const argv = execArgv(request, token, channels, environment);
-    await session.start(launcher === undefined ? argv : [...launcher, ...argv]);
+    await session.start(execArgv(request, token, channels, environment));
     return session;
   } catch (failure) {
     session.close();
@@ -73,7 +69,7 @@ interface Output {
   end(): void;
 }
 
-class GuestExec implements ExecSession {
+class ShellExec implements ExecSession {
   readonly stdin: Writable;
   readonly stdout: Readable;
   readonly stderr: Readable | undefined;
@@ -82,7 +78,6 @@ class GuestExec implements ExecSession {
   readonly #streams: readonly Duplex[];
   readonly #outputs: readonly Output[];
   readonly #release: () => Promise<void>;
-  readonly #taken: (() => void) | undefined;
   readonly #launched = Promise.withResolvers<{ pid: number; tty: string }>();
   readonly #code = Promise.withResolvers<number>();
   #agentPid: number | undefined;
@@ -94,13 +89,12 @@ class GuestExec implements ExecSession {
   constructor(
     channel: AgentChannel,
     token: string,
-    { stream: input, taken }: GuestPort,
+    { stream: input }: GuestPort,
     output: Duplex,
     errors: Duplex | undefined,
     release: () => Promise<void>,
   ) {
     this.#channel = channel;
-    this.#taken = taken;
     this.#streams = [input, output, ...(errors === undefined ? [] : [errors])];
     this.#release = release;
     const split = (stream: Duplex): Output => {
@@ -190,8 +184,6 @@ class GuestExec implements ExecSession {
       this.#ended = true;
       this.#code.resolve(number);
       if (this.stderr === undefined) queueMicrotask(() => from.end());
-    } else if (kind === 'took') {
-      this.#taken?.();
     } else if (kind === 'unknown') {
       this.#launched.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
     } else if (kind === 'end') queueMicrotask(() => from.end());

@@ -1,0 +1,266 @@
+import { constants } from 'node:os';
+import { Readable, Writable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { MullionError } from '../../contract/errors.ts';
+import type { Signal, Window } from '../../contract/streams.ts';
+import type { ExecSession } from '../driver.ts';
+import type { GuestLine, LineRoom } from './guest-line.ts';
+import { encodeCount, encodeFrame, type Frame, FrameSplitter } from './runner-frames.ts';
+import { FRAME_HEADER } from './runner-script.ts';
+
+const START_MS = 30_000;
+const GOODBYE_MS = 3_000;
+/** How long output may still come after the command's end, when something in the guest keeps its streams open. */
+const LINGER_MS = 2_000;
+/** Exit code of a command that was closed: 128 + SIGKILL. */
+const KILLED = 137;
+
+interface Output {
+  readonly stream: Readable;
+  ended: boolean;
+  /** Bytes of frames that wait to be read, of which the guest is not told yet. */
+  unread: number;
+}
+
+/** One command in a guest, over a line of its own: the host's side of `RUNNER`. The guest's words are hostile input. */
+export class RunnerSession implements ExecSession {
+  readonly stdin: Writable;
+  readonly stdout: Readable;
+  readonly stderr: Readable | undefined;
+  readonly exit: Promise<number>;
+  /** Settles when the guest has let the line go, or does not answer. */
+  readonly released: Promise<void>;
+  readonly #line: GuestLine;
+  readonly #token: string;
+  readonly #outputs: readonly Output[];
+  readonly #frames = new FrameSplitter();
+  readonly #begun = Promise.withResolvers<void>();
+  readonly #code = Promise.withResolvers<number>();
+  readonly #goodbye = Promise.withResolvers<boolean>();
+  readonly #release = Promise.withResolvers<void>();
+  /** What comes before the guest's greeting; undefined once it has greeted. */
+  #before: Buffer | undefined = Buffer.alloc(0);
+  #credit: number;
+  #waiting: (() => void) | undefined;
+  #heardAt = 0;
+  #ended = false;
+  #closed = false;
+  readonly #onData = (chunk: Buffer): void => this.#hear(chunk);
+  readonly #onClose = (): void => this.#lost();
+
+  /** @param request what is to run, as `encodeRequest` writes it: the first of the input */
+  constructor(line: GuestLine, token: string, request: Buffer, tty: boolean) {
+    this.#line = line;
+    this.#token = token;
+    this.#credit = line.room.toGuest;
+    this.released = this.#release.promise;
+    this.stdin = this.#input();
+    this.stdin.write(request);
+    const output = this.#output();
+    const errors = tty ? undefined : this.#output();
+    this.#outputs = errors === undefined ? [output] : [output, errors];
+    this.stdout = output.stream;
+    this.stderr = errors?.stream;
+    this.#begun.promise.catch(() => undefined);
+    this.exit = this.#watch();
+    this.exit.catch(() => undefined);
+    line.stream.on('data', this.#onData);
+    line.stream.on('close', this.#onClose);
+  }
+
+  /** Of the runner, as the guest is to start it. */
+  get arguments(): readonly string[] {
+    const { guestPath, room } = this.#line;
+    return [guestPath, this.#token, String(room.toHost)];
+  }
+
+  get hasGreeted(): boolean {
+    return this.#before === undefined;
+  }
+
+  /** @throws MullionError `not_found` when the guest does not know the user, `guest_unresponsive` */
+  async begun(): Promise<void> {
+    const timer = setTimeout(
+      () => this.#begun.reject(lost('it did not start the command in time')),
+      START_MS,
+    );
+    await this.#begun.promise.finally(() => clearTimeout(timer));
+  }
+
+  signal(signal: Signal): void {
+    this.#send(encodeFrame('s', Buffer.from([constants.signals[signal]])));
+  }
+
+  resize({ rows, columns }: Window): void {
+    const content = Buffer.alloc(4);
+    content.writeUInt16BE(rows);
+    content.writeUInt16BE(columns, 2);
+    this.#send(encodeFrame('w', content));
+  }
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const ended = this.#ended;
+    this.#code.resolve(KILLED);
+    this.#begun.reject(lost('it was closed'));
+    this.stdin.destroy();
+    if (!ended) for (const { stream } of this.#outputs) stream.destroy();
+    void this.#free();
+  }
+
+  #send(frame: Buffer): void {
+    if (this.#before === undefined && !this.#line.stream.destroyed) this.#line.stream.write(frame);
+  }
+
+  #hear(chunk: Buffer): void {
+    this.#heardAt = performance.now();
+    try {
+      const rest = this.#before === undefined ? chunk : this.#greeted(Buffer.concat([this.#before, chunk]));
+      for (const frame of this.#frames.push(rest)) this.#understand(frame);
+    } catch {
+      this.#line.stream.destroy();
+    }
+  }
+
+  /** Skips what a former command left on the line; what follows the greeting. */
+  #greeted(heard: Buffer): Buffer {
+    const greeting = `\n${this.#token}\n`;
+    const at = heard.indexOf(greeting);
+    if (at < 0) {
+      this.#before = Buffer.from(heard.subarray(Math.max(0, heard.length - greeting.length)));
+      return Buffer.alloc(0);
+    }
+    this.#before = undefined;
+    this.#line.stream.write(`${this.#token}\n`);
+    this.#waiting?.();
+    return heard.subarray(at + greeting.length);
+  }
+
+  #understand({ kind, content }: Frame): void {
+    switch (kind) {
+      case '1':
+      case '2':
+        return this.#pass(Number(kind), content);
+      case 'E':
+        return this.#end(content[0] ?? 0);
+      case 'c':
+        this.#credit = Math.min(this.#credit + content.readUInt32BE(), this.#line.room.toGuest);
+        return this.#waiting?.();
+      case 'p':
+        return this.#begun.resolve();
+      case 'u':
+        return this.#begun.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
+      case 'e':
+        this.#ended = true;
+        return this.#code.resolve(content[0] ?? KILLED);
+      case 'z':
+        return this.#goodbye.resolve(true);
+      default:
+        throw new RangeError(`a frame of the kind ${kind}`);
+    }
+  }
+
+  /** The guest may send as much more once this is read. */
+  #pass(number: number, content: Buffer): void {
+    const output = this.#outputs[number - 1];
+    if (output === undefined) throw new RangeError(`output ${number}`);
+    output.unread += FRAME_HEADER + content.length;
+    const { stream, ended } = output;
+    if (ended || stream.destroyed || stream.push(content)) this.#acknowledge(output);
+  }
+
+  #acknowledge(output: Output): void {
+    if (output.unread > 0) this.#send(encodeFrame('a', encodeCount(output.unread)));
+    output.unread = 0;
+  }
+
+  #end(number: number): void {
+    const output = this.#outputs[number - 1];
+    if (output === undefined || output.ended) return;
+    output.ended = true;
+    if (!output.stream.destroyed) output.stream.push(null);
+  }
+
+  #output(): Output {
+    const stream = new Readable({ read: () => this.#acknowledge(output) });
+    const output: Output = { stream, ended: false, unread: 0 };
+    return output;
+  }
+
+  #input(): Writable {
+    const { stream, room } = this.#line;
+    const give = (chunk: Buffer, done: () => void): void => {
+      const go = (): void => {
+        if (stream.destroyed || this.#closed) return done();
+        if (this.#before !== undefined || this.#credit <= FRAME_HEADER) {
+          this.#waiting = go;
+          return;
+        }
+        this.#waiting = undefined;
+        const now = chunk.subarray(0, Math.min(room.piece, this.#credit - FRAME_HEADER));
+        const rest = chunk.subarray(now.length);
+        this.#credit -= FRAME_HEADER + now.length;
+        stream.write(encodeFrame('i', now), () => (rest.length === 0 ? done() : give(rest, done)));
+      };
+      go();
+    };
+    return new Writable({
+      write: (chunk: Buffer, _encoding, done) => (chunk.length === 0 ? done() : give(chunk, done)),
+      final: (done) => give(Buffer.alloc(0), done),
+      destroy: (failure, done) => {
+        this.#waiting?.();
+        done(failure);
+      },
+    }).on('error', () => undefined);
+  }
+
+  #lost(): void {
+    const failure = lost('the connection to the command was lost');
+    this.#begun.reject(failure);
+    this.#code.reject(failure);
+    this.#goodbye.resolve(false);
+    for (const [index] of this.#outputs.entries()) this.#end(index + 1);
+    this.#waiting?.();
+  }
+
+  /** The exit code, once the streams have ended or nothing more has come for a while. */
+  async #watch(): Promise<number> {
+    try {
+      const code = await this.#code.promise;
+      if (!this.#closed) await this.#drain();
+      return code;
+    } finally {
+      this.close();
+    }
+  }
+
+  async #drain(): Promise<void> {
+    this.#heardAt = performance.now();
+    while (this.#outputs.some(({ ended }) => !ended)) {
+      if (this.#outputs.some(({ stream }) => stream.readableLength > 0)) this.#heardAt = performance.now();
+      if (performance.now() - this.#heardAt > LINGER_MS) break;
+      await sleep(5);
+    }
+    for (const [index] of this.#outputs.entries()) this.#end(index + 1);
+  }
+
+  /** Ends what still runs, and gives the line back. */
+  async #free(): Promise<void> {
+    let clean = false;
+    if (this.#before === undefined && !this.#line.stream.destroyed) {
+      this.#send(encodeFrame('q'));
+      const timer = setTimeout(() => this.#goodbye.resolve(false), GOODBYE_MS);
+      clean = await this.#goodbye.promise.finally(() => clearTimeout(timer));
+    }
+    this.#line.stream.off('data', this.#onData).off('close', this.#onClose);
+    await this.#line.release(clean).catch(() => undefined);
+    this.#release.resolve();
+  }
+}
+
+/** Makes a runner end that a former daemon left on a line: what it waits for is filled up, and it is told to end. */
+export const sweepOf = ({ piece }: LineRoom): Buffer => Buffer.alloc(piece + FRAME_HEADER, 'q');
+
+const lost = (why: string): MullionError =>
+  new MullionError('guest_unresponsive', `The guest did not run the command: ${why}.`);
