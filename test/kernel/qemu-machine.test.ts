@@ -5,6 +5,7 @@ import { connect } from 'node:net';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
+import { MullionError } from '../../src/contract/errors.ts';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
@@ -112,6 +113,19 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.deepEqual([mode & 0o777, uid], [0o700, machine.ids.base]);
       const disk = statSync(join(machine.volume, 'disk.raw'));
       assert.deepEqual([disk.mode & 0o777, disk.uid, disk.gid], [0o600, 0, 0]);
+    });
+
+    step('ends a command whose runner was killed, and runs commands without Perl too', async (t, on) => {
+      const machine = await start(t, on);
+      const lost = await sh(on, machine, 'kill -9 $PPID; exec sleep 1000').catch((failure) => failure);
+      assert.ok(lost instanceof MullionError && lost.code === 'guest_unresponsive', String(lost));
+      await sh(on, machine, 'mv /usr/bin/perl /usr/bin/away; (sleep 1; kill -9 $PPID) & sleep 2').catch(
+        () => 0,
+      );
+      const said = await sh(on, machine, 'readlink /proc/$PPID/exe; ls /usr/bin/perl; exit 3');
+      assert.equal(said.stdout, '/usr/bin/dash\n');
+      assert.equal(said.code, 3);
+      assert.match(said.stderr, /No such file/);
     });
 
     step('reaches the network by its tap', async (t, on) => {

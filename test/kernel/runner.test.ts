@@ -8,7 +8,7 @@ import { MullionError } from '../../src/contract/errors.ts';
 import type { ExecRequest } from '../../src/contract/streams.ts';
 import { encodeRequest } from '../../src/drivers/guest-agent/runner-frames.ts';
 import { PERL, RUNNER } from '../../src/drivers/guest-agent/runner-script.ts';
-import { RunnerSession, sweepOf } from '../../src/drivers/guest-agent/runner-session.ts';
+import { DISMISSAL, RunnerSession, sweepOf } from '../../src/drivers/guest-agent/runner-session.ts';
 import { spawnCommand } from '../../src/host/run.ts';
 import { readAll } from '../conformance/drivers.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
@@ -33,6 +33,16 @@ async function openLine(t: TestContext): Promise<{ line: Duplex; device: string 
 
 const ROOM = { toGuest: 3500, piece: 3000, toHost: 1500 };
 
+function open(line: Duplex, device: string, argv: readonly string[], more: Partial<ExecRequest> = {}) {
+  const request = { argv: [...argv], env: {}, tty: false, ...more };
+  return new RunnerSession(
+    { guestPath: device, stream: line, room: ROOM, release: async () => undefined },
+    randomBytes(16).toString('hex'),
+    encodeRequest(request, { OWN: 'of the VPS' }),
+    request.tty,
+  );
+}
+
 function launch(
   t: TestContext,
   line: Duplex,
@@ -40,20 +50,10 @@ function launch(
   argv: readonly string[],
   more: Partial<ExecRequest> = {},
 ) {
-  let cleanly: boolean | undefined;
-  const release = async (clean: boolean): Promise<void> => {
-    cleanly = clean;
-  };
-  const request = { argv: [...argv], env: {}, tty: false, ...more };
-  const session = new RunnerSession(
-    { guestPath: device, stream: line, room: ROOM, release },
-    randomBytes(16).toString('hex'),
-    encodeRequest(request, { OWN: 'of the VPS' }),
-    request.tty,
-  );
+  const session = open(line, device, argv, more);
   const child = spawnCommand([PERL, '-e', RUNNER, '--', ...session.arguments], { stdio: ['ignore', 1, 2] });
   t.after(() => child.kill('SIGKILL'));
-  return { session, child, wasClean: () => cleanly };
+  return { session, child };
 }
 
 const told = async (session: RunnerSession): Promise<[string, string, number]> => {
@@ -67,11 +67,10 @@ test('one serial line carries a megabyte to a command and back, unchanged, and t
   const { line, device } = await openLine(t);
   line.write('left over by another\nq\0\0');
   line.write(sweepOf(ROOM));
-  const { session, child, wasClean } = launch(t, line, device, ['sh', '-c', 'cat; echo told >&2; exit 7']);
+  const { session, child } = launch(t, line, device, ['sh', '-c', 'cat; echo told >&2; exit 7']);
   await session.begun();
   const content = Buffer.alloc(1024 * 1024, Buffer.from([...Array(251).keys()]));
   session.stdin.end(content);
-  const ended = new Promise((resolve) => child.once('exit', resolve));
   assert.ok(session.stderr !== undefined);
   const [echoed, errors, code] = await Promise.all([
     readAll(session.stdout),
@@ -80,18 +79,43 @@ test('one serial line carries a megabyte to a command and back, unchanged, and t
   ]);
   assert.ok(echoed.equals(content));
   assert.deepEqual([errors.toString(), code], ['told\n', 7]);
+  assert.equal(await session.released, true);
+  const ended = new Promise((resolve) => child.once('exit', resolve));
+  line.write(DISMISSAL);
   assert.equal(await ended, 0);
-  await session.released;
-  assert.equal(wasClean(), true);
 });
 
-test('the next command takes the line that the last one left', async (t) => {
+test('one runner serves command after command, whatever became of the last', async (t) => {
   const { line, device } = await openLine(t);
-  for (const word of ['one', 'two', 'three']) {
-    const { session } = launch(t, line, device, ['echo', word]);
-    assert.deepEqual(await told(session), [`${word}\n`, '', 0]);
-    await session.released;
+  const { session: first, child } = launch(t, line, device, ['echo', 'one']);
+  assert.deepEqual(await told(first), ['one\n', '', 0]);
+  assert.equal(await first.released, true);
+  for (const [argv, more, expected] of [
+    [['cat', '/proc/self/stat'], { tty: true }, 0],
+    [['sh', '-c', 'head -c 100000 /dev/zero; exit 3'], {}, 3],
+    [['echo', 'nobody'], { user: 'nobody-here' }, 'not_found'],
+    [['sleep', '100'], {}, 'closed'],
+    [['echo', 'last'], {}, 0],
+  ] as const) {
+    const session = open(line, device, argv, more);
+    session.callRunner();
+    assert.equal(await session.greeted(5_000), true);
+    if (expected === 'not_found') await assert.rejects(session.begun());
+    else await session.begun();
+    if (typeof expected === 'number') assert.equal((await told(session))[2], expected);
+    else session.close();
+    assert.equal(await session.released, true);
   }
+  assert.equal(child.exitCode, null);
+});
+
+test('a runner that is not there is missed before it is told what to run', async (t) => {
+  const { line, device } = await openLine(t);
+  const session = open(line, device, ['echo', 'never']);
+  session.callRunner();
+  assert.equal(await session.greeted(300), false);
+  session.close();
+  assert.equal(await session.released, false);
 });
 
 test('a command gets its words, variables, folder, user and group, whatever is in them', async (t) => {
@@ -123,6 +147,7 @@ test('what cannot be run is told as a shell tells it', async (t) => {
     const { session } = launch(t, line, device, argv, more);
     assert.equal((await told(session))[2], code, argv.join(' '));
     await session.released;
+    line.write(DISMISSAL);
   }
   const { session } = launch(t, line, device, ['true'], { user: 'nobody-here' });
   await assert.rejects(
@@ -166,15 +191,14 @@ test('a signal reaches the command and all that it started', async (t) => {
 
 test('a command that is closed is killed, with what it started', async (t) => {
   const { line, device } = await openLine(t);
-  const { session, wasClean } = launch(t, line, device, ['sh', '-c', 'sleep 100 & echo $!; wait']);
+  const { session } = launch(t, line, device, ['sh', '-c', 'sleep 100 & echo $!; wait']);
   let pid = '';
   session.stdout.on('data', (chunk: Buffer) => {
     pid += chunk.toString();
   });
   await eventually('it has told its pid', () => pid.endsWith('\n'));
   session.close();
-  await session.released;
-  assert.equal(wasClean(), true);
+  assert.equal(await session.released, true);
   await eventually('its child is gone', () => !existsSync(`/proc/${pid.trim()}/exe`));
 });
 

@@ -7,11 +7,11 @@ import type { ExecSession } from '../driver.ts';
 import type { AgentChannel } from './agent-channel.ts';
 import { execStart, execStatus, runInGuest } from './agent-commands.ts';
 import { newToken } from './exec-script.ts';
-import type { LineProvider } from './guest-line.ts';
+import type { GuestLine, LineProvider } from './guest-line.ts';
 import { writeFileArgv } from './long-command.ts';
 import { encodeRequest } from './runner-frames.ts';
 import { PERL, RUNNER } from './runner-script.ts';
-import { RunnerSession } from './runner-session.ts';
+import { DISMISSAL, RunnerSession } from './runner-session.ts';
 
 const START_MS = 30_000;
 /** How often the agent is asked whether the runner lives, while it has not said anything. */
@@ -19,11 +19,25 @@ const LOOK_MS = 500;
 /** Where root alone writes, until the guest starts anew; another version has another name. */
 const FILE = `/run/mullion-runner-${createHash('sha256').update(RUNNER).digest('hex').slice(0, 12)}.pl`;
 
-/** Commands in a guest: its agent starts a runner for each, which is put there once. */
+/** A runner that waits for the next command keeps memory of the guest: one of them, and not for long. */
+const IDLE_MS = 60_000;
+/** One that does not answer by then is left alone, before it has been told what to run. */
+const CALL_MS = 3_000;
+
+/** How often a runner whose command is under way is looked at: a guest that lacks memory may have killed it. */
+const WATCH_MS = 10_000;
+
+interface Runner {
+  readonly line: GuestLine;
+  readonly pid: number;
+}
+
+/** Commands in a guest: its agent starts a runner, whose program is put there once, and which serves one after the other. */
 export class GuestCommands {
   readonly #agent: AgentChannel;
   readonly #lines: LineProvider;
   #installed: Promise<void> | undefined;
+  #idle: { readonly runner: Runner; readonly timer: NodeJS.Timeout } | undefined;
 
   constructor(agent: AgentChannel, lines: LineProvider) {
     this.#agent = agent;
@@ -35,11 +49,15 @@ export class GuestCommands {
    * @throws MullionError `command_failed` when the guest cannot run the runner, `guest_unresponsive`, `not_found` for a user
    */
   async exec(environment: Readonly<Record<string, string>>, request: ExecRequest): Promise<ExecSession> {
+    const blob = encodeRequest(request, environment);
+    const open = (line: GuestLine): RunnerSession => new RunnerSession(line, newToken(), blob, request.tty);
+    const called = await this.#callIdle(open);
+    if (called !== undefined) return this.#begun(called.session, called.runner);
     for (let attempt = 0; attempt < 2; attempt += 1) {
       await this.#install();
-      const session = await this.#begin(environment, request);
-      if (session !== undefined) return session;
-      // The guest has started anew, or somebody removed it.
+      const started = await this.#startRunner(open);
+      if (started !== undefined) return this.#begun(started.session, started.runner);
+      // The guest has started anew, or somebody removed the program.
       this.#installed = undefined;
     }
     throw new MullionError(
@@ -48,41 +66,95 @@ export class GuestCommands {
     );
   }
 
-  async #begin(
-    environment: Readonly<Record<string, string>>,
-    request: ExecRequest,
-  ): Promise<ExecSession | undefined> {
-    const line = await this.#lines.openLine();
-    const session = new RunnerSession(line, newToken(), encodeRequest(request, environment), request.tty);
-    const ended = new AbortController();
+  /** Ends the runner that waits. */
+  async tidy(): Promise<void> {
+    const runner = this.#takeIdle();
+    if (runner !== undefined) await this.#dismiss(runner);
+  }
+
+  async #begun(session: RunnerSession, runner: Runner): Promise<ExecSession> {
+    const watch = setInterval(() => void this.#loseIfGone(runner), WATCH_MS).unref();
+    void session.released
+      .finally(() => clearInterval(watch))
+      .then((waits) => this.#giveBack(runner, waits))
+      .catch(() => undefined);
     try {
-      const argv = [PERL, FILE, ...session.arguments] as const;
-      const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS });
-      void session.released.then(() => this.#forget(pid));
-      const begun = await Promise.race([
-        session.begun().then(() => true),
-        this.#whenGone(session, pid, ended.signal).then(() => false),
-      ]);
-      if (begun) return session;
-      session.close();
-      return undefined;
+      await session.begun();
+      return session;
     } catch (failure) {
       session.close();
-      throw explained(failure);
-    } finally {
-      ended.abort();
+      throw failure;
     }
   }
 
-  /** Settles only when the runner has ended without a word. */
-  async #whenGone(session: RunnerSession, pid: number, signal: AbortSignal): Promise<void> {
-    for (;;) {
-      await sleep(LOOK_MS, undefined, { signal, ref: false }).catch(() => undefined);
-      const silent = !signal.aborted && !session.hasGreeted;
-      if (!silent) return new Promise(() => undefined);
-      const status = await execStatus(this.#agent, pid).catch(() => undefined);
-      if (status?.exited === true && !session.hasGreeted) return;
+  async #callIdle(
+    open: (line: GuestLine) => RunnerSession,
+  ): Promise<{ session: RunnerSession; runner: Runner } | undefined> {
+    const runner = this.#takeIdle();
+    if (runner === undefined) return undefined;
+    const session = open(runner.line);
+    session.callRunner();
+    if (await session.greeted(CALL_MS)) return { session, runner };
+    session.close();
+    await session.released;
+    await this.#giveBack(runner, false);
+    return undefined;
+  }
+
+  async #startRunner(
+    open: (line: GuestLine) => RunnerSession,
+  ): Promise<{ session: RunnerSession; runner: Runner } | undefined> {
+    const line = await this.#lines.openLine();
+    const session = open(line);
+    try {
+      const argv = [PERL, FILE, ...session.arguments] as const;
+      const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS });
+      const runner: Runner = { line, pid };
+      const deadline = performance.now() + START_MS;
+      while (!(await session.greeted(LOOK_MS))) {
+        const status = await execStatus(this.#agent, pid);
+        const gone = status.exited && !session.hasGreeted;
+        if (gone || line.stream.destroyed || performance.now() > deadline) {
+          session.close();
+          await line.release(false);
+          if (gone) return undefined;
+          throw new MullionError('guest_unresponsive', 'The guest did not run the command in time.');
+        }
+      }
+      return { session, runner };
+    } catch (failure) {
+      session.close();
+      await line.release(false);
+      throw explained(failure);
     }
+  }
+
+  async #giveBack(runner: Runner, waits: boolean): Promise<void> {
+    if (!waits || runner.line.stream.destroyed) {
+      await runner.line.release(false);
+      await this.#forget(runner.pid);
+    } else if (this.#idle === undefined) {
+      const timer = setTimeout(() => void this.tidy().catch(() => undefined), IDLE_MS).unref();
+      this.#idle = { runner, timer };
+    } else await this.#dismiss(runner);
+  }
+
+  async #loseIfGone({ line, pid }: Runner): Promise<void> {
+    const status = await execStatus(this.#agent, pid).catch(() => undefined);
+    if (status?.exited === true) line.stream.destroy();
+  }
+
+  #takeIdle(): Runner | undefined {
+    const idle = this.#idle;
+    this.#idle = undefined;
+    clearTimeout(idle?.timer);
+    return idle?.runner;
+  }
+
+  async #dismiss({ line, pid }: Runner): Promise<void> {
+    line.stream.write(DISMISSAL);
+    await line.release(true);
+    await this.#forget(pid);
   }
 
   #install(): Promise<void> {

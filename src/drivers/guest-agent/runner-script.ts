@@ -3,13 +3,13 @@ export const FRAME_LIMIT = 32 * 1024;
 /** Of a frame's letter and length. */
 export const FRAME_HEADER = 3;
 
-/** Numbers of the system call setsid(2) (Linux, arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
-const SETSID = '("x86_64", 112, "aarch64", 157)';
+/** Number of the system call setsid(2) (Linux, arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h). */
+const SETSID = process.arch === 'x64' ? 112 : 157;
 
 /**
- * What runs one command in the guest: one process, which starts the command with pipes or a terminal of its own and joins
- * these with one line to the host. Perl, as Debian's essential packages bring it, and none of its modules: loading POSIX
- * takes an emulated processor longer than all else.
+ * What runs commands in the guest, one after the other: one process, which starts a command with pipes or a terminal of
+ * its own and joins these with one line to the host. Perl, as Debian's essential packages bring it, and none of its
+ * modules: loading POSIX takes an emulated processor longer than all else.
  *
  * Arguments: the line's device (`*` stands for a number; it is waited for), a secret token, and how many bytes may be on
  * their way to the host. Both sides first say the token on a line of its own, and skip what comes before it. Then each
@@ -17,7 +17,8 @@ const SETSID = '("x86_64", 112, "aarch64", 157)';
  *
  * From the host: `i` input (empty: its end), whose first bytes are a length of 32 bits and the request: user, group,
  * folder, rows and columns (empty without a terminal), how many variables, those, and the command, NUL between them;
- * `a` so many bytes of frames were read; `s` a signal's number; `w` rows and columns; `q` end: what still runs is killed.
+ * `a` so many bytes of frames were read; `s` a signal's number; `w` rows and columns; `q` end: what still runs is killed;
+ * then `n` a new token, for the next command; `x` exit.
  * To the host: `1`, `2` output; `E` this output has ended; `c` so many bytes of frames were read; `p` the command has
  * begun; `u` there is no such user or group; `e` its exit code; `z` goodbye.
  *
@@ -25,8 +26,8 @@ const SETSID = '("x86_64", 112, "aarch64", 157)';
  * F_SETFL with O_NONBLOCK.
  */
 export const RUNNER = `use strict;
-my ($device, $token, $window) = @ARGV;
-my ($line, $pid, $master, $feed, @out, $started, $ended);
+my ($device, $token, $room) = @ARGV;
+my ($line, $window, $pid, $master, $feed, @out, $started, $ended, $over);
 my ($in, $input, $owed) = ("", "", 0);
 sub path {
   my ($folder, $name) = $device =~ m{^(.*)/(.*)$}s;
@@ -53,8 +54,17 @@ $SIG{PIPE} = "IGNORE";
 pipe my $woken, my $wake or exit 125;
 fcntl $_, 4, 2048 for $woken, $wake;
 $SIG{CHLD} = sub { syswrite $wake, "!" };
-put("\\n$token\\n");
-until ($in =~ s/^.*?\\Q$token\\E\\n//s) { $in = substr $in, -100 if length $in > 100; hear() }
+sub greet {
+  ($window, $pid, $started, $ended, $over, $owed, $input) = ($room, 0, 0, 0, 0, 0, "");
+  put("\\n$token\\n");
+  until ($in =~ s/^.*?\\Q$token\\E\\n//s) { $in = substr $in, -100 if length $in > 100; hear() }
+}
+sub over {
+  if ($pid) { kill -9, $pid; waitpid $pid, 0; $pid = 0 }
+  undef $_ for $master, $feed, @out;
+  $over = 1;
+  frame("z", "");
+}
 sub failed { my ($what, $code) = @_; syswrite STDERR, "mullion: $what: $!\\n"; exit $code }
 sub start {
   my ($user, $group, $folder, $rows, $columns, $count, @rest) = split /\\0/, shift, -1;
@@ -83,9 +93,7 @@ sub start {
   pipe my $ready, my $said or exit 125;
   $pid = fork // exit 125;
   if ($pid == 0) {
-    my %setsid = ${SETSID};
-    my $machine = (split /-/, do { require Config; $Config::Config{archname} })[0];
-    if ($setsid{$machine}) { syscall $setsid{$machine} } else { setpgrp }
+    if (8 == length pack "p", "") { syscall ${SETSID} } else { setpgrp }
     if (defined $tty) {
       sysopen $stdin, $tty, 2 or exit 126;
       ioctl $stdin, 0x540e, 0;
@@ -118,18 +126,21 @@ sub start {
 sub take {
   while (length $in >= 3) {
     my ($kind, $length) = unpack "a n", $in;
-    if ($kind eq "q") { frame("z", ""); finish() }
-    finish() if $length > ${FRAME_LIMIT};
+    finish() if $kind eq "x" || $length > ${FRAME_LIMIT};
     return if length $in < 3 + $length;
     my $data = substr $in, 3, $length;
     substr($in, 0, 3 + $length) = "";
-    if ($kind eq "a") { $window += unpack "N", $data }
+    if ($kind eq "n" && $over) { $token = $data; greet() }
+    elsif ($over) { next }
+    elsif ($kind eq "q") { over() }
+    elsif ($kind eq "a") { $window += unpack "N", $data }
     elsif ($kind eq "s") { kill -unpack("C", $data), $pid if $pid }
     elsif ($kind eq "w") { ioctl $master, 0x5414, pack "S4", unpack("n2", $data), 0, 0 if $master }
     elsif ($kind eq "i") { $input .= $data; $ended = 1 if $length == 0; $owed += 3 + $length }
   }
 }
 sub feed {
+  return if $over;
   if (!$started) {
     return if length $input < 4 or length $input < 4 + unpack "N", $input;
     my $request = substr $input, 4, unpack "N", $input;
@@ -155,10 +166,11 @@ sub look {
     frame("e", chr $code);
   }
 }
+greet();
 while (1) {
   take();
   feed();
-  if ($owed && length $input <= 65536) { frame("c", pack "N", $owed); $owed = 0 }
+  if (!$over && $owed && length $input <= 65536) { frame("c", pack "N", $owed); $owed = 0 }
   look();
   my ($read, $write, $open) = ("", "", 0);
   vec($read, fileno $_, 1) = 1 for $line, $woken;

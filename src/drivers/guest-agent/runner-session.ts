@@ -12,6 +12,8 @@ const START_MS = 30_000;
 const GOODBYE_MS = 3_000;
 /** How long output may still come after the command's end, when something in the guest keeps its streams open. */
 const LINGER_MS = 2_000;
+const EXIT = 'x';
+export const DISMISSAL = encodeFrame(EXIT);
 /** Exit code of a command that was closed: 128 + SIGKILL. */
 const KILLED = 137;
 
@@ -28,16 +30,17 @@ export class RunnerSession implements ExecSession {
   readonly stdout: Readable;
   readonly stderr: Readable | undefined;
   readonly exit: Promise<number>;
-  /** Settles when the guest has let the line go, or does not answer. */
-  readonly released: Promise<void>;
+  /** Settles when the guest has ended the command, with whether its runner waits for the next one. */
+  readonly released: Promise<boolean>;
   readonly #line: GuestLine;
   readonly #token: string;
   readonly #outputs: readonly Output[];
   readonly #frames = new FrameSplitter();
+  readonly #greeting = Promise.withResolvers<void>();
   readonly #begun = Promise.withResolvers<void>();
   readonly #code = Promise.withResolvers<number>();
   readonly #goodbye = Promise.withResolvers<boolean>();
-  readonly #release = Promise.withResolvers<void>();
+  readonly #release = Promise.withResolvers<boolean>();
   /** What comes before the guest's greeting; undefined once it has greeted. */
   #before: Buffer | undefined = Buffer.alloc(0);
   #credit: number;
@@ -45,6 +48,7 @@ export class RunnerSession implements ExecSession {
   #heardAt = 0;
   #ended = false;
   #closed = false;
+  #parted = false;
   readonly #onData = (chunk: Buffer): void => this.#hear(chunk);
   readonly #onClose = (): void => this.#lost();
 
@@ -66,9 +70,15 @@ export class RunnerSession implements ExecSession {
     this.exit.catch(() => undefined);
     line.stream.on('data', this.#onData);
     line.stream.on('close', this.#onClose);
+    if (line.stream.destroyed) this.#lost();
   }
 
-  /** Of the runner, as the guest is to start it. */
+  /** Has the runner of the line's last command take this one. */
+  callRunner(): void {
+    this.#line.stream.write(encodeFrame('n', Buffer.from(this.#token)));
+  }
+
+  /** Of a new runner, as the guest is to start it. */
   get arguments(): readonly string[] {
     const { guestPath, room } = this.#line;
     return [guestPath, this.#token, String(room.toHost)];
@@ -76,6 +86,12 @@ export class RunnerSession implements ExecSession {
 
   get hasGreeted(): boolean {
     return this.#before === undefined;
+  }
+
+  /** Whether the runner has spoken by then. */
+  async greeted(timeoutMs: number): Promise<boolean> {
+    await Promise.race([this.#greeting.promise, sleep(timeoutMs, undefined, { ref: false })]);
+    return this.hasGreeted;
   }
 
   /** @throws MullionError `not_found` when the guest does not know the user, `guest_unresponsive` */
@@ -109,8 +125,9 @@ export class RunnerSession implements ExecSession {
     void this.#free();
   }
 
+  /** Says nothing more once it has said goodbye: the line may be the next command's. */
   #send(frame: Buffer): void {
-    if (this.#before === undefined && !this.#line.stream.destroyed) this.#line.stream.write(frame);
+    if (this.#before === undefined && !this.#parted) this.#line.stream.write(frame);
   }
 
   #hear(chunk: Buffer): void {
@@ -132,6 +149,7 @@ export class RunnerSession implements ExecSession {
       return Buffer.alloc(0);
     }
     this.#before = undefined;
+    this.#greeting.resolve();
     this.#line.stream.write(`${this.#token}\n`);
     this.#waiting?.();
     return heard.subarray(at + greeting.length);
@@ -217,6 +235,7 @@ export class RunnerSession implements ExecSession {
 
   #lost(): void {
     const failure = lost('the connection to the command was lost');
+    this.#greeting.resolve();
     this.#begun.reject(failure);
     this.#code.reject(failure);
     this.#goodbye.resolve(false);
@@ -250,17 +269,17 @@ export class RunnerSession implements ExecSession {
     let clean = false;
     if (this.#before === undefined && !this.#line.stream.destroyed) {
       this.#send(encodeFrame('q'));
+      this.#parted = true;
       const timer = setTimeout(() => this.#goodbye.resolve(false), GOODBYE_MS);
       clean = await this.#goodbye.promise.finally(() => clearTimeout(timer));
     }
     this.#line.stream.off('data', this.#onData).off('close', this.#onClose);
-    await this.#line.release(clean).catch(() => undefined);
-    this.#release.resolve();
+    this.#release.resolve(clean);
   }
 }
 
-/** Makes a runner end that a former daemon left on a line: what it waits for is filled up, and it is told to end. */
-export const sweepOf = ({ piece }: LineRoom): Buffer => Buffer.alloc(piece + FRAME_HEADER, 'q');
+/** Makes a runner end that a former daemon left on a line: what it waits for is filled up, and it is told to exit. */
+export const sweepOf = ({ piece }: LineRoom): Buffer => Buffer.alloc(piece + FRAME_HEADER, EXIT);
 
 const lost = (why: string): MullionError =>
   new MullionError('guest_unresponsive', `The guest did not run the command: ${why}.`);

@@ -29,7 +29,8 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
 
   async save(machine: Machine, { pid, pidStart }: Handle): Promise<void> {
     if (!isAlive(pid, pidStart)) throw new MullionError('wrong_state', 'The VPS does not run.');
-    const { monitor, ports } = await this.#opened(machine);
+    const { monitor, ports, commands } = await this.#opened(machine);
+    if ((await queryCondition(monitor)) === 'running') await commands.tidy();
     await ports.tidy();
     await ports.whileStill(async () => {
       if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
@@ -115,8 +116,9 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     await stayAwake(machine);
   }
 
-  async #opened(machine: Machine): Promise<{ monitor: QmpClient; ports: Connections['ports'] }> {
+  async #opened(machine: Machine): Promise<{ monitor: QmpClient } & Pick<Connections, 'ports' | 'commands'>> {
     const connections = this.#connected(machine);
-    return { monitor: await connections.monitor(), ports: connections.ports };
+    const { ports, commands } = connections;
+    return { monitor: await connections.monitor(), ports, commands };
   }
 }
