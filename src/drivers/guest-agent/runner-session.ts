@@ -1,10 +1,12 @@
 import { constants } from 'node:os';
-import { Readable, Writable } from 'node:stream';
+import type { Readable, Writable } from 'node:stream';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { Signal, Window } from '../../contract/streams.ts';
 import type { ExecSession } from '../driver.ts';
 import type { GuestLine, LineRoom } from './guest-line.ts';
+import { LineInput } from './line-input.ts';
+import { LineOutput } from './line-output.ts';
 import { encodeCount, encodeFrame, type Frame, FrameSplitter } from './runner-frames.ts';
 import { FRAME_HEADER } from './runner-script.ts';
 
@@ -17,13 +19,6 @@ export const DISMISSAL = encodeFrame(EXIT);
 /** Exit code of a command that was closed: 128 + SIGKILL. */
 const KILLED = 137;
 
-interface Output {
-  readonly stream: Readable;
-  ended: boolean;
-  /** Bytes of frames that wait to be read, of which the guest is not told yet. */
-  unread: number;
-}
-
 /** One command in a guest, over a line of its own: the host's side of `RUNNER`. The guest's words are hostile input. */
 export class RunnerSession implements ExecSession {
   readonly stdin: Writable;
@@ -34,7 +29,8 @@ export class RunnerSession implements ExecSession {
   readonly released: Promise<boolean>;
   readonly #line: GuestLine;
   readonly #token: string;
-  readonly #outputs: readonly Output[];
+  readonly #input: LineInput;
+  readonly #outputs: readonly LineOutput[];
   readonly #frames = new FrameSplitter();
   readonly #greeting = Promise.withResolvers<void>();
   readonly #begun = Promise.withResolvers<void>();
@@ -43,8 +39,6 @@ export class RunnerSession implements ExecSession {
   readonly #release = Promise.withResolvers<boolean>();
   /** What comes before the guest's greeting; undefined once it has greeted. */
   #before: Buffer | undefined = Buffer.alloc(0);
-  #credit: number;
-  #waiting: (() => void) | undefined;
   #heardAt = 0;
   #ended = false;
   #closed = false;
@@ -56,12 +50,13 @@ export class RunnerSession implements ExecSession {
   constructor(line: GuestLine, token: string, request: Buffer, tty: boolean) {
     this.#line = line;
     this.#token = token;
-    this.#credit = line.room.toGuest;
     this.released = this.#release.promise;
-    this.stdin = this.#input();
-    this.stdin.write(request);
-    const output = this.#output();
-    const errors = tty ? undefined : this.#output();
+    this.#input = new LineInput(line);
+    this.#input.write(request);
+    this.stdin = this.#input;
+    const acknowledge = (count: number): void => this.#send(encodeFrame('a', encodeCount(count)));
+    const output = new LineOutput(acknowledge);
+    const errors = tty ? undefined : new LineOutput(acknowledge);
     this.#outputs = errors === undefined ? [output] : [output, errors];
     this.stdout = output.stream;
     this.stderr = errors?.stream;
@@ -151,7 +146,7 @@ export class RunnerSession implements ExecSession {
     this.#before = undefined;
     this.#greeting.resolve();
     this.#line.stream.write(`${this.#token}\n`);
-    this.#waiting?.();
+    this.#input.open();
     return heard.subarray(at + greeting.length);
   }
 
@@ -159,78 +154,36 @@ export class RunnerSession implements ExecSession {
     switch (kind) {
       case '1':
       case '2':
-        return this.#pass(Number(kind), content);
+        this.#numbered(Number(kind)).push(content);
+        break;
       case 'E':
-        return this.#end(content[0] ?? 0);
+        this.#numbered(content[0]).end();
+        break;
       case 'c':
-        this.#credit = Math.min(this.#credit + content.readUInt32BE(), this.#line.room.toGuest);
-        return this.#waiting?.();
+        this.#input.read(content.readUInt32BE());
+        break;
       case 'p':
-        return this.#begun.resolve();
+        this.#begun.resolve();
+        break;
       case 'u':
-        return this.#begun.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
+        this.#begun.reject(new MullionError('not_found', 'The VPS has no user of that name.'));
+        break;
       case 'e':
         this.#ended = true;
-        return this.#code.resolve(content[0] ?? KILLED);
+        this.#code.resolve(content[0] ?? KILLED);
+        break;
       case 'z':
-        return this.#goodbye.resolve(true);
+        this.#goodbye.resolve(true);
+        break;
       default:
         throw new RangeError(`a frame of the kind ${kind}`);
     }
   }
 
-  /** The guest may send as much more once this is read. */
-  #pass(number: number, content: Buffer): void {
+  #numbered(number = 0): LineOutput {
     const output = this.#outputs[number - 1];
     if (output === undefined) throw new RangeError(`output ${number}`);
-    output.unread += FRAME_HEADER + content.length;
-    const { stream, ended } = output;
-    if (ended || stream.destroyed || stream.push(content)) this.#acknowledge(output);
-  }
-
-  #acknowledge(output: Output): void {
-    if (output.unread > 0) this.#send(encodeFrame('a', encodeCount(output.unread)));
-    output.unread = 0;
-  }
-
-  #end(number: number): void {
-    const output = this.#outputs[number - 1];
-    if (output === undefined || output.ended) return;
-    output.ended = true;
-    if (!output.stream.destroyed) output.stream.push(null);
-  }
-
-  #output(): Output {
-    const stream = new Readable({ read: () => this.#acknowledge(output) });
-    const output: Output = { stream, ended: false, unread: 0 };
     return output;
-  }
-
-  #input(): Writable {
-    const { stream, room } = this.#line;
-    const give = (chunk: Buffer, done: () => void): void => {
-      const go = (): void => {
-        if (stream.destroyed || this.#closed) return done();
-        if (this.#before !== undefined || this.#credit <= FRAME_HEADER) {
-          this.#waiting = go;
-          return;
-        }
-        this.#waiting = undefined;
-        const now = chunk.subarray(0, Math.min(room.piece, this.#credit - FRAME_HEADER));
-        const rest = chunk.subarray(now.length);
-        this.#credit -= FRAME_HEADER + now.length;
-        stream.write(encodeFrame('i', now), () => (rest.length === 0 ? done() : give(rest, done)));
-      };
-      go();
-    };
-    return new Writable({
-      write: (chunk: Buffer, _encoding, done) => (chunk.length === 0 ? done() : give(chunk, done)),
-      final: (done) => give(Buffer.alloc(0), done),
-      destroy: (failure, done) => {
-        this.#waiting?.();
-        done(failure);
-      },
-    }).on('error', () => undefined);
   }
 
   #lost(): void {
@@ -239,8 +192,8 @@ export class RunnerSession implements ExecSession {
     this.#begun.reject(failure);
     this.#code.reject(failure);
     this.#goodbye.resolve(false);
-    for (const [index] of this.#outputs.entries()) this.#end(index + 1);
-    this.#waiting?.();
+    for (const output of this.#outputs) output.end();
+    this.#input.open();
   }
 
   /** The exit code, once the streams have ended or nothing more has come for a while. */
@@ -261,7 +214,7 @@ export class RunnerSession implements ExecSession {
       if (performance.now() - this.#heardAt > LINGER_MS) break;
       await sleep(5);
     }
-    for (const [index] of this.#outputs.entries()) this.#end(index + 1);
+    for (const output of this.#outputs) output.end();
   }
 
   /** Ends what still runs, and gives the line back. */
