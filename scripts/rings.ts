@@ -40,7 +40,7 @@ export const RINGS = {
     name: 'e2e',
     files: ['test/e2e/**/*.test.ts'],
     concurrency: 2,
-    longest: ['compare', 'foreign', 'backup-disaster', 'convert', 'warm', 'full'],
+    longest: ['full', 'kernel', 'backup-disaster', 'publish', 'warm', 'convert', 'backup', 'foreign'],
     timeoutMs: 900_000,
   },
   /** Ways out of a VPS that its root tries. */
