@@ -4,16 +4,27 @@ import { buildFailure } from './build-failure.ts';
 import type { Recipe } from './recipe.ts';
 
 const LIMIT_MS = 3_600_000;
-/** Left out of every package; copyright files stay. */
-const EXCLUDED = [
-  '/usr/share/man/*',
-  '/usr/share/info/*',
-  '/usr/share/doc/*',
-  '/usr/share/doc-base/*',
-  '/usr/share/lintian/*',
-  '/usr/share/locale/*',
+/** Folders that are left out of every package; copyright files stay. */
+const EXCLUDED = ['man', 'info', 'doc', 'doc-base', 'lintian', 'locale'];
+const INCLUDED = ['doc/*/copyright', 'locale/locale.alias'];
+const SHARE = '/usr/share';
+const OPTIONS = '/etc/dpkg/dpkg.cfg.d/90mullion-build';
+
+/**
+ * dpkg leaves them out by these options (dpkg(1)). Given to mmdebstrap, they would also have a filter in Python look at
+ * every byte of the first packages, which takes longer than to unpack all of it.
+ */
+const LEAVE_OUT = [
+  ...EXCLUDED.map((name) => `path-exclude=${SHARE}/${name}/*`),
+  ...INCLUDED.map((path) => `path-include=${SHARE}/${path}`),
 ];
-const INCLUDED = ['/usr/share/doc/*/copyright', '/usr/share/locale/locale.alias'];
+/** What mmdebstrap itself unpacked before there was a dpkg. */
+const REMOVE_REST = `rm "$1${OPTIONS}"; cd "$1${SHARE}"
+for d in ${EXCLUDED.join(' ')}; do
+  [ -d "$d" ] || continue
+  find "$d" ${INCLUDED.map((path) => `! -path '${path}'`).join(' ')} ! -type d -delete
+  find "$d" -mindepth 1 -type d -empty -delete
+done`;
 
 export interface BootstrapFolders {
   /** Becomes the root file system; must not exist. */
@@ -36,8 +47,8 @@ export function renderBootstrap(recipe: Recipe, folders: BootstrapFolders): stri
     `--include=${recipe.packages.join(',')}`,
     // Nothing survives of a build that loses its power, so that nothing needs to reach the disk before its end.
     '--dpkgopt=force-unsafe-io',
-    ...EXCLUDED.map((path) => `--dpkgopt=path-exclude=${path}`),
-    ...INCLUDED.map((path) => `--dpkgopt=path-include=${path}`),
+    `--extract-hook=printf '%s\\n' ${LEAVE_OUT.map((option) => `'${option}'`).join(' ')} >"$1${OPTIONS}"`,
+    `--customize-hook=${REMOVE_REST}`,
     '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
     `--setup-hook=sync-in '${folders.debs}' /var/cache/apt/archives`,
     `--setup-hook=sync-in '${folders.lists}' /var/lib/apt/lists`,

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { FileEntry, ImagePart } from '../../contract/resources.ts';
 import type { ExecRequest, Window } from '../../contract/streams.ts';
@@ -7,6 +8,7 @@ import type { Limits } from '../../contract/vps.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { programOf } from '../../host/guest-init.ts';
 import { signalProcess, waitForExit, watchExit } from '../../host/processes.ts';
+import { listensFor } from '../../host/signal-readiness.ts';
 import { hasCode } from '../../host/system-error.ts';
 import type {
   Condition,
@@ -42,6 +44,10 @@ import { probeContainers } from './probe.ts';
 import { individualizeRoot, populateRoot } from './root.ts';
 import { alive, isMonitored, waitForEnd } from './state.ts';
 import { ROOT, resolveUser } from './users.ts';
+
+/** A first process that listens for nothing may still be one that does not care. */
+const LISTEN_MS = 5_000;
+const LISTEN_PAUSE_MS = 20;
 
 export const createCrunDriver = (dependencies: ContainerDependencies): Driver => new CrunDriver(dependencies);
 
@@ -92,12 +98,25 @@ class CrunDriver implements Driver {
     if (!alive(handle)) return true;
     if (await this.#containers.hasStarted(machine)) {
       if (this.#cgroups.isFrozen(machine.cgroup)) await this.#cgroups.thaw(machine.cgroup);
-      const signal = machine.image.program?.stopSignal ?? shutdownSignal(programOf(handle.pid));
+      const began = performance.now();
+      const signal = await this.#whenListening(machine, handle, Math.min(timeoutMs, LISTEN_MS));
       signalProcess(handle.pid, handle.pidStart, signal);
-    } else {
-      signalProcess(handle.pid, handle.pidStart, 'SIGKILL');
+      const left = Math.max(0, timeoutMs - (performance.now() - began));
+      return waitForExit(handle.pid, handle.pidStart, left);
     }
+    signalProcess(handle.pid, handle.pidStart, 'SIGKILL');
     return waitForExit(handle.pid, handle.pidStart, timeoutMs);
+  }
+
+  /** The signal that ends it, once its first process would hear it: one that has just begun does not yet. */
+  async #whenListening({ image }: Machine, handle: Handle, waitMs: number): Promise<number | NodeJS.Signals> {
+    const deadline = performance.now() + waitMs;
+    for (;;) {
+      const signal = image.program?.stopSignal ?? shutdownSignal(programOf(handle.pid));
+      const isEnough = !alive(handle) || listensFor(handle.pid, signal) || performance.now() > deadline;
+      if (isEnough) return signal;
+      await sleep(LISTEN_PAUSE_MS);
+    }
   }
 
   remove(machine: Machine, handle: Handle | undefined): Promise<void> {
