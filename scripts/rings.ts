@@ -20,6 +20,7 @@ export const RINGS = {
     files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts'],
     conformance: false,
     concurrency: 2,
+    longest: ['recovery', 'revival'],
     timeoutMs: 60_000,
   },
   conformance: {

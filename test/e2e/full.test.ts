@@ -6,7 +6,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkStop, checkVerbs, infoOf } from './verbs.ts';
+import { checkOwnEnds, checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** An emulated machine is this much slower than a container. */
 const PATIENCE = 5;
@@ -35,6 +35,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
+    await checkOwnEnds(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const { addresses } = await infoOf(daemon, 'machine');

@@ -212,6 +212,17 @@ export async function checkVerbs(
     assert.equal(await daemon.inside(name, 'hostname'), name);
   });
 
+}
+
+/** What becomes of a VPS whose guest ends by itself. */
+export async function checkOwnEnds(
+  t: TestContext,
+  daemon: TestDaemon,
+  name: string,
+  patience: number,
+): Promise<void> {
+  const timeoutMs = 60_000 * patience;
+
   await daemon.check(t, 'a reboot of its own brings it back', async () => {
     // A machine's boot has an id of its own; a container's first process started at another time of the host.
     const told = 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat';
