@@ -1,0 +1,176 @@
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import type { VpsInfo } from '../../src/contract/vps.ts';
+import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { NestedHost } from '../support/nested/nested-host.ts';
+import { unfitForNested } from '../support/nested/template.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { eventually } from '../support/scratch.ts';
+
+const kind = NESTED_KINDS.xen;
+const MINUTES = 60_000;
+/** Of a boot, and of the first process of that boot: what went on has the same. */
+const IDENTITY = 'cat /proc/sys/kernel/random/boot_id; cut -d" " -f22 /proc/1/stat';
+/** What a host holds for its VPSs: domains, links, rules, disks. */
+const TRACES = `xl list | awk 'NR > 1 { print $1 }'; ip -o link | cut -d: -f2 | cut -d@ -f1 | sort
+losetup --noheadings --list --output BACK-FILE | sort; nft list ruleset | grep -v counter; ls /var/lib/mullion/pool 2>/dev/null`;
+
+if (enterPrivateNetns(import.meta.url)) {
+  test('on a domain 0 of Xen, VPSs of the technique para obey every verb', async (t) => {
+    const unfit = await unfitForNested(kind);
+    if (unfit !== undefined) return t.skip(unfit);
+    await using host = await NestedHost.clone(kind);
+    const info = (name: string): Promise<VpsInfo> => host.client.call('vps.info', { params: { name } });
+    const state = async (name: string): Promise<string> => (await info(name)).state;
+    const cli = async (...args: readonly string[]): Promise<string> => {
+      const { code, stdout, stderr } = await host.cli(args);
+      assert.equal(code, 0, `${args.join(' ')}: exit ${code}\n${stdout}${stderr}`);
+      return stdout.trim();
+    };
+    const tried = async (name: string, script: string): Promise<string | undefined> => {
+      const { code, stdout } = await host.cli(['exec', name, '--', 'sh', '-c', script]);
+      return code === 0 ? stdout.trim() : undefined;
+    };
+    const inside = (name: string, script: string) => cli('exec', name, '--', 'sh', '-c', script);
+    const whenUp = (name: string, before = ''): Promise<void> =>
+      eventually(
+        `${name} answers from another boot`,
+        async () => {
+          const now = await tried(name, IDENTITY);
+          return now !== undefined && now !== before;
+        },
+        5 * MINUTES,
+      );
+    const domains = (): Promise<string> => host.ok("xl list | awk 'NR > 2 { print $1, $3, $4 }'");
+    const folder = mkdtempSync(join(tmpdir(), 'mullion-para-'));
+    t.after(() => rmSync(folder, { recursive: true }));
+
+    await host.check(t, 'techniques tells the truth: para is proved by a guest that ran', async () => {
+      await host.startDaemon(5 * MINUTES);
+      const techniques = await host.client.call('techniques.list');
+      const row = (id: string) => techniques.find((each) => each.id === id);
+      assert.equal(row('para')?.state, 'healthy', JSON.stringify(row('para')));
+      assert.match(
+        row('para')?.evidence.join('\n') ?? '',
+        /control_d[\s\S]*Xen 4\.\d+[\s\S]*a test guest said/,
+      );
+      assert.equal(row('os')?.state, 'healthy', JSON.stringify(row('os')));
+      assert.notEqual(row('hardware')?.state, 'healthy', 'KVM does not run under Xen');
+      // apt's lists count as fresh for an hour.
+      await host.ok('touch /var/cache/mullion/apt/*/updated');
+      await cli('image', 'build', 'debian/12');
+    });
+    const before = await host.ok(TRACES);
+
+    await host.check(t, 'an ordinary image boots as a domain, beside a container', async () => {
+      await cli('launch', 'debian/12', 'box', '--technique', 'os', '--memory', '128M');
+      await cli('launch', 'debian/12', 'dom', '--technique', 'para', '--memory', '256M');
+      await whenUp('dom');
+      assert.match(await domains(), /^mullion-\S+ 25\d 1$/);
+      const said = await inside('dom', 'cat /sys/hypervisor/type /proc/1/comm /etc/hostname');
+      assert.equal(said, 'xen\nsystemd\ndom');
+    });
+
+    await host.check(t, 'commands give their exit code and both streams; files go in and out', async () => {
+      const script = 'cat; echo err >&2; exit 7';
+      const ran = await host.cli(['exec', 'dom', '--', 'sh', '-c', script], { stdin: 'over\nthere\n' });
+      assert.deepEqual([ran.code, ran.stdout, ran.stderr], [7, 'over\nthere\n', 'err\n']);
+      const content = Buffer.from(Array.from({ length: 100_000 }, (_, index) => (index * 31) % 256));
+      writeFileSync(join(folder, 'in'), content);
+      await cli('file', 'push', 'dom', join(folder, 'in'), '/root/pushed');
+      await cli('file', 'pull', 'dom', '/root/pushed', join(folder, 'out'));
+      assert.ok(readFileSync(join(folder, 'out')).equals(content));
+    });
+
+    await host.check(t, 'a domain and a container reach one another by name', async () => {
+      await inside('dom', 'ping -c 1 -W 20 box');
+      await inside('box', 'ping -c 1 -W 20 dom');
+    });
+
+    await host.check(t, 'the console is logged, and answers what is typed', async () => {
+      await inside('dom', 'echo a line for the log > /dev/console');
+      await eventually(
+        'the line is in the log',
+        async () => (await cli('logs', 'dom')).includes('a line for the log'),
+        MINUTES,
+      );
+      let shown = '';
+      await host.cli(['console', 'dom'], {
+        stdin: 'open',
+        timeoutMs: MINUTES,
+        onStart: (child) => {
+          const press = setInterval(() => child.stdin?.write('\n'), 1000);
+          child.stdout?.on('data', (text: string) => {
+            shown += text;
+            if (/login:|[#$] /.test(shown)) child.kill('SIGTERM');
+          });
+          child.once('exit', () => clearInterval(press));
+        },
+      });
+      assert.match(shown, /login:|[#$] /);
+    });
+
+    await host.check(t, 'pause holds it still, resume lets it go on', async () => {
+      await cli('pause', 'dom');
+      assert.equal(await state('dom'), 'paused');
+      assert.match(await host.ok('xl list'), /mullion-\S+ .* --p--- /);
+      await cli('resume', 'dom');
+      assert.equal(await state('dom'), 'running');
+      assert.equal(await inside('dom', 'echo back'), 'back');
+    });
+
+    await host.check(t, 'its memory is changed while it runs, and the hypervisor agrees', async () => {
+      const was = await inside('dom', IDENTITY);
+      await cli('set', 'dom', 'memory=320M');
+      assert.deepEqual((await info('dom')).pendingRestart, []);
+      assert.match(await domains(), / 3(1[6-9]|2\d) 1$/);
+      assert.equal(await inside('dom', IDENTITY), was);
+    });
+
+    await host.check(t, 'a daemon that is killed leaves the domain alone, and finds it again', async () => {
+      const was = await inside('dom', IDENTITY);
+      const domain = await host.ok("xl list | awk 'NR > 2 { print $2 }'");
+      await host.ok('systemctl kill --signal=KILL mullion');
+      await host.whenAnswering();
+      assert.equal(await host.ok("xl list | awk 'NR > 2 { print $2 }'"), domain);
+      assert.equal(await state('dom'), 'running');
+      assert.equal(await inside('dom', IDENTITY), was);
+    });
+
+    await host.check(t, 'it comes back from a reboot of its own, and from stop and start', async () => {
+      await inside('dom', 'echo kept > /root/kept; sync');
+      const first = await inside('dom', IDENTITY);
+      const { addresses } = await info('dom');
+      await host.cli(['exec', 'dom', '--', 'systemctl', 'reboot']);
+      await whenUp('dom', first);
+      await cli('stop', 'dom');
+      assert.equal(await state('dom'), 'stopped');
+      assert.equal(await domains(), '');
+      await cli('start', 'dom');
+      await whenUp('dom', first);
+      assert.equal(await inside('dom', 'cat /root/kept'), 'kept');
+      assert.deepEqual((await info('dom')).addresses, addresses);
+    });
+
+    await host.check(t, 'a container becomes a domain, with its data and its address', async () => {
+      await inside('box', 'echo mine > /root/mine; sync');
+      const { addresses } = await info('box');
+      const was = await inside('box', IDENTITY);
+      await cli('convert', 'box', '--technique', 'para');
+      await whenUp('box', was);
+      assert.equal((await info('box')).technique, 'para');
+      assert.equal(await inside('box', 'cat /sys/hypervisor/type /root/mine'), 'xen\nmine');
+      assert.deepEqual((await info('box')).addresses, addresses);
+    });
+
+    await host.check(t, 'what is deleted leaves nothing behind', async () => {
+      await cli('delete', 'dom', '--force');
+      await cli('delete', 'box', '--force');
+      assert.equal(await host.ok(TRACES), before);
+      assert.equal(await host.ok('xenstore-ls /local/domain/0/backend | grep -c frontend || true'), '0');
+    });
+  });
+}
