@@ -211,7 +211,6 @@ export async function checkVerbs(
     assert.deepEqual((await infoOf(daemon, name)).addresses, before.addresses);
     assert.equal(await daemon.inside(name, 'hostname'), name);
   });
-
 }
 
 /** What becomes of a VPS whose guest ends by itself. */

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { globSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
@@ -120,5 +120,15 @@ test('a build that loses its mirror, is cancelled and is killed goes on with wha
     assert.equal(builds.length, 1);
     assert.equal(mirror.served.length, downloaded);
     assert.equal(store.list().length, 2);
+    const share = globSync(join(cache, 'images/*/rootfs/usr/share'))[0] ?? '';
+    const read = ['man', 'info', 'doc', 'locale'].flatMap((name) =>
+      globSync(`${name}/**`, { cwd: share, withFileTypes: true }).filter((entry) => !entry.isDirectory()),
+    );
+    assert.ok(read.length > 50, share);
+    assert.deepEqual(
+      read.map(({ name }) => name).filter((name) => name !== 'copyright' && name !== 'locale.alias'),
+      [],
+    );
+    assert.deepEqual(globSync(join(share, '../../etc/dpkg/dpkg.cfg.d/*')), []);
   });
 });
