@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream';
 import { type TestContext, test } from 'node:test';
 import { MullionError } from '../../src/contract/errors.ts';
 import type { ExecRequest } from '../../src/contract/streams.ts';
-import { encodeRequest } from '../../src/drivers/guest-agent/runner-frames.ts';
+import { encodeFrame, encodeRequest } from '../../src/drivers/guest-agent/runner-frames.ts';
 import { PERL, RUNNER } from '../../src/drivers/guest-agent/runner-script.ts';
 import { DISMISSAL, RunnerSession, sweepOf } from '../../src/drivers/guest-agent/runner-session.ts';
 import { spawnCommand } from '../../src/host/run.ts';
@@ -218,6 +218,17 @@ test('a command whose output nobody reads waits, and the line holds no more than
   assert.ok(seen <= session.stdout.readableHighWaterMark + ROOM.toHost, `${seen} bytes wait`);
   assert.equal((await readAll(session.stdout)).length, 300_000);
   assert.equal(await session.exit, 0);
+});
+
+test('a guest that sends more than it may is cut off', async (t) => {
+  const { line, device } = await openLine(t);
+  const { session } = launch(t, line, device, ['cat']);
+  await session.begun();
+  const flood = encodeFrame('1', Buffer.alloc(1000));
+  for (let sent = 0; sent < 100 && !line.destroyed; sent += 1) line.emit('data', flood);
+  assert.ok(line.destroyed);
+  assert.ok(session.stdout.readableLength <= session.stdout.readableHighWaterMark + ROOM.toHost);
+  await assert.rejects(session.exit);
 });
 
 test('a line that is cut ends every stream, and the guest that makes no sense is cut off', async (t) => {

@@ -55,8 +55,8 @@ export class RunnerSession implements ExecSession {
     this.#input.write(request);
     this.stdin = this.#input;
     const acknowledge = (count: number): void => this.#send(encodeFrame('a', encodeCount(count)));
-    const output = new LineOutput(acknowledge);
-    const errors = tty ? undefined : new LineOutput(acknowledge);
+    const output = new LineOutput(line.room.toHost, acknowledge);
+    const errors = tty ? undefined : new LineOutput(line.room.toHost, acknowledge);
     this.#outputs = errors === undefined ? [output] : [output, errors];
     this.stdout = output.stream;
     this.stderr = errors?.stream;
