@@ -25,7 +25,7 @@ const IDLE_MS = 60_000;
 const CALL_MS = 3_000;
 
 /** How often a runner whose command is under way is looked at: a guest that lacks memory may have killed it. */
-const WATCH_MS = 10_000;
+const WATCH_MS = 5_000;
 
 interface Runner {
   readonly line: GuestLine;
