@@ -16,7 +16,7 @@ const MINUTES = 60_000;
 const IDENTITY = 'cat /proc/sys/kernel/random/boot_id; cut -d" " -f22 /proc/1/stat';
 /** What a host holds for its VPSs: domains, links, rules, disks. */
 const TRACES = `xl list | awk 'NR > 1 { print $1 }'; ip -o link | cut -d: -f2 | cut -d@ -f1 | sort
-losetup --noheadings --list --output BACK-FILE | sort; nft list ruleset | grep -v counter; ls /var/lib/mullion/pool 2>/dev/null`;
+losetup --noheadings --list --output BACK-FILE | sort; nft list ruleset | grep -vE 'counter|packets'; ls /var/lib/mullion/pool 2>/dev/null`;
 
 if (enterPrivateNetns(import.meta.url)) {
   test('on a domain 0 of Xen, VPSs of the technique para obey every verb', async (t) => {
