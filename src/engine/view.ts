@@ -1,6 +1,5 @@
 import type { Usage, Vps, VpsInfo } from '../contract/vps.ts';
 import { linkName } from '../core/naming.ts';
-import type { Driver, DriverUsage, Handle } from '../drivers/driver.ts';
 import { backupCondition } from './backups/condition.ts';
 import { bounded } from './bounded.ts';
 import type { Context } from './context.ts';
@@ -74,16 +73,12 @@ async function usageOf(context: Context, record: VpsRecord): Promise<Usage> {
   };
   const driver = context.deps.drivers.get(record.technique);
   const { runtime, observed } = record;
-  const askMachine = async (alive: Driver, handle: Handle): Promise<DriverUsage> => {
-    const machine = machineOf(context, record);
-    // A guest that is paused answers no question.
-    if (observed.machine === 'paused' && alive.meters !== undefined) return alive.meters(machine);
-    return alive.usage(machine, handle);
-  };
+  // A guest that is paused answers no question.
+  const meters = observed.machine === 'paused' ? metersOf(context, record) : undefined;
   const [machine, volume, link] = await Promise.all([
     runtime === null || driver === undefined
       ? undefined
-      : ask('ask the machine', () => askMachine(driver, runtime.handle)),
+      : (meters ?? ask('ask the machine', () => driver.usage(machineOf(context, record), runtime.handle))),
     observed.volume === 'filled' ? ask('ask the pool', () => pool.usage(record.id)) : undefined,
     networked && observed.network === 'connected'
       ? ask('ask the network', () => network.usage(linkName(naming, record.slot)))

@@ -176,30 +176,32 @@ test('a terminal has its size, hears signals, and ends with its input', async (t
   assert.match(shown, /10 20\r\nover|over\r\n10 20|10 20/);
 });
 
-test('a signal reaches the command and all that it started', async (t) => {
-  const { line, device } = await openLine(t);
-  const { session } = launch(t, line, device, ['sh', '-c', 'sleep 100 & echo $!; wait']);
+/** What its command prints first. */
+async function pidTold({ stdout }: RunnerSession): Promise<string> {
   let pid = '';
-  session.stdout.on('data', (chunk: Buffer) => {
+  stdout.on('data', (chunk: Buffer) => {
     pid += chunk.toString();
   });
   await eventually('it has told its pid', () => pid.endsWith('\n'));
+  return pid.trim();
+}
+
+test('a signal reaches the command and all that it started', async (t) => {
+  const { line, device } = await openLine(t);
+  const { session } = launch(t, line, device, ['sh', '-c', 'sleep 100 & echo $!; wait']);
+  const pid = await pidTold(session);
   session.signal('SIGTERM');
   assert.equal(await session.exit, 143);
-  await eventually('its child is gone', () => !existsSync(`/proc/${pid.trim()}/exe`));
+  await eventually('its child is gone', () => !existsSync(`/proc/${pid}/exe`));
 });
 
 test('a command that is closed is killed, with what it started', async (t) => {
   const { line, device } = await openLine(t);
   const { session } = launch(t, line, device, ['sh', '-c', 'sleep 100 & echo $!; wait']);
-  let pid = '';
-  session.stdout.on('data', (chunk: Buffer) => {
-    pid += chunk.toString();
-  });
-  await eventually('it has told its pid', () => pid.endsWith('\n'));
+  const pid = await pidTold(session);
   session.close();
   assert.equal(await session.released, true);
-  await eventually('its child is gone', () => !existsSync(`/proc/${pid.trim()}/exe`));
+  await eventually('its child is gone', () => !existsSync(`/proc/${pid}/exe`));
 });
 
 test('what stays behind in the background does not hold its end up for long', async (t) => {

@@ -96,16 +96,14 @@ class CrunDriver implements Driver {
 
   async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
     if (!alive(handle)) return true;
+    const deadline = performance.now() + timeoutMs;
+    let signal: number | NodeJS.Signals = 'SIGKILL';
     if (await this.#containers.hasStarted(machine)) {
       if (this.#cgroups.isFrozen(machine.cgroup)) await this.#cgroups.thaw(machine.cgroup);
-      const began = performance.now();
-      const signal = await this.#whenListening(machine, handle, Math.min(timeoutMs, LISTEN_MS));
-      signalProcess(handle.pid, handle.pidStart, signal);
-      const left = Math.max(0, timeoutMs - (performance.now() - began));
-      return waitForExit(handle.pid, handle.pidStart, left);
+      signal = await this.#whenListening(machine, handle, Math.min(timeoutMs, LISTEN_MS));
     }
-    signalProcess(handle.pid, handle.pidStart, 'SIGKILL');
-    return waitForExit(handle.pid, handle.pidStart, timeoutMs);
+    signalProcess(handle.pid, handle.pidStart, signal);
+    return waitForExit(handle.pid, handle.pidStart, Math.max(0, deadline - performance.now()));
   }
 
   /** The signal that ends it, once its first process would hear it: one that has just begun does not yet. */

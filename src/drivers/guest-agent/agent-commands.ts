@@ -60,6 +60,15 @@ export function execStatus(channel: AgentChannel, pid: number): Promise<ExecStat
   return channel.call('guest-exec-status', { pid }, ExecStatusSchema);
 }
 
+/** The agent keeps how a program ended until it is asked for it. */
+export async function forgetCommand(channel: AgentChannel, pid: number): Promise<void> {
+  for (let attempt = 0; attempt < 20; attempt += 1) {
+    const status = await execStatus(channel, pid).catch(() => undefined);
+    if (status === undefined || status.exited) return;
+    await setTimeout(100);
+  }
+}
+
 /** Answers nothing when it succeeds: the guest's end is the answer. */
 export function shutdown(channel: AgentChannel, timeoutMs: number): Promise<void> {
   return channel.send('guest-shutdown', { mode: 'powerdown' }, timeoutMs);

@@ -1,13 +1,15 @@
 import { randomBytes } from 'node:crypto';
 import type { ExecRequest } from '../../contract/streams.ts';
+import { guestCommand } from './exec-request.ts';
 
 /**
- * What runs in a guest without Perl for one exec. The scripts are fixed; everything of the request travels as arguments. They use
- * only POSIX sh and Debian's essential packages (util-linux: setsid, setpriv; bsdutils: script; coreutils: cat, env).
+ * What runs in a guest without Perl for one exec. The scripts are fixed; everything of the request travels as arguments.
+ * They use only POSIX sh and Debian's essential packages (util-linux: setsid, setpriv; bsdutils: script; coreutils: cat, env).
  *
  * The guest tells the host what happens by control messages on the output channel that carries errors, each on its own
  * line and begun by the exec's secret token: `TOKEN pid N [TTY]`, `TOKEN unknown user`, `TOKEN end out|err`,
- * `TOKEN exit CODE`, and `TOKEN open`, which waits until the host's end of the channel is seen, so that standard input is not taken for ended.
+ * `TOKEN exit CODE`, and `TOKEN open`, which waits until the host's end of the channel is seen, so that standard input is
+ * not taken for ended.
  */
 export const newToken = (): string => randomBytes(16).toString('hex');
 
@@ -97,9 +99,6 @@ exec "$@"`;
 /** Runs under env -i as the user; the first argument is the directory, empty for the home directory. */
 const ENTER = `d=$1; shift; cd -- "\${d:-$HOME}" || exit 126; exec "$@"`;
 
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const DEFAULT_WINDOW = { columns: 80, rows: 24 };
-
 /** One word of a shell's command line (POSIX, Shell Command Language, section 2.2.2). */
 export const quoteWord = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
 
@@ -118,14 +117,7 @@ export function execArgv(
   channels: ExecChannels,
   environment: Readonly<Record<string, string>>,
 ): readonly [string, ...string[]] {
-  const [user = '', group = ''] = (request.user ?? '').split(':');
-  const window = request.tty ? (request.window ?? DEFAULT_WINDOW) : undefined;
-  const variables = {
-    PATH,
-    ...(request.tty ? { TERM: 'xterm-256color' } : {}),
-    ...environment,
-    ...request.env,
-  };
+  const { user, group, folder, window, variables, argv } = guestCommand(request, environment);
   const launch = [
     LAUNCH,
     'mullion',
@@ -134,13 +126,13 @@ export function execArgv(
     String(window?.columns ?? ''),
     user,
     group,
-    ...Object.entries(variables).map(([key, value]) => `${key}=${value}`),
+    ...variables,
     '/bin/sh',
     '-c',
     ENTER,
     'mullion',
-    request.cwd ?? '',
-    ...request.argv,
+    folder,
+    ...argv,
   ];
   if (channels.stderr !== undefined) {
     return [

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
-import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { ExecSession } from '../driver.ts';
 import type { AgentChannel } from './agent-channel.ts';
-import { execStart, execStatus, runInGuest } from './agent-commands.ts';
+import { execStart, execStatus, forgetCommand, runInGuest } from './agent-commands.ts';
+import { lost } from './exec-end.ts';
 import { newToken } from './exec-script.ts';
 import type { GuestLine, LineProvider } from './guest-line.ts';
 import { writeFileArgv } from './long-command.ts';
@@ -109,30 +109,32 @@ export class GuestCommands {
     try {
       const argv = [PERL, FILE, ...session.arguments] as const;
       const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS });
-      const runner: Runner = { line, pid };
-      const deadline = performance.now() + START_MS;
-      while (!(await session.greeted(LOOK_MS))) {
-        const status = await execStatus(this.#agent, pid);
-        const gone = status.exited && !session.hasGreeted;
-        if (gone || line.stream.destroyed || performance.now() > deadline) {
-          session.close();
-          await line.release(false);
-          if (gone) return undefined;
-          throw new MullionError('guest_unresponsive', 'The guest did not run the command in time.');
-        }
-      }
-      return { session, runner };
+      if (await this.#greets(session, { line, pid })) return { session, runner: { line, pid } };
     } catch (failure) {
       session.close();
       await line.release(false);
       throw explained(failure);
     }
+    session.close();
+    await line.release(false);
+    return undefined;
+  }
+
+  /** False when the runner has ended without a word. @throws MullionError `guest_unresponsive` */
+  async #greets(session: RunnerSession, { line, pid }: Runner): Promise<boolean> {
+    const deadline = performance.now() + START_MS;
+    while (!(await session.greeted(LOOK_MS))) {
+      const { exited } = await execStatus(this.#agent, pid);
+      if (exited && !session.hasGreeted) return false;
+      if (line.stream.destroyed || performance.now() > deadline) throw lost('it did not start it in time');
+    }
+    return true;
   }
 
   async #giveBack(runner: Runner, waits: boolean): Promise<void> {
     if (!waits || runner.line.stream.destroyed) {
       await runner.line.release(false);
-      await this.#forget(runner.pid);
+      await forgetCommand(this.#agent, runner.pid);
     } else if (this.#idle === undefined) {
       const timer = setTimeout(() => void this.tidy().catch(() => undefined), IDLE_MS).unref();
       this.#idle = { runner, timer };
@@ -154,7 +156,7 @@ export class GuestCommands {
   async #dismiss({ line, pid }: Runner): Promise<void> {
     line.stream.write(DISMISSAL);
     await line.release(true);
-    await this.#forget(pid);
+    await forgetCommand(this.#agent, pid);
   }
 
   #install(): Promise<void> {
@@ -163,15 +165,6 @@ export class GuestCommands {
       throw failure;
     });
     return this.#installed;
-  }
-
-  /** The agent keeps how a program ended until it is asked for it. */
-  async #forget(pid: number): Promise<void> {
-    for (let attempt = 0; attempt < 20; attempt += 1) {
-      const status = await execStatus(this.#agent, pid).catch(() => undefined);
-      if (status === undefined || status.exited) return;
-      await sleep(100);
-    }
   }
 }
 

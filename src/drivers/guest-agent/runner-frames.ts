@@ -1,8 +1,6 @@
 import type { ExecRequest } from '../../contract/streams.ts';
+import { guestCommand } from './exec-request.ts';
 import { FRAME_HEADER, FRAME_LIMIT } from './runner-script.ts';
-
-const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
-const DEFAULT_WINDOW = { columns: 80, rows: 24 };
 
 export interface Frame {
   readonly kind: string;
@@ -45,25 +43,9 @@ export class FrameSplitter {
 
 /** What the runner is told to run. `environment` is the VPS's own; the request's comes after it. */
 export function encodeRequest(request: ExecRequest, environment: Readonly<Record<string, string>>): Buffer {
-  const [user = '', group = ''] = (request.user ?? '').split(':');
-  const window = request.tty ? (request.window ?? DEFAULT_WINDOW) : undefined;
-  const variables = {
-    PATH,
-    ...(request.tty ? { TERM: 'xterm-256color' } : {}),
-    ...environment,
-    ...request.env,
-  };
-  const pairs = Object.entries(variables).map(([key, value]) => `${key}=${value}`);
-  const fields = [
-    user,
-    group,
-    request.cwd ?? '',
-    String(window?.rows ?? ''),
-    String(window?.columns ?? ''),
-    String(pairs.length),
-    ...pairs,
-    ...request.argv,
-  ];
+  const { user, group, folder, window, variables, argv } = guestCommand(request, environment);
+  const size = [window?.rows ?? '', window?.columns ?? ''].map(String);
+  const fields = [user, group, folder, ...size, String(variables.length), ...variables, ...argv];
   const content = Buffer.from(fields.join('\0'));
   return Buffer.concat([encodeCount(content.length), content]);
 }

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { Signal, Window } from '../../contract/streams.ts';
 import type { ExecSession } from '../driver.ts';
+import { KILLED, LINGER_MS, lost } from './exec-end.ts';
 import type { GuestLine, LineRoom } from './guest-line.ts';
 import { LineInput } from './line-input.ts';
 import { LineOutput } from './line-output.ts';
@@ -12,12 +13,8 @@ import { FRAME_HEADER } from './runner-script.ts';
 
 const START_MS = 30_000;
 const GOODBYE_MS = 3_000;
-/** How long output may still come after the command's end, when something in the guest keeps its streams open. */
-const LINGER_MS = 2_000;
 const EXIT = 'x';
 export const DISMISSAL = encodeFrame(EXIT);
-/** Exit code of a command that was closed: 128 + SIGKILL. */
-const KILLED = 137;
 
 /** One command in a guest, over a line of its own: the host's side of `RUNNER`. The guest's words are hostile input. */
 export class RunnerSession implements ExecSession {
@@ -233,6 +230,3 @@ export class RunnerSession implements ExecSession {
 
 /** Makes a runner end that a former daemon left on a line: what it waits for is filled up, and it is told to exit. */
 export const sweepOf = ({ piece }: LineRoom): Buffer => Buffer.alloc(piece + FRAME_HEADER, EXIT);
-
-const lost = (why: string): MullionError =>
-  new MullionError('guest_unresponsive', `The guest did not run the command: ${why}.`);

@@ -5,8 +5,9 @@ import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest, Signal, Window } from '../../contract/streams.ts';
 import type { ExecSession } from '../driver.ts';
 import type { AgentChannel } from './agent-channel.ts';
-import { execStart, execStatus, runInGuest } from './agent-commands.ts';
+import { execStart, forgetCommand, runInGuest } from './agent-commands.ts';
 import { ControlStream } from './control-stream.ts';
+import { KILLED, LINGER_MS, lost } from './exec-end.ts';
 import { type ExecChannels, execArgv, newToken, resizeArgv, signalArgv } from './exec-script.ts';
 
 /** A byte channel between host and guest, for one exec. */
@@ -28,10 +29,6 @@ export interface OpenPorts {
 }
 
 const START_TIMEOUT_MS = 30_000;
-/** How long output may still come after the command's end, when something in the guest keeps its channels open. */
-const LINGER_MS = 2_000;
-/** Exit code of a command that was closed: 128 + SIGKILL. */
-const KILLED = 137;
 
 /**
  * Runs a command in a guest, its streams on three channels (two with a terminal) that are byte streams with an end: for a
@@ -241,13 +238,6 @@ class ShellExec implements ExecSession {
       // The guest no longer answers; its channels are taken from it all the same.
     }
     await this.#release().catch(() => undefined);
-    for (let attempt = 0; attempt < 20 && this.#agentPid !== undefined; attempt += 1) {
-      const status = await execStatus(this.#channel, this.#agentPid).catch(() => undefined);
-      if (status === undefined || status.exited) return;
-      await sleep(100);
-    }
+    if (this.#agentPid !== undefined) await forgetCommand(this.#channel, this.#agentPid);
   }
 }
-
-const lost = (why: string): MullionError =>
-  new MullionError('guest_unresponsive', `The guest did not run the command: ${why}.`);
