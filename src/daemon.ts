@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { join } from 'node:path';
 import type { Peer } from './api/authentication.ts';
 import { startServer } from './api/server.ts';
+import { BlockBackups } from './backup/disks/block-backups.ts';
 import { ExtInspector } from './backup/disks/ext-inspector.ts';
 import { ResticBackend } from './backup/restic/restic-backend.ts';
 import { type Config, loadConfig } from './config.ts';
@@ -88,10 +89,12 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
     pool,
     images,
     network,
-    backups: new ResticBackend({
-      secretsDirectory: backupSecretsDirectory(naming),
-      cacheDirectory: backupCacheDirectory(naming),
-    }),
+    backups: new BlockBackups(
+      new ResticBackend({
+        secretsDirectory: backupSecretsDirectory(naming),
+        cacheDirectory: backupCacheDirectory(naming),
+      }),
+    ),
     disks: new ExtInspector(),
     converter: openConverter({
       jails,

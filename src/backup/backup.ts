@@ -29,8 +29,23 @@ export interface SaveProgress {
   readonly total: number;
 }
 
+/** Files of a folder that are disks. */
+export interface DiskFiles {
+  /** Regular files at the top. */
+  readonly names: readonly string[];
+  /** An instant before the folder was copied off what is written to. */
+  readonly copiedAfter: Date;
+}
+
 export interface SaveRequest {
   readonly folder: string;
+  /**
+   * Given for a folder that is only there to be saved: its disks may be replaced by what holds the same, and are
+   * restored as they were.
+   */
+  readonly disks?: DiskFiles | undefined;
+  /** Files are unchanged when size and time of last modification are: nobody but this host sets those of this folder. */
+  readonly trustTimes?: boolean | undefined;
   readonly labels: Labels;
   /** Files that did not change since this one was saved are not read again. */
   readonly parent?: string | undefined;
@@ -40,7 +55,7 @@ export interface SaveRequest {
 
 export interface SaveResult {
   readonly saved: SavedFolder;
-  /** Bytes of the folder's files. */
+  /** Bytes of the folder's files, without the holes of its disks where those are left out. */
   readonly size: number;
   /** Bytes that the repository did not have. */
   readonly added: number;
@@ -60,6 +75,10 @@ export interface SavedNode {
   readonly name: string;
   readonly type: 'file' | 'directory' | 'symlink' | 'whiteout' | 'other';
   readonly size: number;
+  /** Permissions: the low nine bits. */
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
   readonly target: string;
   /** A folder that hides what lies under it in a lower layer (overlayfs). */
   readonly opaque: boolean;

@@ -78,6 +78,9 @@ export function viewNode(node: TreeNode): SavedNode {
     name: node.name,
     type: typeOf(node),
     size: node.size ?? 0,
+    mode: (node.mode ?? 0o600) & 0o777,
+    uid: node.uid ?? 0,
+    gid: node.gid ?? 0,
     target: node.linktarget ?? '',
     opaque,
   };

@@ -117,7 +117,7 @@ export class ResticBackend implements BackupBackend {
   }
 
   async save(place: RepositoryPlace, request: SaveRequest): Promise<SaveResult> {
-    const { folder, labels, parent, onProgress, signal } = request;
+    const { folder, labels, parent, trustTimes = false, onProgress, signal } = request;
     let summary: { readonly size: number; readonly added: number; readonly id: string } | undefined;
     const onLine = (line: string): void => {
       const news = readProgress(line);
@@ -134,6 +134,7 @@ export class ResticBackend implements BackupBackend {
       '--host',
       HOST,
       ...(parent === undefined ? ['--force'] : ['--parent', parent]),
+      ...(trustTimes ? ['--ignore-inode', '--ignore-ctime'] : []),
       ...tagsOf(labels),
       '.',
     ]);

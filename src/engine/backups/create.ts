@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import type { SavedFolder, SaveRequest, SaveResult } from '../../backup/backup.ts';
+import { readdir } from 'node:fs/promises';
+import type { DiskFiles, SavedFolder, SaveRequest, SaveResult } from '../../backup/backup.ts';
 import { MullionError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/size-text.ts';
 import type { Consistency } from '../../contract/snapshots.ts';
@@ -53,9 +54,11 @@ async function backUp(
   const imageSaved = await saveImage(context, repository, imageOf(context, vps), known, run);
   const parent = known.findLast((saved) => isBackup(saved) && saved.labels.vps === id);
   await using copy = await scratchVolume(context, `backup-${randomBytes(8).toString('hex')}`);
+  const copiedAfter = context.clock();
   const { record, consistency } = await run.part('copy its data at one instant', () =>
     copyVolume(context, vps, copy.id),
   );
+  const disks = await disksOf(copy.path, copiedAfter);
   await writeDefinition(copy.path, {
     record,
     image: imageOf(context, vps),
@@ -65,6 +68,7 @@ async function backUp(
   });
   const result = await save(context, repository, run, 'save what changed', {
     folder: copy.path,
+    disks,
     parent: parent?.id,
     labels: {
       kind: KIND.vps,
@@ -87,6 +91,12 @@ async function backUp(
     task: run.id,
   });
   run.progress.measure({ message: `${formatSize(result.added)} of ${formatSize(result.size)} were new` });
+}
+
+/** A volume holds folders of a container, or the files of a machine. */
+async function disksOf(volume: string, copiedAfter: Date): Promise<DiskFiles> {
+  const entries = await readdir(volume, { withFileTypes: true });
+  return { names: entries.filter((entry) => entry.isFile()).map(({ name }) => name), copiedAfter };
 }
 
 /** A copy is charged for nothing that it shares, and its original may be gone. */

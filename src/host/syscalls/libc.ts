@@ -25,6 +25,9 @@ interface Libc {
   ioctlElsewhere(fd: number, request: number, argument: Memory): Promise<number>;
   /** send(2) in the same way. */
   sendElsewhere(fd: number, data: Memory, length: number, flags: number): Promise<number>;
+  /** lseek(2) on a thread of its own; answers the place, or the errno below zero. */
+  lseekElsewhere(fd: number, offset: number, whence: number): Promise<number>;
+  futimens(fd: number, times: Memory): number;
   renameat2(
     oldDirectory: number,
     oldPath: string,
@@ -109,22 +112,26 @@ function load(): Libc {
   const library = koffi.load('libc.so.6');
   const ioctlFunction = library.func('int ioctl(int fd, unsigned long request, void *argument)');
   const sendFunction = library.func('long send(int fd, const void *data, size_t length, int flags)');
+  const lseekFunction = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
+  /** Calls on another thread; answers the result, or the errno below zero. */
+  const elsewhere = (
+    call: ReturnType<typeof library.func>,
+    ...values: readonly (number | Memory)[]
+  ): Promise<number> =>
+    new Promise((resolve, reject) => {
+      call.async(...values, (failure: unknown, result: number | bigint) => {
+        if (failure === null) resolve(result < 0 ? -koffi.errno() : Number(result));
+        else reject(failure);
+      });
+    });
   return {
     errno: () => koffi.errno(),
-    ioctlElsewhere: (fd, request, argument) =>
-      new Promise((resolve, reject) => {
-        ioctlFunction.async(fd, request, argument, (failure: unknown, result: number) => {
-          if (failure === null) resolve(result < 0 ? koffi.errno() : 0);
-          else reject(failure);
-        });
-      }),
-    sendElsewhere: (fd, data, length, flags) =>
-      new Promise((resolve, reject) => {
-        sendFunction.async(fd, data, length, flags, (failure: unknown, result: number) => {
-          if (failure === null) resolve(result < 0 ? koffi.errno() : 0);
-          else reject(failure);
-        });
-      }),
+    ioctlElsewhere: async (fd, request, argument) =>
+      Math.max(0, -(await elsewhere(ioctlFunction, fd, request, argument))),
+    sendElsewhere: async (fd, data, length, flags) =>
+      Math.max(0, -(await elsewhere(sendFunction, fd, data, length, flags))),
+    lseekElsewhere: (fd, offset, whence) => elsewhere(lseekFunction, fd, offset, whence),
+    futimens: library.func('int futimens(int fd, const void *times)'),
     renameat2: library.func(
       'int renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned int flags)',
     ),
