@@ -155,6 +155,34 @@ export function backupConformance(name: string, create: () => Promise<BackupFixt
       assert.ok(second.added < first.added / 10, `${second.added} after ${first.added}`);
     });
 
+    check(
+      'disks of a folder that is given away come back as they were, and are shown so',
+      async (fixture) => {
+        const { backend, folder } = fixture;
+        const place = fixture.place();
+        await backend.add(place, {}, signal);
+        const source = join(folder, 'source');
+        mkdirSync(source);
+        await makeTree(source);
+        const given = join(folder, 'given');
+        mkdirSync(given);
+        await command('cp', '--archive', '--sparse=always', join(source, 'disk.raw'), given);
+        const disks = { names: ['disk.raw'], copiedAfter: new Date() };
+        const request = { folder: given, disks, labels: { n: '1' }, ...quietly };
+        const { saved } = await backend.save(place, request);
+        const [shown, ...others] = await backend.entries(place, saved.id, '', signal);
+        assert.deepEqual(others, []);
+        assert.deepEqual([shown?.name, shown?.type, shown?.size], ['disk.raw', 'file', 256 * 1024 * 1024]);
+        assert.deepEqual(await backend.look(place, saved.id, 'disk.raw', signal), shown);
+        const target = join(folder, 'target');
+        mkdirSync(target);
+        await backend.restore(place, saved.id, { target, verify: true, signal });
+        assert.equal(await command('ls', target), 'disk.raw\n');
+        await command('cmp', join(source, 'disk.raw'), join(target, 'disk.raw'));
+        assert.ok(statSync(join(target, 'disk.raw')).blocks * 512 < 4 * 1024 * 1024);
+      },
+    );
+
     check('one file can be looked at and read', async (fixture) => {
       const { backend, folder } = fixture;
       const place = fixture.place();
