@@ -19,6 +19,9 @@ const FileTimeSchema: z.ZodType<FileTime> = z.object({
   milliseconds: z.number(),
 });
 
+/** Each test file loads much of the sources; what Node made of one is there for the next. */
+const COMPILED = join(ROOT, 'node_modules/.cache/compiled-tests');
+
 /** So many files are named with their time: what makes a ring long. */
 const SLOWEST = 8;
 /** So many files may run a second time; when more fail, it is no accident. */
@@ -120,7 +123,7 @@ const runNode = (argv: readonly string[]): Promise<number> =>
     const child = spawn(process.execPath, argv, {
       cwd: ROOT,
       stdio: ['ignore', 'inherit', 'inherit'],
-      env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8' },
+      env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8', NODE_COMPILE_CACHE: COMPILED },
     });
     child.on('error', reject);
     child.on('close', (code) => resolve(code ?? 1));

@@ -203,7 +203,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
           t.skip('the driver does not declare that it can');
           return;
         }
-        const made = await running(t, on);
+        const made = await common(on);
         for (let round = 0; round < 2; round += 1) {
           await freeze.freeze(made.machine, made.handle, 20_000);
           await freeze.thaw(made.machine, made.handle);
@@ -704,7 +704,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       'gives the console the size of the terminal, where it has one',
       ['console', 'exec'],
       async (t, on) => {
-        const made = await running(t, on);
+        const made = await common(on);
         const stream = await on.driver.console?.openConsole(made.machine, made.handle, {
           columns: 81,
           rows: 25,
@@ -723,8 +723,8 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     step(
       'ends a command at the end of its input on a terminal, and shows no sign of it',
       ['tty'],
-      async (t, on) => {
-        const made = await running(t, on);
+      async (_t, on) => {
+        const made = await common(on);
         const shown = await execIn(on, made, ['sh', '-c', 'cat; echo over'], { tty: true });
         assert.equal(shown.code, 0);
         assert.match(shown.stdout, /^\s*over\s*$/);

@@ -6,14 +6,14 @@ import { hasProgram } from '../../src/host/programs.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { readDatabase, WriteLoad } from '../support/guest-database.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { scratchDirectory } from '../support/scratch.ts';
 
 const LONG = { timeoutMs: 600_000 };
 const VPS = [
   { name: 'container', technique: 'os', more: ['--disk', '1G'] },
-  { name: 'machine', technique: 'full', more: ['--disk', '3G', '--memory', '384M'] },
-  { name: 'kernel', technique: 'kernel', more: ['--disk', '3G', '--memory', '384M'] },
-  { name: 'hardware', technique: 'hardware', more: ['--disk', '3G', '--memory', '384M'] },
+  { name: 'machine', technique: 'full', more: ['--disk', '1G', '--memory', '384M'] },
+  { name: 'kernel', technique: 'kernel', more: ['--disk', '1G', '--memory', '384M'] },
+  { name: 'hardware', technique: 'hardware', more: ['--disk', '1G', '--memory', '384M'] },
 ] as const;
 
 if (!enterPrivateNetns(import.meta.url)) {
@@ -28,13 +28,6 @@ if (!enterPrivateNetns(import.meta.url)) {
     const acknowledged = new Map<string, number>();
     const ids = new Map<string, string>();
     const lost = new Set<string>();
-
-    const answers = (daemon: TestDaemon, vps: string): Promise<void> =>
-      eventually(
-        `${vps} answers`,
-        async () => (await daemon.cli(['exec', vps, '--', 'true'], { timeoutMs: 60_000 })).code === 0,
-        300_000,
-      );
 
     const loseHost = async (): Promise<void> => {
       await using daemon = await TestDaemon.start('disaster');
@@ -52,7 +45,7 @@ if (!enterPrivateNetns(import.meta.url)) {
         await daemon.check(t, `${technique}: it is backed up while its database is written to`, async () => {
           lost.add(name);
           await daemon.ok(['launch', 'quick', name, '--technique', technique, ...more], LONG);
-          await answers(daemon, name);
+          await daemon.answers(name);
           await daemon.inside(name, 'echo precious > /root/data');
           await using load = await WriteLoad.start(daemon, name);
           await daemon.ok(['snapshot', 'create', name, 'early'], LONG);
@@ -67,7 +60,7 @@ if (!enterPrivateNetns(import.meta.url)) {
 
       await daemon.check(t, 'os: a copy of the snapshot has a whole database', async () => {
         await daemon.ok(['copy', 'container/early', 'copy', '--start'], LONG);
-        await answers(daemon, 'copy');
+        await daemon.answers('copy');
         const { integrity, count, last } = await readDatabase(daemon, 'copy');
         assert.equal(integrity, 'ok');
         assert.ok(count >= 5 && count === last, `${count} ${last}`);
@@ -111,7 +104,7 @@ if (!enterPrivateNetns(import.meta.url)) {
     for (const { name, technique } of VPS.filter((each) => lost.has(each.name))) {
       await fresh.check(t, `${technique}: no acknowledged commit is lost on a new host`, async () => {
         await fresh.ok(['backup', 'restore', ids.get(name) ?? ''], LONG);
-        await answers(fresh, name);
+        await fresh.answers(name);
         const { integrity, count, last } = await readDatabase(fresh, name);
         const promised = acknowledged.get(name) ?? Number.POSITIVE_INFINITY;
         t.diagnostic(`${technique}: ${promised} commits acknowledged before the backup, ${last} restored`);

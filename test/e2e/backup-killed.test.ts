@@ -7,6 +7,7 @@ import { hasProgram } from '../../src/host/programs.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 
 const LONG = { timeoutMs: 300_000 };
 
@@ -19,9 +20,9 @@ if (!enterPrivateNetns(import.meta.url)) {
     using scratch = scratchDirectory('backup-killed');
     const repository = join(scratch.path, 'repository');
     await using daemon = await TestDaemon.start('backup-killed');
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     await daemon.ok(['backup', 'repo', 'add', 'disk', repository]);
-    await daemon.ok(['launch', 'debian/12', 'web', '--technique', 'os', '--disk', '1G']);
+    await daemon.ok(['launch', 'quick', 'web', ...PLAIN, '--technique', 'os', '--disk', '1G']);
     await daemon.inside('web', 'head -c 200M /dev/urandom > /root/data; sync');
     const checksum = await daemon.inside('web', 'sha256sum < /root/data');
 

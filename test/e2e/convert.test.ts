@@ -4,7 +4,6 @@ import { test } from 'node:test';
 import * as z from 'zod';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { eventually } from '../support/scratch.ts';
 import { infoOf } from './verbs.ts';
 
 /** Makes files of every kind that a container may make, attributes and access lists by setxattr(2) itself. */
@@ -109,11 +108,7 @@ if (enterPrivateNetns(import.meta.url)) {
       const patience = { timeoutMs: 400_000 };
       await daemon.ok(['snapshot', 'restore', 'box', 'machine'], patience);
       assert.equal((await infoOf(daemon, 'box')).technique, 'full');
-      await eventually(
-        'the machine answers',
-        async () => (await daemon.cli(['exec', 'box', '--', 'true'], { timeoutMs: 60_000 })).code === 0,
-        300_000,
-      );
+      await daemon.answers('box');
       assert.equal(await daemon.inside('box', 'cat /etc/marker', patience), 'mine');
       await daemon.ok(['snapshot', 'restore', 'box', 'container'], patience);
       await same('os');

@@ -4,6 +4,7 @@ import * as z from 'zod';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 
 const GroupSchema = z.object({
   members: z.array(z.string()),
@@ -17,10 +18,10 @@ const SERVER =
 if (enterPrivateNetns(import.meta.url)) {
   test('firewall groups by the command line, between VPSs of technique os', async (t) => {
     await using daemon = await TestDaemon.start('firewall');
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     await daemon.ok(['project', 'create', 'bank']);
     const launch = (name: string, ...more: string[]) =>
-      daemon.ok(['launch', 'debian/12', name, '--technique', 'os', '--memory', '128M', ...more]);
+      daemon.ok(['launch', 'quick', name, ...PLAIN, '--technique', 'os', '--memory', '128M', ...more]);
     await Promise.all([launch('web'), launch('db'), launch('vault', '--project', 'bank')]);
     const serve = (port: number) =>
       daemon.inside('db', `perl -e '${SERVER}' ${port} >/dev/null 2>&1 </dev/null &`);

@@ -4,7 +4,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkOwnEnds, checkStop, checkVerbs, infoOf, listVps } from './verbs.ts';
+import { checkOwnEnds, checkRestart, checkStop, checkVerbs, infoOf, listVps } from './verbs.ts';
 
 /** A web server in Perl, which every Debian image has. */
 const PAGE = `use IO::Socket::INET;
@@ -50,6 +50,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'one', 1);
+    await checkRestart(t, daemon, 'one', 1);
     await checkOwnEnds(t, daemon, 'one', 1);
 
     await daemon.check(t, 'names resolve between VPSs, by IPv4 and IPv6', async () => {
@@ -77,7 +78,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await daemon.check(t, "a forward sends the host's port to the VPS", async () => {
-      await daemon.inside('three', 'cat > /root/page.pl', { stdin: PAGE });
+      await daemon.ok(['exec', 'three', '--', 'tee', '/root/page.pl'], { stdin: PAGE });
       await daemon.inside('three', 'systemd-run --quiet --unit=page perl /root/page.pl');
       await daemon.ok(['forward', 'add', 'three', '18080:8080']);
       await eventually(

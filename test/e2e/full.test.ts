@@ -25,11 +25,7 @@ if (enterPrivateNetns(import.meta.url)) {
         },
       );
       await daemon.ok(['launch', 'debian/12', 'beside', '--technique', 'os', '--memory', '256M']);
-      await eventually(
-        'the guest agent answers',
-        async () => (await daemon.cli(['exec', 'machine', '--', 'true'], { timeoutMs: 60_000 })).code === 0,
-        300_000,
-      );
+      await daemon.answers('machine');
       const kernel = await daemon.inside('machine', 'uname -v');
       assert.notEqual(kernel, await daemon.inside('beside', 'uname -v'));
     });

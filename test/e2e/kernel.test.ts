@@ -5,7 +5,7 @@ import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { umlUnfit } from '../support/uml-fixture.ts';
-import { checkStop, checkVerbs, infoOf } from './verbs.ts';
+import { checkRestart, checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** A guest under User-Mode Linux is this much slower than a container. */
 const PATIENCE = 5;
@@ -31,16 +31,13 @@ if (enterPrivateNetns(import.meta.url)) {
       const flags = ['--technique', 'kernel', '--memory', '512M', '--disk', '3G'];
       await daemon.ok(['launch', 'debian/12', 'machine', ...flags], { timeoutMs: 300_000 });
       await daemon.ok(['launch', 'debian/12', 'beside', '--technique', 'os', '--memory', '256M']);
-      await eventually(
-        'the guest agent answers',
-        async () => (await daemon.cli(['exec', 'machine', '--', 'true'], { timeoutMs: 60_000 })).code === 0,
-        300_000,
-      );
+      await daemon.answers('machine');
       assert.notEqual(await daemon.inside('machine', 'uname -v'), await daemon.inside('beside', 'uname -v'));
       assert.equal(await daemon.inside('machine', 'systemd-detect-virt'), 'uml');
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
+    await checkRestart(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const [address = '?'] = (await infoOf(daemon, 'machine')).addresses;

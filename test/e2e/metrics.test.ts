@@ -5,6 +5,7 @@ import { ApiWorld } from '../support/api-world.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 
 /** Values by name and labels as they are written; each line must be of the format, and each name declared once. */
 function parse(text: string): Map<string, number> {
@@ -74,9 +75,9 @@ if (enterPrivateNetns(import.meta.url)) {
 
   test('what a limit keeps from a VPS and what neighbours take from it are told apart', async (t) => {
     await using daemon = await TestDaemon.start('metrics', { config: { network: { enabled: false } } });
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     const launch = (name: string, cpus: string) =>
-      daemon.ok(['launch', 'debian/12', name, '--technique', 'os', '--cpus', cpus, '--memory', '128M']);
+      daemon.ok(['launch', 'quick', name, ...PLAIN, '--technique', 'os', '--cpus', cpus, '--memory', '128M']);
     await Promise.all([launch('capped', '0.1'), launch('calm', '1')]);
     const burn = (name: string, processes: number) =>
       daemon.inside(

@@ -54,7 +54,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await daemon.check(t, 'the page is read through a forward on the loopback of the host', async () => {
-      await daemon.inside('web', 'cat > /var/www/html/index.html', { stdin: PAGE });
+      await daemon.ok(['exec', 'web', '--', 'tee', '/var/www/html/index.html'], { stdin: PAGE });
       await daemon.ok(['forward', 'add', 'web', '18081:80']);
       await eventually(
         'the page is there',

@@ -6,7 +6,6 @@ import { ImageSchema } from '../../src/contract/resources.ts';
 import { run } from '../../src/host/run.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { eventually } from '../support/scratch.ts';
 import { umlUnfit } from '../support/uml-fixture.ts';
 import { infoOf } from './verbs.ts';
 
@@ -28,11 +27,7 @@ if (enterPrivateNetns(import.meta.url)) {
       );
     const patience = { timeoutMs: 120_000 };
     await launch('quick', 'source', machine);
-    await eventually(
-      'the guest answers',
-      async () => (await daemon.cli(['exec', 'source', '--', 'true'], patience)).code === 0,
-      300_000,
-    );
+    await daemon.answers('source');
     await daemon.inside('source', MARK, patience);
     const expected = await daemon.inside('source', LOOK, patience);
     const sourceId = await daemon.inside('source', 'cat /etc/machine-id', patience);
@@ -75,11 +70,7 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await daemon.check(t, 'a machine of it becomes a container, before any other did', async () => {
       await launch('golden', 'machine', machine);
-      await eventually(
-        'the guest answers',
-        async () => (await daemon.cli(['exec', 'machine', '--', 'true'], patience)).code === 0,
-        300_000,
-      );
+      await daemon.answers('machine');
       assert.equal(await daemon.inside('machine', LOOK, patience), expected);
       await daemon.ok(['convert', 'machine', '--technique', 'os'], { timeoutMs: 400_000 });
       assert.equal((await infoOf(daemon, 'machine')).technique, 'os');

@@ -6,6 +6,7 @@ import { runCommand } from '../support/command.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 import { infoOf } from './verbs.ts';
 
 const MIB = 1024 ** 2;
@@ -68,9 +69,9 @@ function near(measured: number, limit: number, what: string): void {
 if (enterPrivateNetns(import.meta.url)) {
   test('rates of a VPS of technique os', { timeout: 600_000 }, async (t) => {
     await using daemon = await TestDaemon.start('rates');
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     await daemon.ok([
-      ...['launch', 'debian/12', 'a', '--technique', 'os', '--memory', '256M'],
+      ...['launch', 'quick', 'a', ...PLAIN, '--technique', 'os', '--memory', '256M'],
       ...[
         '--disk-read-rate',
         '8M',

@@ -4,6 +4,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 import { listVps } from './verbs.ts';
 
 /** From before the requests arrive to after the last launch. */
@@ -13,13 +14,24 @@ const SETTLED = new Set(['running', 'stopped', 'error']);
 if (enterPrivateNetns(import.meta.url)) {
   test('the daemon may be killed at any moment', async (t) => {
     await using daemon = await TestDaemon.start('restart');
-    await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     const before = await daemon.inventory();
     const names = Array.from({ length: 6 }, (_, index) => `v${index}`);
     const launch = (name: string) =>
-      daemon.cli(['launch', 'debian/12', name, '--technique', 'os', '--memory', '128M', '--disk', '512M']);
+      daemon.cli([
+        'launch',
+        'quick',
+        name,
+        ...PLAIN,
+        '--technique',
+        'os',
+        '--memory',
+        '128M',
+        '--disk',
+        '512M',
+      ]);
 
-    await daemon.ok(['launch', 'debian/12', 'steady', '--technique', 'os', '--memory', '256M']);
+    await daemon.ok(['launch', 'quick', 'steady', ...PLAIN, '--technique', 'os', '--memory', '256M']);
     const identity = async (): Promise<string> =>
       daemon.inside(
         'steady',

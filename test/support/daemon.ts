@@ -9,6 +9,7 @@ import { createNodeTransport } from '../../src/client/node-transport.ts';
 import { socketPath } from '../../src/core/naming.ts';
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts';
 import { saveEvidence } from './evidence.ts';
+import { runInGuest } from './guest-shell.ts';
 import { type Inventory, type Place, takeInventory } from './inventory.ts';
 import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
@@ -34,6 +35,8 @@ export interface TestDaemonOptions {
   /** Module of the sources that is the daemon, instead of what is built. */
   readonly module?: string;
 }
+
+type Patience = Pick<CommandOptions, 'timeoutMs'>;
 
 /** Such a daemon makes no link and no rule, so it may run in the machine's own network namespace. */
 const withoutNetwork = ({ config }: TestDaemonOptions): boolean =>
@@ -168,8 +171,23 @@ export class TestDaemon implements AsyncDisposable {
   }
 
   /** Runs a shell line inside a VPS, which must succeed; its standard output without the last line end. */
-  async inside(vps: string, script: string, options: CommandOptions = {}): Promise<string> {
-    return (await this.ok(['exec', vps, '--', 'sh', '-c', script], options)).trimEnd();
+  async inside(vps: string, script: string, { timeoutMs = 120_000 }: Patience = {}): Promise<string> {
+    const { code, stdout, stderr } = await runInGuest(this.client, vps, script, timeoutMs);
+    assert.equal(code, 0, `in ${vps}: ${script}: exit ${code}\n${stdout}${stderr}`);
+    return stdout.trimEnd();
+  }
+
+  /** Waits until a VPS runs commands. */
+  async answers(vps: string, timeoutMs = 300_000): Promise<void> {
+    await eventually(
+      `${vps} answers`,
+      () =>
+        runInGuest(this.client, vps, 'true', timeoutMs).then(
+          ({ code }) => code === 0,
+          () => false,
+        ),
+      timeoutMs,
+    );
   }
 
   inventory(): Promise<Inventory> {

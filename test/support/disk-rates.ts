@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { type DiskRates, NO_RATES } from '../../src/contract/rates.ts';
 
 const MIB = 1024 ** 2;
 export const READ_RATE = MIB;
 export const WRITE_RATE = MIB;
-export const DISK_RATES: DiskRates = { ...NO_RATES, diskReadRate: READ_RATE, diskWriteRate: WRITE_RATE };
 
 /** Prints milliseconds that it takes to write as much to the disk, and then to read it from there. */
 export const writeAndRead = (mebibytes: number): string => `now() { cut -d' ' -f1 /proc/uptime | tr -d .; }

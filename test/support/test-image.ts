@@ -16,7 +16,9 @@ export const TOOLS_IMAGE_ARGS = [
   ...['--suite', TOOLS_IMAGE.suite, '--include', TOOLS_IMAGE.include.join(',')],
 ] as const;
 /**
- * Debian with sqlite3, whose machines answer some seconds after their start; as containers they run systemd. Built by
- * `scripts/prime-image-cache.ts` too.
+ * Debian with sqlite3, whose machines answer some seconds after their start; its containers run systemd, or nothing when
+ * they are launched as `PLAIN`. Built by `scripts/prime-image-cache.ts` too.
  */
 export const QUICK_IMAGE = ['quick', '--file', join(import.meta.dirname, 'quick-guest/recipe.yaml')] as const;
+/** Flags of a launch of `quick` whose first process only waits: systemd takes longer than many a test. */
+export const PLAIN = ['--env', 'plain=yes'] as const;
