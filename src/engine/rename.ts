@@ -75,6 +75,7 @@ async function tellGuest(context: Context, id: string, run: TaskRun): Promise<vo
   const { name, technique, runtime } = record;
   const rest = `mullion restart ${name}`;
   const exec = context.deps.drivers.get(technique)?.exec;
+  const ms = Math.min(TELL_MS, context.timings.step);
   const tell = async (): Promise<number> => {
     if (exec === undefined) throw new MullionError('not_supported', 'It takes no commands.');
     const request = { argv: ['sh', '-c', TELL, 'sh', name], env: {}, tty: false };
@@ -83,13 +84,13 @@ async function tellGuest(context: Context, id: string, run: TaskRun): Promise<vo
       session.stdin.end();
       session.stdout.resume();
       session.stderr?.resume();
-      return await session.exit;
+      return await bounded('tell the guest', ms, session.exit);
     } finally {
       session.close();
     }
   };
   try {
-    const code = await bounded('tell the guest', Math.min(TELL_MS, context.timings.step), tell());
+    const code = await bounded('tell the guest', ms, tell());
     if (code !== 0) throw new MullionError('command_failed', `The guest's shell answered ${code}.`);
     run.warn(`What runs in it and read the name before keeps the old one until: ${rest}`);
   } catch (failure) {

@@ -36,7 +36,17 @@ export function sessionVerbs(
       const ability = needed(driver.exec, machine, 'run commands');
       if (!features.exec) throw noAgent(name);
       if (request.tty && !features.tty) throw lacks(machine, 'give a command a terminal');
-      return bounded('begin the command', context.timings.step, ability.exec(machine, handle, request));
+      const beginning = ability.exec(machine, handle, request);
+      try {
+        return await bounded('begin the command', context.timings.step, beginning);
+      } catch (failure) {
+        // One that begins after all has nobody who would end it.
+        beginning.then(
+          (late) => late.close(),
+          () => undefined,
+        );
+        throw failure;
+      }
     },
     async console(project, name, window) {
       const { driver, machine, handle } = live(context, project, name, 'attach');

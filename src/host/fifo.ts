@@ -6,6 +6,8 @@ import { hasCode } from './system-error.ts';
 
 const { O_NOFOLLOW, O_NONBLOCK, O_RDONLY, O_RDWR, O_WRONLY } = constants;
 const PIECE = 64 * 1024;
+/** Most that a pipe can hold (Linux, /proc/sys/fs/pipe-max-size, unless root has raised it). */
+const LARGEST_PIPE = 1024 * 1024;
 
 /** mkfifo(3), for its owner alone. @throws SystemError EEXIST */
 export const makeFifo = (path: string): number => checked('mkfifo', libc().mkfifo(path, 0o600), path);
@@ -27,12 +29,13 @@ export function openFifo(path: string, end: FifoEnd): number {
   });
 }
 
-/** Throws away what lies unread in a pipe. */
+/** Throws away what lies unread in a pipe; not what a writer adds without end meanwhile. */
 export function drainFifo(path: string): void {
   const fd = openFifo(path, 'read');
   try {
     const memory = Buffer.alloc(PIECE);
-    while (readSync(fd, memory) > 0);
+    for (let left = LARGEST_PIPE, count = 1; left > 0 && count > 0; left -= count)
+      count = readSync(fd, memory);
   } catch (failure) {
     if (!hasCode(failure, 'EAGAIN')) throw failure;
   } finally {

@@ -41,6 +41,7 @@ import { FEATURES } from './features.ts';
 import { isSystemd, shutdownSignal } from './init.ts';
 import { containerPaths } from './paths.ts';
 import { probeContainers } from './probe.ts';
+import { ASK_STATE, saysReady } from './readiness.ts';
 import { individualizeRoot, populateRoot } from './root.ts';
 import { alive, isMonitored, waitForEnd } from './state.ts';
 import { ROOT, resolveUser } from './users.ts';
@@ -248,13 +249,7 @@ class CrunDriver implements Driver {
     isReady: async (machine, handle) => {
       if (!alive(handle) || this.#cgroups.isFrozen(machine.cgroup)) return false;
       if (!isSystemd(programOf(handle.pid))) return this.#containers.hasStarted(machine);
-      const session = this.#execute(machine, asRoot(['systemctl', 'is-system-running']));
-      session.stdin.end();
-      session.stderr?.resume();
-      let answer = '';
-      for await (const piece of session.stdout) answer += String(piece);
-      await session.exit;
-      return /^(running|degraded)$/m.test(answer);
+      return saysReady(this.#execute(machine, asRoot(ASK_STATE)));
     },
   };
 

@@ -153,6 +153,21 @@ test('an agent that talks without end, asked or not, is hung up on', async () =>
   }
 });
 
+test('an agent that says lines without end, which are cheap to say, is hung up on', async () => {
+  for (const said of ['\n', '\xff\n', '{}\n', '{"return": 1}\n', '\xff{"return": 1}\n']) {
+    const flood = Buffer.from(said.repeat(Math.floor(65_536 / said.length)), 'latin1');
+    let asked = 0;
+    const { channel } = channelTo((_request, agent) => {
+      asked += 1;
+      for (let sent = 0; sent < 32 && !agent.destroyed; sent += 1) agent.push(flood);
+    });
+    const began = performance.now();
+    await assert.rejects(channel.call('x', {}, NumberSchema, 5_000), unresponsive);
+    assert.ok(performance.now() - began < 500, JSON.stringify(said));
+    assert.equal(asked, 1);
+  }
+});
+
 test('a refusal carries the words of the agent', async () => {
   const { channel } = channelTo(
     wellSynced((_request, agent) => agent.say({ error: { class: 'GenericError', desc: 'no such file' } })),

@@ -9,6 +9,8 @@ import { LineSplitter } from './line-splitter.ts';
 const REPLY_LIMIT = 2 * 1024 * 1024;
 /** Bytes that an agent may say from one question to the next, the rest of an older conversation included. */
 const TALK_LIMIT = 2 * REPLY_LIMIT;
+/** Lines that it may say meanwhile: each is parsed. */
+const LINES_LIMIT = 1_000;
 const DEFAULT_TIMEOUT_MS = 10_000;
 /** Requests that may wait for their turn; a guest that stops answering must not pile up memory. */
 const QUEUE_LIMIT = 256;
@@ -17,8 +19,9 @@ interface Line {
   readonly stream: Duplex;
   onReply: ((reply: Reply) => void) | undefined;
   onFailure: ((cause: Error) => void) | undefined;
-  /** Bytes since the last question. */
+  /** Bytes and lines since the last question. */
   said: number;
+  lines: number;
 }
 
 /**
@@ -119,7 +122,7 @@ export class AgentChannel {
   }
 
   #open(stream: Duplex): Line {
-    const line: Line = { stream, onReply: undefined, onFailure: undefined, said: 0 };
+    const line: Line = { stream, onReply: undefined, onFailure: undefined, said: 0, lines: 0 };
     const splitter = new LineSplitter(REPLY_LIMIT);
     const fail = (cause: Error): void => {
       if (this.#line === line) this.#line = undefined;
@@ -131,6 +134,8 @@ export class AgentChannel {
       try {
         if (line.said > TALK_LIMIT) throw new Error('it talks without end');
         for (const text of splitter.push(chunk)) {
+          line.lines += 1;
+          if (line.lines > LINES_LIMIT) throw new Error('it says lines without end');
           // What nobody waits for is not even read.
           if (line.onReply !== undefined) line.onReply(decodeReply(text));
         }
@@ -176,6 +181,7 @@ export class AgentChannel {
         resolve(picked);
       };
       line.said = 0;
+      line.lines = 0;
       if (line.stream.destroyed) line.onFailure(new Error('the connection ended'));
       else line.stream.write(request);
     });

@@ -37,7 +37,7 @@ export class GuestCommands {
   readonly #agent: AgentChannel;
   readonly #lines: LineProvider;
   #installed: Promise<void> | undefined;
-  #idle: { readonly runner: Runner; readonly timer: NodeJS.Timeout } | undefined;
+  #idle: { readonly runner: Runner; stopWaiting(): void } | undefined;
 
   constructor(agent: AgentChannel, lines: LineProvider) {
     this.#agent = agent;
@@ -135,10 +135,23 @@ export class GuestCommands {
     if (!waits || runner.line.stream.destroyed) {
       await runner.line.release(false);
       await forgetCommand(this.#agent, runner.pid);
-    } else if (this.#idle === undefined) {
-      const timer = setTimeout(() => void this.tidy().catch(() => undefined), IDLE_MS).unref();
-      this.#idle = { runner, timer };
-    } else await this.#dismiss(runner);
+    } else if (this.#idle === undefined) this.#keep(runner);
+    else await this.#dismiss(runner);
+  }
+
+  /** For the next command. Runners that wait are silent: one that speaks is left alone. */
+  #keep(runner: Runner): void {
+    const timer = setTimeout(() => void this.tidy().catch(() => undefined), IDLE_MS).unref();
+    const onData = (): void => {
+      this.#takeIdle();
+      void this.#giveBack(runner, false).catch(() => undefined);
+    };
+    runner.line.stream.once('data', onData);
+    const stopWaiting = (): void => {
+      clearTimeout(timer);
+      runner.line.stream.off('data', onData);
+    };
+    this.#idle = { runner, stopWaiting };
   }
 
   async #loseIfGone({ line, pid }: Runner): Promise<void> {
@@ -149,7 +162,7 @@ export class GuestCommands {
   #takeIdle(): Runner | undefined {
     const idle = this.#idle;
     this.#idle = undefined;
-    clearTimeout(idle?.timer);
+    idle?.stopWaiting();
     return idle?.runner;
   }
 

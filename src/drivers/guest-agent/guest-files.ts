@@ -5,13 +5,17 @@ import { pipeline } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { FileEntry } from '../../contract/resources.ts';
+import { firstBytes, GatheredBytes } from '../../core/gathered-bytes.ts';
 import type { ExecSession } from '../driver.ts';
-import { parseListing } from './listing.ts';
+import { parseListing, tooMany } from './listing.ts';
 
 /** Starts a command in the guest as root, without a terminal. */
 export type Execute = (argv: readonly [string, ...string[]]) => Promise<ExecSession>;
 
 const MESSAGE_LIMIT = 2_000;
+const LISTING_LIMIT = 16 * 1024 * 1024;
+/** How long a guest may take for what it owes: a list, the begin of a file, the end of a push. */
+const ANSWER_MS = 90_000;
 /** How long a push that failed waits for the guest to end its part. */
 const CLEANUP_MS = 10_000;
 /** Exit codes of the scripts below. */
@@ -54,10 +58,10 @@ export async function pullFile(execute: Execute, path: string): Promise<Readable
   session.stdin.end();
   const complaint = collect(session.stderr, MESSAGE_LIMIT);
   const content = new PassThrough();
-  const first = await firstChunk(session.stdout);
+  const first = await answered(session, firstChunk(session.stdout));
   if (!first.toString('latin1').startsWith('ok\n')) {
     session.stdout.resume();
-    throw failure(path, await session.exit, await complaint);
+    throw failure(path, await answered(session, session.exit), await complaint);
   }
   content.write(first.subarray(3));
   session.stdout.pipe(content, { end: false });
@@ -89,12 +93,14 @@ export async function pushFile(
   try {
     await pipeline(content, session.stdin);
   } catch (cause) {
-    const code = await Promise.race([session.exit.catch(() => -1), sleep(CLEANUP_MS, -1, { ref: false })]);
-    if (code === 0) await finish(execute, script('rm -f -- "$1"', await staged), path);
+    const lost = session.exit.catch((failure: unknown) => failure);
+    const end = await Promise.race([lost, sleep(CLEANUP_MS, cause, { ref: false })]);
+    if (end === 0) await finish(execute, script('rm -f -- "$1"', await staged), path);
     session.close();
-    throw code > 0 ? failure(path, code, await complaint) : cause;
+    if (typeof end !== 'number') throw end;
+    throw end === 0 ? cause : failure(path, end, await complaint);
   }
-  const code = await session.exit;
+  const code = await answered(session, session.exit);
   if (code !== 0) throw failure(path, code, await complaint);
   await finish(execute, script(COMMIT, await staged, path, mode.toString(8)), path);
 }
@@ -105,10 +111,14 @@ export async function listFiles(execute: Execute, path: string): Promise<FileEnt
   const session = await execute(script(LIST, path));
   session.stdin.end();
   const complaint = collect(session.stderr, MESSAGE_LIMIT);
-  const listing = collect(session.stdout, 16 * 1024 * 1024);
-  const code = await session.exit;
+  const listing = await answered(session, firstBytes(session.stdout, LISTING_LIMIT));
+  if (listing.length >= LISTING_LIMIT) {
+    session.close();
+    throw tooMany();
+  }
+  const code = await answered(session, session.exit);
   if (code !== 0) throw failure(path, code, await complaint);
-  return parseListing(await listing);
+  return parseListing(listing);
 }
 
 async function finish(execute: Execute, argv: readonly [string, ...string[]], path: string): Promise<void> {
@@ -116,8 +126,25 @@ async function finish(execute: Execute, argv: readonly [string, ...string[]], pa
   session.stdin.end();
   session.stdout.resume();
   const complaint = collect(session.stderr, MESSAGE_LIMIT);
-  const code = await session.exit;
+  const code = await answered(session, session.exit);
   if (code !== 0) throw failure(path, code, await complaint);
+}
+
+/** What a guest owes. A command that keeps it back is closed, also when nobody waits for it any more. */
+async function answered<T>(session: ExecSession, work: Promise<T>): Promise<T> {
+  const timer = new AbortController();
+  const late = sleep(ANSWER_MS, undefined, { ref: false, signal: timer.signal }).then(() => {
+    throw new MullionError('guest_unresponsive', 'The guest did not answer in time.');
+  });
+  late.catch(() => undefined);
+  try {
+    return await Promise.race([work, late]);
+  } catch (cause) {
+    session.close();
+    throw cause;
+  } finally {
+    timer.abort();
+  }
 }
 
 function checkPath(path: string): void {
@@ -140,17 +167,15 @@ function failure(path: string, code: number, complaint: string): MullionError {
 
 /** At most `limit` bytes of a stream; the rest is read and thrown away. Never fails. */
 async function collect(stream: Readable | undefined, limit: number): Promise<string> {
-  const pieces: Buffer[] = [];
-  let size = 0;
+  const gathered = new GatheredBytes();
   try {
     for await (const piece of stream ?? []) {
-      if (Buffer.isBuffer(piece) && size < limit) pieces.push(piece.subarray(0, limit - size));
-      size += piece.length;
+      gathered.append(Buffer.from(piece).subarray(0, limit - gathered.length));
     }
   } catch {
     // What came until then is the answer.
   }
-  return Buffer.concat(pieces).toString('utf8');
+  return gathered.take().toString('utf8');
 }
 
 /** The first three bytes or more; fewer when the stream ends before. */

@@ -23,9 +23,10 @@ export class LineInput extends Writable {
     this.#waiting?.();
   }
 
-  /** The guest has read so many bytes of frames. */
+  /** The guest has read so many bytes of frames. @throws RangeError when it was not sent as many */
   read(count: number): void {
-    this.#credit = Math.min(this.#credit + count, this.#line.room.toGuest);
+    if (count === 0 || this.#credit + count > this.#line.room.toGuest) throw new RangeError(`${count} bytes`);
+    this.#credit += count;
     this.#waiting?.();
   }
 

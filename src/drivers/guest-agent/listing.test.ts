@@ -3,13 +3,15 @@ import { test } from 'node:test';
 import { MullionError } from '../../contract/errors.ts';
 import { parseListing } from './listing.ts';
 
+const parse = (text: string) => parseListing(Buffer.from(text));
+
 const line = (...fields: string[]): string => fields.map((field) => `${field}\0`).join('');
 
 test('a listing is sorted by name, with any name', () => {
   const text =
     line('z\n', 'f', '12', '644', '0', '5', '1700000000.25') +
     line("a '", 'd', '4096', '1777', '1', '2', '0');
-  assert.deepEqual(parseListing(text), [
+  assert.deepEqual(parse(text), [
     {
       name: "a '",
       type: 'directory',
@@ -31,7 +33,7 @@ test('a listing is sorted by name, with any name', () => {
   ]);
 });
 
-test('an empty folder has no entries', () => assert.deepEqual(parseListing(''), []));
+test('an empty folder has no entries', () => assert.deepEqual(parse(''), []));
 
 test('a guest that lies about its files gets an error', () => {
   const lies = [
@@ -41,6 +43,23 @@ test('a guest that lies about its files gets an error', () => {
     line('a', 'f', '1', '9', '0', '0', '0'),
   ];
   for (const lie of [...lies, line('a', 'f', '1', '644', '0', '0', 'never')]) {
-    assert.throws(() => parseListing(lie), MullionError, JSON.stringify(lie));
+    assert.throws(() => parse(lie), MullionError, JSON.stringify(lie));
   }
+});
+
+test('a type that nobody knows is another one, whatever its name, and years have four digits', () => {
+  for (const type of ['s', '__proto__', 'constructor', '']) {
+    assert.equal(parse(line('a', type, '1', '644', '0', '0', '0'))[0]?.type, 'other', type);
+  }
+  for (const seconds of ['1e300', '-1e300', '999999999999', 'Infinity']) {
+    const [entry] = parse(line('a', 'f', '1', '644', '0', '0', seconds));
+    assert.match(entry?.modifiedAt ?? '', /^\d{4}-/, seconds);
+  }
+});
+
+test('a list without end is refused before it is parsed', () => {
+  const listing = Buffer.from(line('', '', '0', '0', '0', '0', '0').repeat(1_200_000));
+  const began = performance.now();
+  assert.throws(() => parseListing(listing), { code: 'command_failed' });
+  assert.ok(performance.now() - began < 500);
 });

@@ -20,7 +20,7 @@ export function encodeCount(count: number): Buffer {
   return content;
 }
 
-/** Takes a stream of bytes apart into frames. */
+/** Takes a stream of bytes apart into frames, whose content is a part of what was pushed. */
 export class FrameSplitter {
   #rest: Buffer = Buffer.alloc(0);
 
@@ -34,7 +34,7 @@ export class FrameSplitter {
       const end = FRAME_HEADER + length;
       if (this.#rest.length < end) break;
       const kind = String.fromCharCode(this.#rest[0] ?? 0);
-      frames.push({ kind, content: Buffer.from(this.#rest.subarray(FRAME_HEADER, end)) });
+      frames.push({ kind, content: this.#rest.subarray(FRAME_HEADER, end) });
       this.#rest = this.#rest.subarray(end);
     }
     return frames;

@@ -8,12 +8,15 @@ import { KILLED, LINGER_MS, lost } from './exec-end.ts';
 import type { GuestLine, LineRoom } from './guest-line.ts';
 import { LineInput } from './line-input.ts';
 import { LineOutput } from './line-output.ts';
+import { Greeting, RunnerConduct } from './runner-conduct.ts';
 import { encodeCount, encodeFrame, type Frame, FrameSplitter } from './runner-frames.ts';
 import { FRAME_HEADER } from './runner-script.ts';
 
 const START_MS = 30_000;
 const GOODBYE_MS = 3_000;
 const EXIT = 'x';
+/** Bytes of frames, besides input, that wait for a guest to read them. */
+const UNREAD_LIMIT = 64 * 1024;
 export const DISMISSAL = encodeFrame(EXIT);
 
 /** One command in a guest, over a line of its own: the host's side of `RUNNER`. The guest's words are hostile input. */
@@ -34,8 +37,9 @@ export class RunnerSession implements ExecSession {
   readonly #code = Promise.withResolvers<number>();
   readonly #goodbye = Promise.withResolvers<boolean>();
   readonly #release = Promise.withResolvers<boolean>();
-  /** What comes before the guest's greeting; undefined once it has greeted. */
-  #before: Buffer | undefined = Buffer.alloc(0);
+  readonly #conduct = new RunnerConduct();
+  /** Undefined once the guest has greeted. */
+  #awaited: Greeting | undefined;
   #heardAt = 0;
   #ended = false;
   #closed = false;
@@ -47,6 +51,7 @@ export class RunnerSession implements ExecSession {
   constructor(line: GuestLine, token: string, request: Buffer, tty: boolean) {
     this.#line = line;
     this.#token = token;
+    this.#awaited = new Greeting(token);
     this.released = this.#release.promise;
     this.#input = new LineInput(line);
     this.#input.write(request);
@@ -77,7 +82,7 @@ export class RunnerSession implements ExecSession {
   }
 
   get hasGreeted(): boolean {
-    return this.#before === undefined;
+    return this.#awaited === undefined;
   }
 
   /** Whether the runner has spoken by then. */
@@ -119,35 +124,38 @@ export class RunnerSession implements ExecSession {
 
   /** Says nothing more once it has said goodbye: the line may be the next command's. */
   #send(frame: Buffer): void {
-    if (this.#before === undefined && !this.#parted) this.#line.stream.write(frame);
+    const { stream, room } = this.#line;
+    if (this.#awaited !== undefined || this.#parted) return;
+    // A guest that does not read what it has brought about costs its command, and no memory.
+    if (stream.writableLength > room.toGuest + UNREAD_LIMIT) stream.destroy();
+    else stream.write(frame);
   }
 
   #hear(chunk: Buffer): void {
     this.#heardAt = performance.now();
     try {
-      const rest = this.#before === undefined ? chunk : this.#greeted(Buffer.concat([this.#before, chunk]));
+      const rest = this.#awaited === undefined ? chunk : this.#greet(this.#awaited, chunk);
       for (const frame of this.#frames.push(rest)) this.#understand(frame);
+      for (const output of this.#outputs) output.flush();
     } catch {
       this.#line.stream.destroy();
     }
   }
 
-  /** Skips what a former command left on the line; what follows the greeting. */
-  #greeted(heard: Buffer): Buffer {
-    const greeting = `\n${this.#token}\n`;
-    const at = heard.indexOf(greeting);
-    if (at < 0) {
-      this.#before = Buffer.from(heard.subarray(Math.max(0, heard.length - greeting.length)));
-      return Buffer.alloc(0);
-    }
-    this.#before = undefined;
+  #greet(awaited: Greeting, chunk: Buffer): Buffer {
+    const rest = awaited.hear(chunk);
+    if (rest === undefined) return Buffer.alloc(0);
+    this.#awaited = undefined;
     this.#greeting.resolve();
     this.#line.stream.write(`${this.#token}\n`);
     this.#input.open();
-    return heard.subarray(at + greeting.length);
+    return rest;
   }
 
-  #understand({ kind, content }: Frame): void {
+  /** @throws RangeError for what no runner says */
+  #understand(frame: Frame): void {
+    this.#conduct.check(frame);
+    const { kind, content } = frame;
     switch (kind) {
       case '1':
       case '2':
@@ -172,8 +180,6 @@ export class RunnerSession implements ExecSession {
       case 'z':
         this.#goodbye.resolve(true);
         break;
-      default:
-        throw new RangeError(`a frame of the kind ${kind}`);
     }
   }
 
@@ -207,7 +213,7 @@ export class RunnerSession implements ExecSession {
   async #drain(): Promise<void> {
     this.#heardAt = performance.now();
     while (this.#outputs.some(({ ended }) => !ended)) {
-      if (this.#outputs.some(({ stream }) => stream.readableLength > 0)) this.#heardAt = performance.now();
+      if (this.#outputs.some(({ waiting }) => waiting > 0)) this.#heardAt = performance.now();
       if (performance.now() - this.#heardAt > LINGER_MS) break;
       await sleep(5);
     }
@@ -217,7 +223,7 @@ export class RunnerSession implements ExecSession {
   /** Ends what still runs, and gives the line back. */
   async #free(): Promise<void> {
     let clean = false;
-    if (this.#before === undefined && !this.#line.stream.destroyed) {
+    if (this.#awaited === undefined && !this.#line.stream.destroyed) {
       this.#send(encodeFrame('q'));
       this.#parted = true;
       const timer = setTimeout(() => this.#goodbye.resolve(false), GOODBYE_MS);

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { test } from 'node:test';
-import { decodeAnswer, encodeCommand } from './mconsole.ts';
+import { machineIn } from '../../../test/support/machines.ts';
+import { scratchDirectory } from '../../../test/support/scratch.ts';
+import { askKernel, decodeAnswer, encodeCommand } from './mconsole.ts';
+import { machinePaths } from './paths.ts';
 
 test('a command is 524 bytes: the mark, the version, the length, and the text', () => {
   const message = encodeCommand('version');
@@ -39,4 +46,28 @@ test('an answer that lies about its length, or is none, does no harm', () => {
   assert.equal(decodeAnswer(answer(0, 0, 0xffff_ffff, 'short'))?.text, 'short');
   assert.equal(decodeAnswer(Buffer.from('tiny')), undefined);
   assert.equal(decodeAnswer(Buffer.alloc(0)), undefined);
+});
+
+/** Answers what it is asked again and again; each answer says that more will come. */
+const ENDLESS = `socket(my $s, 1, 2, 0) or die; bind($s, pack('S', 1) . $ARGV[0]) or die $!; $| = 1; print "ready\n";
+my $asker = recv($s, my $question, 65536, 0); my $answer = pack('L3', 0, 1, 0);
+1 while defined send($s, $answer, 0, $asker)`;
+
+test('a kernel that answers without end is given up, and holds nobody up meanwhile', async () => {
+  using scratch = scratchDirectory('mconsole');
+  const ids = { base: process.getuid?.() ?? 0, count: 1 };
+  const image = { id: 'none' };
+  const own = { id: 'um1', technique: 'kernel', ids, image, memory: 0, cgroup: 'none' } as const;
+  const machine = machineIn(scratch.path, own, {});
+  const { management } = machinePaths(machine);
+  mkdirSync(dirname(management), { recursive: true });
+  const kernel = spawn('perl', ['-e', ENDLESS, management], { stdio: ['ignore', 'pipe', 'inherit'] });
+  try {
+    await once(kernel.stdout, 'data');
+    const began = performance.now();
+    await assert.rejects(askKernel(machine, 'stop', 2_000), { code: 'guest_unresponsive' });
+    assert.ok(performance.now() - began < 1_000);
+  } finally {
+    kernel.kill('SIGKILL');
+  }
 });

@@ -11,7 +11,8 @@ const MAGIC = 0xcafebabe;
 const VERSION = 2;
 const DATA_SIZE = 512;
 const ANSWER_HEADER = 12;
-const ANSWER_LIMIT = 64 * 1024;
+/** A kernel sends a long answer in pieces of 512 bytes; none of its answers has as many. */
+const MOST_PIECES = 128;
 const TIMEOUT_MS = 3_000;
 const RETRY_MS = 20;
 
@@ -77,14 +78,15 @@ async function ask(machine: Machine, command: string, deadline: number): Promise
   using socket = new DatagramSocket(own, machine.ids.base, paths.management);
   socket.send(encodeCommand(command));
   let text = '';
-  for (;;) {
+  for (let pieces = 0; pieces < MOST_PIECES; pieces += 1) {
     const answer = decodeAnswer(await socket.receive(Math.max(1, deadline - performance.now())));
-    if (answer === undefined || text.length > ANSWER_LIMIT) throw unanswered(command);
-    text += answer.text;
+    if (answer === undefined) throw unanswered(command);
+    text += answer.text.slice(0, DATA_SIZE);
     if (answer.refused)
       throw new MullionError('command_failed', `The guest's kernel refused ${command}: ${text.trim()}`);
     if (!answer.more) return text;
   }
+  throw unanswered(command);
 }
 
 const unanswered = (command: string, cause?: unknown): MullionError =>

@@ -1,5 +1,6 @@
 import { MullionError } from '../../contract/errors.ts';
 import type { Task } from '../../contract/tasks.ts';
+import { firstBytes } from '../../core/gathered-bytes.ts';
 import { bounded, pause } from '../bounded.ts';
 import { type Context, requireDriver } from '../context.ts';
 import { featuresOf } from '../features.ts';
@@ -15,6 +16,8 @@ import { bringBack } from './restore.ts';
 const ASK_MS = 1_000;
 const SHUTDOWN_MS = 120_000;
 const PROOF = 'mullion-verify';
+/** Bytes that are heard of a guest that says something else. */
+const LONGEST_ANSWER = 1024;
 
 /**
  * Restores a backup beside everything, compares what was written with the repository, boots it without network, has it
@@ -91,8 +94,8 @@ async function ask(context: Context, record: VpsRecord): Promise<string | undefi
   try {
     session.stdin.end();
     session.stderr?.resume();
-    const output = await bounded('hear the command', context.timings.question, session.stdout.toArray());
-    return Buffer.concat(output).toString('utf8').trim();
+    const said = firstBytes(session.stdout, LONGEST_ANSWER);
+    return (await bounded('hear the command', context.timings.question, said)).toString('utf8').trim();
   } finally {
     session.close();
   }
