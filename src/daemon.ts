@@ -16,6 +16,7 @@ import {
   cgroupRoot,
   conversionRunDirectory,
   createNaming,
+  keyCgroup,
   lockFile,
   type Naming,
   pidFile,
@@ -74,6 +75,8 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
   const network = config.network.enabled ? createLinuxNetwork({ naming, logger }) : nullNetwork;
   const cgroups = new Cgroups();
   const jails = new Jails({ naming, cgroups });
+  // A daemon that was killed as it made a key left it.
+  await cgroups.remove(keyCgroup(naming));
   const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger, jails });
   const userNamespaces = new UserNamespaces();
   closers.defer(() => userNamespaces.close());
@@ -93,6 +96,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       new ResticBackend({
         secretsDirectory: backupSecretsDirectory(naming),
         cacheDirectory: backupCacheDirectory(naming),
+        keyGroup: { cgroups, path: keyCgroup(naming) },
       }),
     ),
     disks: new ExtInspector(),

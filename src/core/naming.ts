@@ -33,6 +33,9 @@ export const firewallTableName = (naming: Naming): string => `mullion_${naming.i
 export const cgroupRoot = (naming: Naming): string => `mullion-${naming.instance}`;
 export const vpsCgroup = (naming: Naming, id: string): string => `${cgroupRoot(naming)}/${id}`;
 
+/** Group in which keys of repositories are made, beside those of VPSs. */
+export const keyCgroup = (naming: Naming): string => `mullion-${naming.instance}-key`;
+
 /** Name of a VPS's Xen domain. */
 export const domainName = (naming: Naming, id: string): string => `${DOMAIN_PREFIX(naming)}${id}`;
 export const DOMAIN_PREFIX = (naming: Naming): string => `mullion-${naming.instance}-`;

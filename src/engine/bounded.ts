@@ -1,13 +1,13 @@
 import { MullionError } from '../contract/errors.ts';
 
-/** Gives up waiting after `ms`. What was waited for may still go on. @throws timeout */
+/** Gives up waiting after `ms`, for which alone no process lives on. What was waited for may still go on. @throws timeout */
 export async function bounded<T>(what: string, ms: number, work: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(
       () => reject(new MullionError('timeout', `It took longer than ${Math.ceil(ms / 1000)} s to ${what}.`)),
       ms,
-    );
+    ).unref();
   });
   try {
     return await Promise.race([work, late]);

@@ -173,6 +173,13 @@ export class Cgroups {
     }
   }
 
+  /** Moves a process into the group. @throws SystemError of Node, ESRCH when it is gone */
+  enter(path: string, pid: number): void {
+    for (const directory of this.#directories(path)) {
+      writeFileSync(join(directory, 'cgroup.procs'), String(pid));
+    }
+  }
+
   /** Every process in the group and below it. */
   processes(path: string): number[] {
     return [...new Set(this.#directories(path).flatMap(processesBelow))];

@@ -46,7 +46,7 @@ if (enterPrivateNetns(import.meta.url)) {
   test('a VPS changes its technique and keeps its data and its address', async (t) => {
     await using daemon = await TestDaemon.start('convert');
     await daemon.ensureQuickImage();
-    const launch = ['launch', 'quick', 'box', '--technique', 'os', '--memory', '384M', '--disk', '2G'];
+    const launch = ['launch', 'quick', 'box', '--technique', 'os', '--memory', '384M', '--disk', '1G'];
     await daemon.ok([...launch, '--pids', '300']);
     await daemon.inside(
       'box',

@@ -22,7 +22,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.ensureQuickImage();
     const launch = (image: string, name: string, technique: string, ...more: string[]) =>
       daemon.ok(
-        ['launch', image, name, '--technique', technique, '--memory', '384M', '--disk', '2G', ...more],
+        ['launch', image, name, '--technique', technique, '--memory', '384M', '--disk', '1G', ...more],
         { timeoutMs: 400_000 },
       );
     const patience = { timeoutMs: 120_000 };

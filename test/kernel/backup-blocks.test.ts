@@ -17,7 +17,6 @@ import { type TestContext, test } from 'node:test';
 import type { BackupBackend, SaveRequest, SaveResult } from '../../src/backup/backup.ts';
 import { BlockBackups } from '../../src/backup/disks/block-backups.ts';
 import { sizeName } from '../../src/backup/disks/block-layout.ts';
-import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
 import { setTimes } from '../../src/host/data-ranges.ts';
 import { kernelKnows } from '../../src/host/file-systems.ts';
 import { hasProgram } from '../../src/host/programs.ts';
@@ -28,6 +27,7 @@ import { DirPool } from '../../src/storage/dir/dir-pool.ts';
 import type { VolumeBackend } from '../../src/storage/volume.ts';
 import { quietly, refused } from '../conformance/backups.ts';
 import { runCommand } from '../support/command.ts';
+import { resticIn } from '../support/restic.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 
 const MIB = 1024 ** 2;
@@ -59,10 +59,7 @@ class World implements AsyncDisposable {
 
   private constructor() {
     const { path } = this.#scratch;
-    this.restic = new ResticBackend({
-      secretsDirectory: join(path, 'secrets'),
-      cacheDirectory: join(path, 'cache'),
-    });
+    this.restic = resticIn(path);
     this.backups = new BlockBackups(this.#watched());
     this.place = { id: '000000000001', url: join(path, 'repository') };
     mkdirSync(join(path, 'ground'));

@@ -15,10 +15,10 @@ import {
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import type { RepositoryPlace } from '../../src/backup/backup.ts';
-import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { quietly, refused } from '../conformance/backups.ts';
 import { runCommand } from '../support/command.ts';
+import { resticIn } from '../support/restic.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
 const signal = new AbortController().signal;
@@ -28,11 +28,7 @@ class Ground implements Disposable {
   readonly scratch = scratchDirectory('backup-faults');
   readonly source = join(this.scratch.path, 'source');
   readonly place: RepositoryPlace;
-  readonly backend = new ResticBackend({
-    secretsDirectory: join(this.scratch.path, 'secrets'),
-    cacheDirectory: join(this.scratch.path, 'cache'),
-    patience: { lockMs: 3_000, retryMs: 3_000 },
-  });
+  readonly backend = resticIn(this.scratch.path, { lockMs: 3_000, retryMs: 3_000 });
 
   constructor(repository = join(this.scratch.path, 'repository')) {
     this.place = { id: 'aaaaaaaaaaaa', url: repository };

@@ -2,17 +2,14 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { BlockBackups } from '../../src/backup/disks/block-backups.ts';
-import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { type BackupFixture, backupConformance } from '../conformance/backups.ts';
+import { resticIn } from '../support/restic.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 
 async function fixture(): Promise<BackupFixture> {
   const scratch = scratchDirectory('backup');
-  const restic = new ResticBackend({
-    secretsDirectory: join(scratch.path, 'secrets'),
-    cacheDirectory: join(scratch.path, 'cache'),
-  });
+  const restic = resticIn(scratch.path);
   const backend = new BlockBackups(restic);
   const folder = join(scratch.path, 'folder');
   mkdirSync(folder);

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { quietly, refused } from '../conformance/backups.ts';
 import { runCommand } from '../support/command.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
+import { resticIn } from '../support/restic.ts';
 import { S3Server } from '../support/s3/s3-server.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 
@@ -20,11 +20,7 @@ if (enterPrivateNetns(import.meta.url)) {
     using scratch = scratchDirectory('backup-s3');
     await using server = new S3Server(join(scratch.path, 'server'));
     await server.start();
-    const backend = new ResticBackend({
-      secretsDirectory: join(scratch.path, 'secrets'),
-      cacheDirectory: join(scratch.path, 'cache'),
-      patience: { retryMs: 5_000 },
-    });
+    const backend = resticIn(scratch.path, { retryMs: 5_000 });
     const place = { id: 'aaaaaaaaaaaa', url: `${server.url}/folder` };
     const { credentials } = server;
     const source = join(scratch.path, 'source');

@@ -3,11 +3,11 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { ResticBackend } from '../../src/backup/restic/restic-backend.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { quietly, refused } from '../conformance/backups.ts';
 import { runCommand } from '../support/command.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
+import { resticIn } from '../support/restic.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { knownHosts, SftpServer } from '../support/sftp-server.ts';
 
@@ -24,11 +24,7 @@ if (!enterPrivateNetns(import.meta.url)) {
     const keys = join(scratch.path, 'keys');
     await using server = new SftpServer(keys);
     await server.start();
-    const backend = new ResticBackend({
-      secretsDirectory: join(scratch.path, 'secrets'),
-      cacheDirectory: join(scratch.path, 'cache'),
-      patience: { retryMs: 3_000 },
-    });
+    const backend = resticIn(scratch.path, { retryMs: 3_000 });
     const place = { id: 'aaaaaaaaaaaa', url: server.url(join(scratch.path, 'repository')) };
     const { userKey, knownHosts: hosts } = server;
     const source = join(scratch.path, 'source');

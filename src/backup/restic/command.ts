@@ -33,6 +33,8 @@ export interface CommandOptions {
   readonly isGone?: (() => boolean) | undefined;
   /** How long restic may try again what fails; it would do so for a quarter of an hour. */
   readonly retryMs?: number | undefined;
+  /** Called with the pid of the program as soon as it runs. */
+  readonly onStart?: ((pid: number) => void) | undefined;
   /** Called with each whole line of standard output, which then is not kept. */
   readonly onLine?: ((line: string) => void) | undefined;
 }
@@ -40,6 +42,7 @@ export interface CommandOptions {
 /** Runs restic to its end. @throws MullionError as `resticFailure` has it; `cancelled`; `host_unfit` */
 export async function runRestic(invocation: Invocation, options: CommandOptions): Promise<Outcome> {
   const child = start(invocation, options.cwd);
+  if (child.pid !== undefined) options.onStart?.(child.pid);
   const stderr = watchErrors(child, options);
   let stdout = '';
   let rest = '';

@@ -27,6 +27,7 @@ import {
   writeSparse,
 } from './command.ts';
 import { readProgress, readSnapshots, type TreeNode, viewNode } from './documents.ts';
+import { type KeyGroup, withSmallShare } from './key-group.ts';
 import { type Invocation, renderInvocation, tagsOf } from './render.ts';
 import { TreeReader } from './tree-reader.ts';
 
@@ -44,12 +45,14 @@ export interface ResticOptions {
   /** May be deleted. */
   readonly cacheDirectory: string;
   readonly patience?: Patience | undefined;
+  /** Keys that cost little to derive are made in it. */
+  readonly keyGroup?: KeyGroup | undefined;
 }
 
 /** Written by every snapshot, so that no host's name matters to restic's own grouping. */
 const HOST = 'mullion';
 
-type Work = Pick<CommandOptions, 'verb' | 'cwd' | 'signal' | 'onLine'>;
+type Work = Pick<CommandOptions, 'verb' | 'cwd' | 'signal' | 'onLine' | 'onStart'>;
 
 /** Repositories of restic (Debian's package; 0.14 or later). */
 export class ResticBackend implements BackupBackend {
@@ -57,14 +60,16 @@ export class ResticBackend implements BackupBackend {
   readonly #secrets: SecretFiles;
   readonly #cache: string;
   readonly #patience: Patience;
+  readonly #keyGroup: KeyGroup | undefined;
   readonly #trees = new TreeReader(
     async (place, args, signal) => (await this.#reading(place, { verb: 'cat', signal }, args)).stdout,
   );
 
-  constructor({ secretsDirectory, cacheDirectory, patience = {} }: ResticOptions) {
+  constructor({ secretsDirectory, cacheDirectory, patience = {}, keyGroup }: ResticOptions) {
     this.#secrets = new SecretFiles(secretsDirectory);
     this.#cache = cacheDirectory;
     this.#patience = patience;
+    this.#keyGroup = keyGroup;
   }
 
   async probe(): Promise<BackupProbe> {
@@ -90,7 +95,7 @@ export class ResticBackend implements BackupBackend {
     }
     this.#secrets.write(place, { ...secrets, key: secrets.key ?? newKey() });
     try {
-      if (secrets.key === undefined) await this.#once(place, { verb: 'init', signal }, ['init']);
+      if (secrets.key === undefined) await this.#init(place, signal);
       await this.#reading(place, { verb: 'cat', signal }, ['cat', 'config']);
     } catch (failure) {
       await this.remove(place);
@@ -197,6 +202,12 @@ export class ResticBackend implements BackupBackend {
 
   async places(): Promise<string[]> {
     return this.#secrets.places();
+  }
+
+  async #init(place: RepositoryPlace, signal: AbortSignal): Promise<void> {
+    const init = (onStart?: (pid: number) => void): Promise<Outcome> =>
+      this.#once(place, { verb: 'init', signal, onStart }, ['init']);
+    await (this.#keyGroup === undefined ? init() : withSmallShare(this.#keyGroup, place.id, init));
   }
 
   async #writeDisk(

@@ -68,6 +68,8 @@ import { endAtOnce, holdStill, pressPowerButton, queryCondition } from './run-st
 
 const PING_MS = 2_000;
 const AGENT_SHUTDOWN_MS = 5_000;
+/** A guest that does as it was asked has ended by then, if it is not slow; to be asked again does it no harm. */
+const ASK_AGAIN_MS = 10_000;
 
 export interface QemuOptions extends JailDependencies {
   readonly cgroups: Cgroups;
@@ -160,27 +162,16 @@ export class QemuDriver implements Driver {
 
   async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
     const deadline = performance.now() + timeoutMs;
-    if (!alive(handle)) return true;
-    const connections = this.#connected(machine);
-    try {
-      const monitor = await connections.monitor();
-      const condition = await queryCondition(monitor);
-      if (condition === 'prepared') await endAtOnce(monitor);
-      else {
-        if (condition === 'paused') await this.#memory.goOn(machine, monitor);
-        if (isForeign(machine.image)) await pressPowerButton(monitor);
-        else await this.#askToEnd(connections, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
-      }
-    } catch {
-      // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
-    }
     const left = (): number => Math.max(0, deadline - performance.now());
-    if (await waitForExit(handle.pid, handle.pidStart, left() / 2)) return true;
-    await connections
-      .monitor()
-      .then(pressPowerButton)
-      .catch(() => undefined);
-    return waitForExit(handle.pid, handle.pidStart, left());
+    // A guest without room for one more process cannot do as it is asked, and may be able to later.
+    const patience = isForeign(machine.image) ? timeoutMs / 2 : ASK_AGAIN_MS;
+    for (let asked = 0; alive(handle); asked += 1) {
+      // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
+      await this.#askToEnd(machine, asked, left()).catch(() => undefined);
+      if (await waitForExit(handle.pid, handle.pidStart, Math.min(patience, left()))) return true;
+      if (left() === 0) return !alive(handle);
+    }
+    return true;
   }
 
   async remove(machine: Machine, _handle: Handle | undefined): Promise<void> {
@@ -369,13 +360,21 @@ export class QemuDriver implements Driver {
     if (own) await limitThreads(connections.agent, limits);
   }
 
-  /** Asks the guest by its agent, or else by the power button. */
-  async #askToEnd(connections: Connections, timeoutMs: number): Promise<void> {
+  /** By the guest's agent, or else, and whenever it is asked again, by the power button. */
+  async #askToEnd(machine: Machine, asked: number, leftMs: number): Promise<void> {
+    const connections = this.#connected(machine);
+    const monitor = await connections.monitor();
+    const condition = await queryCondition(monitor);
+    if (condition === 'prepared') return endAtOnce(monitor);
+    if (condition === 'paused') await this.#memory.goOn(machine, monitor);
+    if (isForeign(machine.image)) return pressPowerButton(monitor);
+    if (asked > 0) await pressPowerButton(monitor);
+    const timeoutMs = Math.min(AGENT_SHUTDOWN_MS, leftMs);
     try {
       await ping(connections.agent, timeoutMs);
       await askShutdown(connections.agent, timeoutMs);
-    } catch {
-      const monitor = await connections.monitor();
+    } catch (cause) {
+      if (asked > 0) throw cause;
       await pressPowerButton(monitor);
     }
   }
