@@ -54,7 +54,8 @@ for my $file (qw(cpu memory io)) {
 {
   my $text = content('/proc/cpuinfo') // '';
   fact('cpuinfo.processors', scalar(() = $text =~ /^processor/mg));
-  for my $key ('model name', 'microcode', 'cpu MHz', 'cache size', 'bogomips', 'flags') {
+  # A kernel of User-Mode Linux tells there which kernel it runs on.
+  for my $key ('model name', 'microcode', 'cpu MHz', 'cache size', 'bogomips', 'flags', 'host') {
     fact("cpuinfo.$key", $1) if $text =~ /^\Q$key\E\s*: (.*)/m;
   }
 }

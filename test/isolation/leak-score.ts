@@ -1,4 +1,5 @@
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { cpus, networkInterfaces, release, version } from 'node:os';
 import { join } from 'node:path';
 
 export type Facts = ReadonlyMap<string, string>;
@@ -42,19 +43,58 @@ const ALIKE: readonly RegExp[] = [
 ];
 const COUNTS = /(processors|nproc|NPROCESSORS\w+)( --all)?$/;
 
-/** Facts of the host that a guest knows, by name. The host's are gathered twice, about the guest's. */
-export function leaksOf(before: Facts, after: Facts, guest: Facts): string[] {
+/** What a kernel tells of itself and of Linux: it is the host's only where the host's kernel tells it. */
+const OF_ITS_OWN: readonly RegExp[] = [
+  /^proc\.(.*\.names|execdomains\.begins|slabinfo\.lines|(version|filesystems)\.begins)$/,
+  /^sys\.kernel\/(usermodehelper\/|osrelease$|version$)/,
+  /^sysfs\..*\.names$/,
+  /^(self\.uid_map|tool\.uname)$/,
+];
+/** How far a number of the host may be off that a guest of the same kernel is told a moment later. */
+const MOMENT = 0.02;
+
+/**
+ * Facts of the host that a guest knows, by name: those that are the same, and those that contain one of `words`. The host's
+ * are gathered twice, about the guest's. Numbers of a guest with a kernel of its own are near the host's by chance.
+ */
+export function leaksOf(
+  [before, after]: readonly [Facts, Facts],
+  guest: Facts,
+  words: readonly string[] = [],
+  hasOwnKernel = false,
+): string[] {
+  const moment = hasOwnKernel ? 0 : MOMENT;
+  const isOwn = (name: string): boolean => hasOwnKernel && OF_ITS_OWN.some((pattern) => pattern.test(name));
+  const known = new Set([...sameFacts(before, after, guest, moment), ...mentions(guest, words)]);
+  return [...known].filter((name) => !isOwn(name));
+}
+
+function sameFacts(before: Facts, after: Facts, guest: Facts, moment: number): string[] {
   return [...guest.keys()].filter((name) => {
     if (!TELLING.some((pattern) => pattern.test(name))) return false;
     if (ALIKE.some((pattern) => pattern.test(name)) && !COUNTS.test(name)) return false;
     const [first, last, own] = [before.get(name), after.get(name), guest.get(name)];
     if (first === undefined || last === undefined || own === undefined) return false;
-    return isSame(first, last, own, COUNTS.test(name));
+    return isSame(first, last, own, COUNTS.test(name), moment);
   });
 }
 
+/** Words by which one server is told from another: its kernel, processor, ids and addresses. */
+export const hostWords = (): string[] => {
+  const ids = ['/etc/machine-id', '/proc/sys/kernel/random/boot_id'].filter((path) => existsSync(path));
+  const addresses = Object.values(networkInterfaces()).flatMap((all = []) => all.map(({ mac }) => mac));
+  return [
+    ...[release(), version(), cpus()[0]?.model ?? ''],
+    ...ids.map((path) => readFileSync(path, 'utf8').trim()),
+    ...addresses.filter((mac) => mac !== '00:00:00:00:00:00'),
+  ].filter((word) => word.length > 3);
+};
+
+const mentions = (guest: Facts, words: readonly string[]): string[] =>
+  [...guest].filter(([, value]) => words.some((word) => value.includes(word))).map(([name]) => name);
+
 /** Small numbers are equal by chance, unless they count processors; nothing and zero tell nothing. */
-function isSame(first: string, last: string, own: string, counts: boolean): boolean {
+function isSame(first: string, last: string, own: string, counts: boolean, moment: number): boolean {
   if (/^[\s0.-]*$/.test(own)) return false;
   const numbers = [first, last, own].map(Number);
   const [low = 0, high = 0, value = 0] = [
@@ -64,13 +104,15 @@ function isSame(first: string, last: string, own: string, counts: boolean): bool
   if (numbers.some(Number.isNaN)) return own === first || own === last;
   if (counts) return value === low;
   if (value < 16) return false;
-  return value < 1000 ? value === low || value === high : value >= low * 0.98 && value <= high * 1.02;
+  return value < 1000
+    ? value === low || value === high
+    : value >= low * (1 - moment) && value <= high * (1 + moment);
 }
 
-/** Rows `| \`fact\`, ... | reason |` of the table in docs/security.md; a star stands for anything. */
-export function namedLeaks(document: string): RegExp[] {
-  const section =
-    document.split(/^### What a VPS of technique `os` still learns$/m)[1]?.split(/^#/m)[0] ?? '';
+/** Rows `| \`fact\`, ... | reason |` of a technique's table in docs/security.md; a star stands for anything. */
+export function namedLeaks(document: string, technique: string): RegExp[] {
+  const heading = `### What a VPS of technique \`${technique}\` still learns\n`;
+  const section = document.split(heading)[1]?.split(/^#/m)[0] ?? '';
   const rows = section.split('\n').filter((line) => line.startsWith('| `'));
   return rows
     .flatMap((row) => [...(row.split(' | ')[0] ?? '').matchAll(/`([^`]+)`/g)].map(([, name = '']) => name))

@@ -63,7 +63,7 @@ export class StandingGuest {
   }
 }
 
-type Step = (title: string, body: (guest: StandingGuest, t: TestContext) => Promise<void>) => void;
+export type Step = (title: string, body: (guest: StandingGuest, t: TestContext) => Promise<void>) => void;
 
 interface Stand {
   /** The fixture, or why there is none. */
