@@ -7,6 +7,19 @@ export interface FileTime {
   readonly time: string;
 }
 
+/** Number of utimensat(2); whoever is neither runs no such program. */
+const UTIMENSAT = process.arch === 'arm64' ? 88 : 280;
+/** perl-base is in every Debian; touch(1) sets one time, and starting it for each file takes longer than all else. */
+const SET_TIMES = `
+  my ($at_fdcwd, $omit, $nofollow) = (-100, 0x3ffffffe, 0x100);
+  while (defined(my $time = <STDIN>)) {
+    chomp $time;
+    chomp(my $path = <STDIN>);
+    $path = "./$path";
+    my $times = pack("q4", 0, $omit, split(/[.]0*(?=.)/, $time));
+    syscall($ARGV[0] + 0, $at_fdcwd, $path, $times, $nofollow) == 0 or die "$path: $!";
+  }`;
+
 /** Gives files below `upper` the fractions of seconds of their times on the disk, which fuse2fs(1) does not tell. */
 export async function copyTimes(
   jails: Jails,
@@ -21,8 +34,7 @@ export async function copyTimes(
   const times = parseTimes(await askDisk(jails, disk, questions, signal));
   if (times.length === 0) return;
   const lines = times.map(({ path, time }) => `${time}\n${path}\n`).join('');
-  const touch = 'while read -r time && read -r path; do touch -h -d "@$time" -- "./$path" || exit 1; done';
-  await changeRoot(jails, upper, touch, lines, signal);
+  await changeRoot(jails, upper, `exec perl -e '${SET_TIMES}' ${UTIMENSAT}`, lines, signal);
 }
 
 /** debugfs(8), stat: `mtime: 0xSECONDS:EXTRA -- ...`; files whose time is a whole second are left out. */
