@@ -111,7 +111,9 @@ export async function listFiles(execute: Execute, path: string): Promise<FileEnt
   const session = await execute(script(LIST, path));
   session.stdin.end();
   const complaint = collect(session.stderr, MESSAGE_LIMIT);
-  const listing = await answered(session, firstBytes(session.stdout, LISTING_LIMIT));
+  // Output that is cut off belongs to a command that has failed, which its end tells.
+  const listed = firstBytes(session.stdout, LISTING_LIMIT).catch(() => Buffer.alloc(0));
+  const listing = await answered(session, listed);
   if (listing.length >= LISTING_LIMIT) {
     session.close();
     throw tooMany();
