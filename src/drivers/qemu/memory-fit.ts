@@ -1,12 +1,11 @@
 import { statSync } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import * as z from 'zod';
-import { formatSize, MIB } from '../../contract/sizes.ts';
 import { run } from '../../host/run.ts';
 import { processorIdentity } from '../../host/virtualization.ts';
 import type { Machine } from '../driver.ts';
-import { processors } from '../guest-agent/guest-limits.ts';
-import { diskFile, diskSize } from '../guest-disk/disk.ts';
+import { diskFile } from '../guest-disk/disk.ts';
+import { differencesOfShape, shapeOf } from '../guest-disk/shape.ts';
 import { PROGRAM } from './command-line.ts';
 import type { QmpClient } from './qmp.ts';
 import type { MemoryHeader } from './saved-memory.ts';
@@ -68,22 +67,14 @@ export function differences(
   header: MemoryHeader,
   host: { readonly qemu: string; readonly processor: string },
 ): string[] {
-  const memory = Math.floor(limits.memory / MIB) * MIB;
-  const cpus = processors(limits.cpus);
-  const disk = diskSize(limits.disk);
+  // A template has no links: each machine gets its own.
+  const then = header.template ? { ...header, nics: nics.length } : header;
   return [
     ...(header.technique === technique
       ? []
       : [`it was saved with the technique ${header.technique}, and is ${technique} now`]),
     ...(header.qemu === host.qemu ? [] : [`it was saved by QEMU ${header.qemu}, and here is ${host.qemu}`]),
     ...(header.processor === host.processor ? [] : ['it was saved on a processor of another kind']),
-    ...(header.memory === memory
-      ? []
-      : [`it had ${formatSize(header.memory)} of memory then, and has ${formatSize(memory)} now`]),
-    ...(header.cpus === cpus ? [] : [`it had ${header.cpus} processors then, and has ${cpus} now`]),
-    ...(header.disk === disk
-      ? []
-      : [`its disk had ${formatSize(header.disk)} then, and has ${formatSize(disk)} now`]),
-    ...(header.template || header.nics === nics.length ? [] : ['it had another number of links then']),
+    ...differencesOfShape(then, shapeOf({ limits, nics })),
   ];
 }

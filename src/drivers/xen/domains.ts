@@ -14,7 +14,7 @@ export interface Domain {
   readonly shutdownReason: number | undefined;
 }
 
-const SHUTDOWN = { poweroff: 0, reboot: 1, crash: 3, watchdog: 4 } as const;
+const SHUTDOWN = { poweroff: 0, reboot: 1, suspend: 2, crash: 3, watchdog: 4 } as const;
 /** The fifth letter of the state tells why it shut down (xl(1), STATES). */
 const LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\w-]{6})\s+([\d.]+)\s+([0-9a-f-]{36})\s+([0-9a-f]+|-)\s/;
 
@@ -48,10 +48,15 @@ export const listDomains = async (): Promise<Domain[]> =>
 export function conditionOf(domain: Domain | undefined, started: boolean): Condition {
   if (domain === undefined || hasEnded(domain)) return 'gone';
   if (!started) return 'prepared';
-  return domain.state.paused ? 'paused' : 'running';
+  return domain.state.paused || isAsleep(domain) ? 'paused' : 'running';
 }
 
-export const hasEnded = ({ state }: Domain): boolean => state.shutdown || state.dying;
+/** A guest that lays itself to sleep, for its memory to be saved, has shut down for the hypervisor. */
+const isAsleep = ({ state, shutdownReason }: Domain): boolean =>
+  state.shutdown && shutdownReason === SHUTDOWN.suspend;
+
+export const hasEnded = (domain: Domain): boolean =>
+  domain.state.dying || (domain.state.shutdown && !isAsleep(domain));
 
 /** How a domain ended, which may be gone altogether. */
 export function endOf(domain: Domain | undefined): MachineEnd {

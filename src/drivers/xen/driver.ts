@@ -23,6 +23,7 @@ import type {
   LogsAbility,
   Machine,
   MachineEnd,
+  MemoryAbility,
   PauseAbility,
   Prepared,
 } from '../driver.ts';
@@ -39,6 +40,7 @@ import { conditionOf, type Domain, hasEnded } from './domains.ts';
 import { FEATURES } from './features.ts';
 import { announceLinks } from './guest-links.ts';
 import { setLimits } from './live-limits.ts';
+import { MachineMemory } from './machine-memory.ts';
 import { machinePaths } from './paths.ts';
 import { letRun, machinesWithRun, makeDomain, removeRun } from './prepare.ts';
 import { probePara } from './probe.ts';
@@ -78,6 +80,7 @@ export class XenDriver implements Driver {
   readonly #watch = new DomainWatch(this.#store);
   readonly #runs = new Map<string, DomainRun>();
   readonly #rest = new GuestRest();
+  readonly #memory = new MachineMemory(this.#store, (handle) => this.#require(handle));
 
   constructor(options: XenOptions) {
     this.#options = options;
@@ -103,7 +106,8 @@ export class XenDriver implements Driver {
     await this.remove(machine, undefined);
     try {
       const store = await this.#store.use();
-      const { uuid, domain } = await makeDomain(machine, this.#nameOf(machine), store);
+      const name = this.#nameOf(machine);
+      const { uuid, domain } = await makeDomain(machine, name, store, await this.#memory.fitting(machine));
       const run = this.#attach(machine, uuid, domain);
       await run.console();
       const nic = machine.nics[0];
@@ -135,7 +139,10 @@ export class XenDriver implements Driver {
     try {
       if (condition === 'prepared') await destroyDomain(name);
       else {
-        if (condition === 'paused') await unpauseDomain(name);
+        if (condition === 'paused') {
+          await this.#memory.drop(machine);
+          await unpauseDomain(name);
+        }
         const { agent } = this.#attach(machine, domain.uuid, domain.id);
         await ping(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
         await askShutdown(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
@@ -226,7 +233,10 @@ export class XenDriver implements Driver {
       if (!(await this.#require(handle)).state.paused) await pauseDomain(this.#nameOf(machine));
     },
     resume: async (machine, handle) => {
-      if ((await this.#require(handle)).state.paused) await unpauseDomain(this.#nameOf(machine));
+      if (!(await this.#require(handle)).state.paused) return;
+      // Once it runs, what was saved does not fit its data any more.
+      await this.#memory.drop(machine);
+      await unpauseDomain(this.#nameOf(machine));
     },
   };
 
@@ -245,7 +255,8 @@ export class XenDriver implements Driver {
   readonly health: HealthAbility = {
     isReady: async (machine, handle) => {
       const run = this.#runs.get(machine.id) ?? (await this.#attachTo(machine, handle));
-      return run?.isAnswering(PING_MS) ?? false;
+      if (run === undefined || !(await run.isAnswering(PING_MS))) return false;
+      return this.#memory.settle(machine, run.agent);
     },
   };
 
@@ -254,6 +265,10 @@ export class XenDriver implements Driver {
       this.#rest.freeze(machine.id, await this.#agentOf(machine, handle), limitMs),
     thaw: async (machine, handle) => this.#rest.thaw(machine.id, await this.#agentOf(machine, handle)),
   };
+
+  get memory(): MemoryAbility {
+    return this.#memory;
+  }
 
   #nameOf(machine: Machine): string {
     return `${this.#options.domainPrefix}${machine.id}`;

@@ -7,7 +7,7 @@ export const FEATURES: Features = {
   logs: true,
   files: true,
   pause: true,
-  savedMemory: false,
+  savedMemory: true,
   warmStart: false,
   gracefulStop: true,
   liveMemory: true,

@@ -10,8 +10,13 @@ export interface MachinePaths {
   readonly configuration: string;
   /** There once the guest may run: a domain that is paused before that was only prepared. */
   readonly started: string;
+  /** There while a guest that goes on from saved memory has not been told the time. */
+  readonly woken: string;
   readonly consoleLog: string;
   readonly initramfs: string;
+  /** The guest's memory that was saved, and what it is of: without that it is unfinished. */
+  readonly memory: string;
+  readonly memoryHeader: string;
 }
 
 export const machinePaths = (machine: Machine): MachinePaths => {
@@ -20,7 +25,10 @@ export const machinePaths = (machine: Machine): MachinePaths => {
     folder,
     configuration: join(folder, 'xl.cfg'),
     started: join(folder, 'started'),
+    woken: join(folder, 'woken'),
     consoleLog: join(machine.logDirectory, 'console.log'),
     initramfs: join(machine.volume, 'initramfs'),
+    memory: join(machine.volume, 'memory'),
+    memoryHeader: join(machine.volume, 'memory.json'),
   };
 };

@@ -19,7 +19,8 @@ import { nameLinks } from './guest-links.ts';
 import { guestType } from './guest-type.ts';
 import { machinePaths, RUN_FOLDER } from './paths.ts';
 import { mebibytes, renderConfiguration } from './render.ts';
-import { createDomain, hypervisorInfo, unpauseDomain } from './toolstack.ts';
+import { dropSavedMemory } from './saved-memory.ts';
+import { createDomain, hypervisorInfo, restoreDomain, unpauseDomain } from './toolstack.ts';
 import type { XenStore } from './xenstore.ts';
 
 /** Memory that the hypervisor needs for a small domain besides the guest's own, measured 4 to 8 MiB. */
@@ -31,10 +32,15 @@ export interface MadeDomain {
 }
 
 /**
- * Makes the domain of a machine, paused before its first instruction.
+ * Makes the domain of a machine, paused before its first instruction, or where it was when its memory was saved.
  * @throws MullionError `image_unfit` without a kernel, `insufficient_cpus`, `insufficient_memory`, `start_failed` with xl's last words
  */
-export async function makeDomain(machine: Machine, name: string, store: XenStore): Promise<MadeDomain> {
+export async function makeDomain(
+  machine: Machine,
+  name: string,
+  store: XenStore,
+  memory: string | undefined,
+): Promise<MadeDomain> {
   const { kernel } = machine.image;
   if (kernel === undefined) {
     throw new MullionError(
@@ -66,7 +72,9 @@ export async function makeDomain(machine: Machine, name: string, store: XenStore
       hostCpus: info.cpus,
     };
     await writeFile(paths.configuration, renderConfiguration(machine, parts), { mode: 0o600 });
-    await createDomain(paths.configuration, name);
+    await (memory === undefined
+      ? createDomain(paths.configuration, name)
+      : wakeDomain(machine, paths.configuration, name, memory));
     const domain = (await listDomains()).find((candidate) => candidate.uuid === uuid)?.id;
     if (domain === undefined) throw new MullionError('start_failed', 'The domain ended at once.');
     await serveDisk(store, domain, loop.device);
@@ -79,8 +87,29 @@ export async function makeDomain(machine: Machine, name: string, store: XenStore
   }
 }
 
-/** Lets a prepared domain run. */
+/** When the memory cannot be restored, the next start boots. */
+async function wakeDomain(
+  machine: Machine,
+  configuration: string,
+  name: string,
+  memory: string,
+): Promise<void> {
+  try {
+    await restoreDomain(configuration, name, memory);
+    await writeFile(machinePaths(machine).woken, '', { mode: 0o600 });
+  } catch (cause) {
+    await dropSavedMemory(machine);
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new MullionError('start_failed', `Its memory could not be restored: ${why}`, {
+      remedy: 'Start it: it boots from the data of the snapshot',
+      cause,
+    });
+  }
+}
+
+/** Lets a prepared domain run. From then on saved memory does not fit its data any more, so that it is gone before. */
 export async function letRun(machine: Machine, name: string): Promise<void> {
+  await dropSavedMemory(machine);
   await writeFile(machinePaths(machine).started, '', { mode: 0o600 });
   await unpauseDomain(name);
 }

@@ -40,6 +40,10 @@ export const kernelParameters = (machine: Machine): string =>
 
 export const mebibytes = (bytes: number): number => Math.floor(bytes / MIB);
 
+/** Processors that a domain has room for while it runs. */
+export const mostProcessors = (cpus: number, hostCpus: number): number =>
+  Math.max(cpus, Math.min(hostCpus, cpus * CPU_GROWTH));
+
 /** Percent of one processor that a domain may use (xl.cfg(5), cap). */
 export const cpuCap = (cpus: number): number => Math.max(1, Math.round(cpus * 100));
 
@@ -61,7 +65,7 @@ export function renderConfiguration(machine: Machine, parts: ConfigurationParts)
     `memory = ${mebibytes(limits.memory)}`,
     `maxmem = ${mebibytes(limits.memory * MEMORY_GROWTH)}`,
     `vcpus = ${cpus}`,
-    `maxvcpus = ${Math.max(cpus, Math.min(parts.hostCpus, cpus * CPU_GROWTH))}`,
+    `maxvcpus = ${mostProcessors(cpus, parts.hostCpus)}`,
     `cap = ${cpuCap(limits.cpus)}`,
     ...['on_poweroff', 'on_reboot', 'on_crash', 'on_watchdog'].map((event) => `${event} = "preserve"`),
     `disk = [ ${text(`format=raw,vdev=xvda,access=rw,backendtype=phy,script=/bin/true,target=${parts.disk}`)} ]`,

@@ -1,6 +1,9 @@
 import { MullionError } from '../../contract/errors.ts';
 import { run } from '../../host/run.ts';
 
+const MAKE_MS = 120_000;
+const SAVE_MS = 10 * 60_000;
+
 /** What `xl info` says. */
 export interface HypervisorInfo {
   readonly version: string;
@@ -27,9 +30,16 @@ export const hypervisorInfo = async (): Promise<HypervisorInfo> =>
   parseInfo((await run(['xl', 'info'], { timeoutMs: 20_000 })).stdout);
 
 /** Makes a domain that is paused before its first instruction, and leaves no process behind. */
-export async function createDomain(configuration: string, name: string): Promise<void> {
+export const createDomain = (configuration: string, name: string): Promise<void> =>
+  make(['create', '-p', '-e', '-q', configuration], name);
+
+/** Makes a domain that is paused where the one stood whose memory is in the file. */
+export const restoreDomain = (configuration: string, name: string, memory: string): Promise<void> =>
+  make(['restore', '-p', '-e', configuration, memory], name);
+
+async function make(words: readonly string[], name: string): Promise<void> {
   try {
-    await run(['xl', 'create', '-p', '-e', '-q', configuration], { timeoutMs: 120_000 });
+    await run(['xl', ...words], { timeoutMs: MAKE_MS });
   } catch (cause) {
     const output = cause instanceof MullionError ? String(cause.details?.stderr ?? '').trim() : '';
     await destroyDomain(name);
@@ -43,6 +53,10 @@ export async function createDomain(configuration: string, name: string): Promise
     );
   }
 }
+
+/** Writes a domain's memory into a file, and leaves the domain paused. Its guest must run, as it lays itself to sleep. */
+export const saveDomain = (name: string, memory: string): Promise<void> =>
+  onDomain(['save', '-p', name, memory], SAVE_MS);
 
 /** One that is not there is fine. */
 export async function destroyDomain(name: string): Promise<void> {
@@ -68,9 +82,9 @@ export const setDomainCap = (name: string, scheduler: string, percent: number): 
 
 const GONE = /invalid domain|does not exist|is an invalid domain identifier|No such domain/i;
 
-async function onDomain(words: readonly string[]): Promise<void> {
+async function onDomain(words: readonly string[], timeoutMs = 60_000): Promise<void> {
   try {
-    await run(['xl', ...words], { timeoutMs: 60_000 });
+    await run(['xl', ...words], { timeoutMs });
   } catch (failure) {
     if (
       words[0] === 'destroy' &&
