@@ -6,7 +6,7 @@ import { SNAPSHOT, VPS } from '../vps-argument.ts';
 export const command = defineCommand({
   summary: 'take a VPS back to a snapshot',
   description:
-    'The data becomes what the snapshot holds, in one step; all that was written since is gone, and the snapshot stays. A VPS that runs is killed for it, as its present state is given up, and started again. Its limits, address and other properties stay as they are now. A snapshot with memory (--stateful) brings back the machine as it ran, also when the VPS is stopped now; where that cannot be, because QEMU, the processor or its limits have changed since, it boots, and says so. A snapshot from before a conversion brings the technique of then back too, where the present one keeps its data in another form. To keep the present too, make a snapshot of it first.',
+    'The data becomes what the snapshot holds, in one step; all that was written since is gone, and the snapshot stays. A VPS that runs is killed for it, as its present state is given up, and started again. Its limits, address and other properties stay as they are now. A snapshot with memory (--stateful) brings back the machine as it ran, also when the VPS is stopped now; where that cannot be, because QEMU or Xen, the processor or its limits have changed since, it boots, and says so. A snapshot from before a conversion brings the technique of then back too, where the present one keeps its data in another form. To keep the present too, make a snapshot of it first.',
   arguments: { name: VPS, snapshot: SNAPSHOT },
   flags: {},
   examples: [

@@ -1,4 +1,5 @@
-import { formatSize, MIB } from '../../contract/sizes.ts';
+import { formatSize } from '../../contract/size-text.ts';
+import { MIB } from '../../contract/sizes.ts';
 import type { Machine } from '../driver.ts';
 import { processors } from '../guest-agent/guest-limits.ts';
 import { diskSize } from './disk.ts';

@@ -4,8 +4,13 @@ import { AGENT_CHANNEL, channelDevice } from './channels.ts';
 
 const UNIT = 'mullion-guest-agent.service';
 const DEVICE = channelDevice(AGENT_CHANNEL);
+const AGENT = `/usr/sbin/qemu-ga --method=isa-serial --path=${DEVICE}`;
 
-/** Debian's own unit waits for a port of virtio, which a Xen guest does not have. */
+/**
+ * Debian's own unit waits for a port of virtio, which a Xen guest does not have. A guest that goes on from saved memory
+ * finds its channels hung up (Linux, hvc_xen.c, xencons_resume), and the agent would not open its own anew: it ends with a shell
+ * whose controlling terminal the channel is. What it has started goes on.
+ */
 export const agentFiles = (): ArchiveEntry[] => [
   textFile(`etc/systemd/system/${UNIT}`, UNIT_TEXT),
   wanted(UNIT, `/etc/systemd/system/${UNIT}`),
@@ -17,7 +22,8 @@ ConditionPathExists=${DEVICE}
 ConditionVirtualization=xen
 
 [Service]
-ExecStart=/usr/sbin/qemu-ga --method=isa-serial --path=${DEVICE}
+ExecStart=/bin/sh -c "trap 'kill $$agent' HUP TERM; setsid ${AGENT} & agent=$$!; exec 3<>${DEVICE}; wait $$agent"
+KillMode=process
 Restart=always
 RestartSec=1
 

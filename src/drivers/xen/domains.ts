@@ -48,12 +48,14 @@ export const listDomains = async (): Promise<Domain[]> =>
 export function conditionOf(domain: Domain | undefined, started: boolean): Condition {
   if (domain === undefined || hasEnded(domain)) return 'gone';
   if (!started) return 'prepared';
-  return domain.state.paused || isAsleep(domain) ? 'paused' : 'running';
+  return standsStill(domain) ? 'paused' : 'running';
 }
 
 /** A guest that lays itself to sleep, for its memory to be saved, has shut down for the hypervisor. */
-const isAsleep = ({ state, shutdownReason }: Domain): boolean =>
+export const isAsleep = ({ state, shutdownReason }: Domain): boolean =>
   state.shutdown && shutdownReason === SHUTDOWN.suspend;
+
+export const standsStill = (domain: Domain): boolean => domain.state.paused || isAsleep(domain);
 
 export const hasEnded = (domain: Domain): boolean =>
   domain.state.dying || (domain.state.shutdown && !isAsleep(domain));

@@ -36,7 +36,7 @@ import { populateDisk } from '../guest-disk/disk.ts';
 import { domainsWithChannels, removeChannels } from './channels.ts';
 import { DomainRun } from './domain-run.ts';
 import { DomainWatch } from './domain-watch.ts';
-import { conditionOf, type Domain, hasEnded } from './domains.ts';
+import { conditionOf, type Domain, hasEnded, standsStill } from './domains.ts';
 import { FEATURES } from './features.ts';
 import { announceLinks } from './guest-links.ts';
 import { setLimits } from './live-limits.ts';
@@ -45,7 +45,7 @@ import { machinePaths } from './paths.ts';
 import { letRun, machinesWithRun, makeDomain, removeRun } from './prepare.ts';
 import { probePara } from './probe.ts';
 import { StoreConnection } from './store-connection.ts';
-import { askDomainToEnd, destroyDomain, pauseDomain, unpauseDomain } from './toolstack.ts';
+import { askDomainToEnd, destroyDomain, pauseDomain } from './toolstack.ts';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
@@ -139,10 +139,7 @@ export class XenDriver implements Driver {
     try {
       if (condition === 'prepared') await destroyDomain(name);
       else {
-        if (condition === 'paused') {
-          await this.#memory.drop(machine);
-          await unpauseDomain(name);
-        }
+        if (condition === 'paused') await this.#memory.goOn(machine, domain);
         const { agent } = this.#attach(machine, domain.uuid, domain.id);
         await ping(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
         await askShutdown(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
@@ -162,12 +159,15 @@ export class XenDriver implements Driver {
 
   async recover(machine: Machine, handle: Handle): Promise<Condition> {
     const domain = await this.#find(handle);
-    const condition = conditionOf(domain, existsSync(machinePaths(machine).started));
+    const { started, saving } = machinePaths(machine);
+    const condition = conditionOf(domain, existsSync(started));
     if (domain !== undefined && condition !== 'gone') {
       await this.#attach(machine, domain.uuid, domain.id)
         .console()
         .catch(() => undefined);
     }
+    // It was about to fall asleep, or does so yet.
+    if (condition === 'running' && existsSync(saving)) return 'paused';
     return condition;
   }
 
@@ -182,7 +182,7 @@ export class XenDriver implements Driver {
     const domain = await this.#find(handle);
     if (domain === undefined || hasEnded(domain)) return { cpuSeconds: 0, memory: 0, processes: 0 };
     const { agent } = this.#attach(machine, domain.uuid, domain.id);
-    const processes = domain.state.paused ? undefined : await countProcesses(agent);
+    const processes = standsStill(domain) ? undefined : await countProcesses(agent);
     return { cpuSeconds: domain.cpuSeconds, memory: domain.memoryMib * MIB, processes };
   }
 
@@ -233,10 +233,7 @@ export class XenDriver implements Driver {
       if (!(await this.#require(handle)).state.paused) await pauseDomain(this.#nameOf(machine));
     },
     resume: async (machine, handle) => {
-      if (!(await this.#require(handle)).state.paused) return;
-      // Once it runs, what was saved does not fit its data any more.
-      await this.#memory.drop(machine);
-      await unpauseDomain(this.#nameOf(machine));
+      await this.#memory.goOn(machine, await this.#require(handle));
     },
   };
 

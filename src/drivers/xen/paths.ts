@@ -12,6 +12,8 @@ export interface MachinePaths {
   readonly started: string;
   /** There while a guest that goes on from saved memory has not been told the time. */
   readonly woken: string;
+  /** There while memory is saved: a daemon that finds it was cut off in that. */
+  readonly saving: string;
   readonly consoleLog: string;
   readonly initramfs: string;
   /** The guest's memory that was saved, and what it is of: without that it is unfinished. */
@@ -26,6 +28,7 @@ export const machinePaths = (machine: Machine): MachinePaths => {
     configuration: join(folder, 'xl.cfg'),
     started: join(folder, 'started'),
     woken: join(folder, 'woken'),
+    saving: join(folder, 'saving'),
     consoleLog: join(machine.logDirectory, 'console.log'),
     initramfs: join(machine.volume, 'initramfs'),
     memory: join(machine.volume, 'memory'),

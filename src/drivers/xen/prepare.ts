@@ -74,7 +74,7 @@ export async function makeDomain(
     await writeFile(paths.configuration, renderConfiguration(machine, parts), { mode: 0o600 });
     await (memory === undefined
       ? createDomain(paths.configuration, name)
-      : wakeDomain(machine, paths.configuration, name, memory));
+      : restoreMemory(machine, paths.configuration, name, memory));
     const domain = (await listDomains()).find((candidate) => candidate.uuid === uuid)?.id;
     if (domain === undefined) throw new MullionError('start_failed', 'The domain ended at once.');
     await serveDisk(store, domain, loop.device);
@@ -88,7 +88,7 @@ export async function makeDomain(
 }
 
 /** When the memory cannot be restored, the next start boots. */
-async function wakeDomain(
+async function restoreMemory(
   machine: Machine,
   configuration: string,
   name: string,

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { MullionError } from '../../contract/errors.ts';
+import { NO_RATES } from '../../contract/rates.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
 import type { Machine } from '../driver.ts';
 import { differences } from './memory-fit.ts';
@@ -28,7 +29,10 @@ function machineIn(t: TestContext): Machine {
   t.after(() => rmSync(volume, { recursive: true, force: true }));
   return {
     ...{ id: 'a1', name: 'web', project: 'default', technique: 'para', volume, image: { id: 'i' } },
-    ...{ limits: { cpus: 1.5, memory: 256 * MIB, disk: GIB, pids: 100 }, ids: { base: 0, count: 1 } },
+    ...{
+      limits: { cpus: 1.5, memory: 256 * MIB, disk: GIB, pids: 100, ...NO_RATES },
+      ids: { base: 0, count: 1 },
+    },
     ...{ runDirectory: volume, logDirectory: volume, cgroup: 'x', nics: [] },
     ...{ machineId: '', env: {}, sshKeys: [] },
   };

@@ -54,9 +54,12 @@ async function make(words: readonly string[], name: string): Promise<void> {
   }
 }
 
-/** Writes a domain's memory into a file, and leaves the domain paused. Its guest must run, as it lays itself to sleep. */
+/**
+ * Writes a domain's memory into a file, and leaves the domain paused. Its guest must run, as it lays itself to sleep. What
+ * nobody waits for any more is cut off, as its domain may have changed by the time that it is asked for next.
+ */
 export const saveDomain = (name: string, memory: string): Promise<void> =>
-  onDomain(['save', '-p', name, memory], SAVE_MS);
+  toolstack(['setpriv', '--pdeathsig', 'KILL', 'xl', 'save', '-p', name, memory], SAVE_MS);
 
 /** One that is not there is fine. */
 export async function destroyDomain(name: string): Promise<void> {
@@ -80,11 +83,15 @@ export const setDomainProcessors = (name: string, count: number): Promise<void> 
 export const setDomainCap = (name: string, scheduler: string, percent: number): Promise<void> =>
   onDomain([scheduler === 'credit' ? 'sched-credit' : 'sched-credit2', '-d', name, '-c', String(percent)]);
 
+async function toolstack(argv: readonly string[], timeoutMs: number): Promise<void> {
+  await run(argv, { name: 'xl', timeoutMs });
+}
+
 const GONE = /invalid domain|does not exist|is an invalid domain identifier|No such domain/i;
 
-async function onDomain(words: readonly string[], timeoutMs = 60_000): Promise<void> {
+async function onDomain(words: readonly string[]): Promise<void> {
   try {
-    await run(['xl', ...words], { timeoutMs });
+    await toolstack(['xl', ...words], 60_000);
   } catch (failure) {
     if (
       words[0] === 'destroy' &&
