@@ -105,15 +105,18 @@ export class MachineMemory implements MemoryAbility {
    * Wakes a domain whose saving was cut off, and leaves it paused. Xen 4.17 has no command for that but a save, which is
    * thrown away; a guest that sleeps already cannot confirm that it was asked to (libxl_dom_suspend.c), so that this is done for it.
    */
-  async #wake({ id, name }: Domain): Promise<void> {
+  async #wake(domain: Domain): Promise<void> {
+    const { id, name, state } = domain;
+    if (state.paused && !isAsleep(domain)) return;
+    if (state.paused) await unpauseDomain(name);
     const store = await this.#store.use();
     const request = `/local/domain/${id}/control/shutdown`;
     const over = new AbortController();
     const confirm = async (): Promise<void> => {
       for (; !over.signal.aborted; await sleep(CONFIRM_MS)) {
         if ((await store.read(request)) !== 'suspend') continue;
-        const domain = (await listDomains()).find((one) => one.id === id);
-        if (domain !== undefined && isAsleep(domain)) await store.write(request, '');
+        const now = (await listDomains()).find((one) => one.id === id);
+        if (now !== undefined && isAsleep(now)) await store.write(request, '');
       }
     };
     await Promise.all([saveDomain(name, '/dev/null').finally(() => over.abort()), confirm()]);
