@@ -115,7 +115,8 @@ export class MachineMemory implements MemoryAbility {
     const confirm = async (): Promise<void> => {
       for (; !over.signal.aborted; await sleep(CONFIRM_MS)) {
         if ((await store.read(request)) !== 'suspend') continue;
-        const now = (await listDomains()).find((one) => one.id === id);
+        // The toolstack may be slow where all begins at once.
+        const now = (await listDomains().catch(() => [])).find((one) => one.id === id);
         if (now !== undefined && isAsleep(now)) await store.write(request, '');
       }
     };
