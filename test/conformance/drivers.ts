@@ -578,13 +578,11 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.ok(ability !== undefined);
       const script = 'echo ready; exec sleep 60';
       const session = await ability.exec(made.machine, made.handle, request(['sh', '-c', script]));
+      // What came with the command's begin is read at once: whoever waits for it comes first.
+      const first = new Promise((resolve) => session.stdout.once('data', resolve));
       const output = readAll(session.stdout);
       const errors = session.stderr === undefined ? undefined : readAll(session.stderr);
-      await within(
-        20_000,
-        'the first output',
-        new Promise((resolve) => session.stdout.once('data', resolve)),
-      );
+      await within(20_000, 'the first output', first);
       session.signal('SIGKILL');
       assert.equal(await within(20_000, 'the end after SIGKILL', session.exit), 137);
       session.close();
