@@ -5,11 +5,10 @@ import { Readable } from 'node:stream';
 import { after } from 'node:test';
 import { readAll } from '../conformance/drivers.ts';
 import { DatagramTrap } from '../support/datagram-trap.ts';
-import { openQemuFixture } from '../support/qemu-fixture.ts';
+import { openSmallQemu } from '../support/qemu-fixture.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
-import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
 import { describeGuest, type StandingGuest, type Step } from '../support/standing-guest.ts';
-import { openUmlFixture, umlUnfit } from '../support/uml-fixture.ts';
+import { openSmallUml } from '../support/uml-fixture.ts';
 
 const SECRET = 'a secret of the host';
 const outside = scratchDirectory('machine-host');
@@ -64,10 +63,7 @@ function attempts(step: Step): void {
 describeGuest(
   'a root of a guest of QEMU that wants out',
   {
-    open: async () => {
-      const image = await smallGuest();
-      return image === undefined ? NO_IMAGE : openQemuFixture(image);
-    },
+    open: openSmallQemu,
     machine: {},
   },
   (step) => {
@@ -85,10 +81,7 @@ describeGuest(
 describeGuest(
   'a root of a guest of User-Mode Linux that wants out',
   {
-    open: async () => {
-      const image = await smallGuest();
-      return (await umlUnfit()) ?? (image === undefined ? NO_IMAGE : openUmlFixture(image));
-    },
+    open: openSmallUml,
     machine: {},
   },
   (step) => {

@@ -15,10 +15,9 @@ import {
   probeText,
 } from '../isolation/leak-score.ts';
 import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
-import { openQemuFixture } from '../support/qemu-fixture.ts';
-import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
+import { openSmallQemu } from '../support/qemu-fixture.ts';
 import { describeGuest, type StandingGuest } from '../support/standing-guest.ts';
-import { openUmlFixture, umlUnfit } from '../support/uml-fixture.ts';
+import { openSmallUml } from '../support/uml-fixture.ts';
 
 const MIB = 1024 ** 2;
 const limits = { cpus: 1, memory: 192 * MIB, disk: 1024 * MIB, pids: 200, ...NO_RATES };
@@ -71,18 +70,11 @@ test('what a VPS knows of its host is what docs/security.md names', async (t) =>
   await score({ driver, machine, handle }, t);
 });
 
-for (const { open, unfit, name } of [
-  { open: openQemuFixture, unfit: async () => undefined, name: 'full' },
-  { open: openUmlFixture, unfit: umlUnfit, name: 'kernel' },
+for (const { open, name } of [
+  { open: openSmallQemu, name: 'full' },
+  { open: openSmallUml, name: 'kernel' },
 ]) {
-  const stand = {
-    open: async () => {
-      const image = await smallGuest();
-      return (await unfit()) ?? (image === undefined ? NO_IMAGE : open(image));
-    },
-    machine: { limits },
-  };
-  describeGuest(`a guest of technique ${name}`, stand, (step) => {
+  describeGuest(`a guest of technique ${name}`, { open, machine: { limits } }, (step) => {
     step('knows of its host what docs/security.md names', (guest, t) => score(guest, t, true));
   });
 }

@@ -1,26 +1,22 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync, readlinkSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync } from 'node:fs';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { finish, readAll } from '../conformance/drivers.ts';
 import { ratesIn, writeAndRead } from '../support/disk-rates.ts';
+import { assertKeptApart, assertReachesItsOwn } from '../support/kept-apart.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { NO_IMAGE, smallGuest } from '../support/small-guest.ts';
 import { connectionError, describeGuest, FORK_BOMB, nicCalled } from '../support/standing-guest.ts';
-import { openUmlFixture, umlUnfit } from '../support/uml-fixture.ts';
+import { openSmallUml } from '../support/uml-fixture.ts';
 
 const MIB = 1024 ** 2;
 const LINK = 'mvtest-u1';
 const WRITE_RATE = 256 * 1024;
 
 const stand = {
-  open: async () => {
-    const image = await smallGuest();
-    return (await umlUnfit()) ?? (image === undefined ? NO_IMAGE : openUmlFixture(image));
-  },
+  open: openSmallUml,
   machine: {
     nics: [nicCalled(LINK, '52:54:00:12:34:57')],
     limits: {
@@ -40,29 +36,8 @@ if (enterPrivateNetns(import.meta.url)) {
       const { machine, handle } = guest;
       const pids = new Cgroups().processes(machine.cgroup);
       assert.ok(pids.length > 1, 'the guest’s programs are in the cgroup too');
-      for (const pid of pids) {
-        const status = readFileSync(`/proc/${pid}/status`, 'utf8');
-        assert.match(status, new RegExp(`^Uid:\\t${machine.ids.base}\\t${machine.ids.base}\\t`, 'm'));
-        for (const set of ['CapInh', 'CapPrm', 'CapEff', 'CapBnd', 'CapAmb']) {
-          assert.match(status, new RegExp(`^${set}:\\t0+$`, 'm'));
-        }
-        assert.match(status, /^NoNewPrivs:\t1$/m);
-        assert.match(status, /^Seccomp:\t2$/m);
-        for (const kind of ['user', 'mnt', 'pid', 'net', 'ipc', 'uts', 'cgroup']) {
-          assert.notEqual(
-            readlinkSync(`/proc/${pid}/ns/${kind}`),
-            readlinkSync(`/proc/self/ns/${kind}`),
-            kind,
-          );
-        }
-      }
-      const links = readFileSync(`/proc/${handle.pid}/net/dev`, 'utf8').trim().split('\n').slice(2);
-      assert.deepEqual(
-        links.map((line) => line.trim().split(':')[0]),
-        ['lo'],
-      );
-      const disk = statSync(join(machine.volume, 'disk.raw'));
-      assert.deepEqual([disk.mode & 0o777, disk.uid, disk.gid], [0o600, 0, 0]);
+      for (const pid of pids) assertKeptApart(machine, pid);
+      assertReachesItsOwn(machine, handle.pid);
       // Root in the guest may ask its kernel for files of the host: those of the jail are all there is.
       const seen = await guest.sh('mkdir -p /h && mount -t hostfs none /h -o /../.. && ls /h');
       assert.doesNotMatch(seen.stdout, /root|home|boot|srv/);

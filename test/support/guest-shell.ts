@@ -1,5 +1,5 @@
 import type { Client } from '../../src/client/client.ts';
-import { startStreamSession } from '../../src/client/stream-session.ts';
+import { runCommand } from '../../src/client/run-command.ts';
 import { CHANNEL } from '../../src/contract/channels.ts';
 
 export interface ShellResult {
@@ -19,28 +19,13 @@ export async function runInGuest(
   timeoutMs: number,
 ): Promise<ShellResult> {
   const parts: Record<number, Buffer[]> = { [CHANNEL.stdout]: [], [CHANNEL.stderr]: [] };
-  const socket = await client.socket('vps.exec', { params: { name } });
-  const session = startStreamSession(
-    socket,
-    (channel, data) => {
-      parts[channel]?.push(Buffer.from(data));
-      return true;
-    },
-    { argv: ['sh', '-c', script], env: {}, tty: false },
-  );
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const failure = new Error(`it took longer than ${timeoutMs} ms in ${name}: ${script}`);
-    timer = setTimeout(() => reject(failure), timeoutMs);
-  });
-  try {
-    await session.endInput();
-    const code = await Promise.race([session.exit, late]);
-    const text = (channel: number): string => Buffer.concat(parts[channel] ?? []).toString();
-    return { code, stdout: text(CHANNEL.stdout), stderr: text(CHANNEL.stderr) };
-  } finally {
-    clearTimeout(timer);
-    session.exit.catch(() => undefined);
-    session.close();
-  }
+  const onOutput = (channel: number, data: Uint8Array): boolean => {
+    parts[channel]?.push(Buffer.from(data));
+    return true;
+  };
+  const argv = ['sh', '-c', script];
+  const code = await runCommand(client, { params: { name } }, { argv, timeoutMs, onOutput });
+  if (code === undefined) throw new Error(`it took longer than ${timeoutMs} ms in ${name}: ${script}`);
+  const text = (channel: number): string => Buffer.concat(parts[channel] ?? []).toString();
+  return { code, stdout: text(CHANNEL.stdout), stderr: text(CHANNEL.stderr) };
 }

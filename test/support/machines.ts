@@ -1,8 +1,11 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import type { TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
+import { MIB } from '../../src/contract/sizes.ts';
 import type { Machine } from '../../src/drivers/driver.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
+import { scratchDirectory } from './scratch.ts';
 
 /** What tells the machines of one fixture from those of another. */
 type Own = Pick<Machine, 'id' | 'technique' | 'ids' | 'image' | 'cgroup'> & { readonly memory: number };
@@ -27,6 +30,17 @@ export function machineIn(scratch: string, { memory, ...own }: Own, overrides: P
     mkdirSync(path, { recursive: true, mode: 0o711 });
   }
   return { ...machine, ...overrides };
+}
+
+/** A machine of which memory is saved, with 256 MiB, two processors and a disk of 1 GiB; gone when the test ends. */
+export function machineToSave(t: TestContext, technique: Machine['technique']): Machine {
+  const scratch = scratchDirectory('saved-memory');
+  t.after(() => scratch[Symbol.dispose]());
+  const image = { id: 'i' };
+  const ids = { base: 0, count: 1 };
+  const own = { id: 'a1', technique, ids, image, cgroup: 'x', memory: 256 * MIB };
+  const machine = machineIn(scratch.path, own, {});
+  return { ...machine, limits: { ...machine.limits, cpus: 1.5 } };
 }
 
 /** Has a guest's kernel end it, or kills the machine: the process of its handle, where `kill` says nothing else. */

@@ -10,6 +10,7 @@ import type { DriverFixture } from '../conformance/drivers.ts';
 import { FOREIGN_UP, foreignGuest } from './foreign-guest.ts';
 import { endByKernel, machineIn } from './machines.ts';
 import { scratchDirectory } from './scratch.ts';
+import { NO_IMAGE, smallGuest } from './small-guest.ts';
 
 const IDS = 0x7fe0_0000;
 
@@ -96,4 +97,10 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
       rmSync(scratch.path, { recursive: true, force: true });
     },
   };
+}
+
+/** The same with the small guest, or why there is none. */
+export async function openSmallQemu(): Promise<DriverFixture | string> {
+  const image = await smallGuest();
+  return image === undefined ? NO_IMAGE : openQemuFixture(image);
 }

@@ -9,6 +9,7 @@ import { openTap } from '../../src/host/tap.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
 import { endByKernel, machineIn } from './machines.ts';
 import { scratchDirectory } from './scratch.ts';
+import { NO_IMAGE, smallGuest } from './small-guest.ts';
 
 const IDS = 0x7fd0_0000;
 
@@ -73,4 +74,10 @@ export async function umlUnfit(): Promise<string | undefined> {
   } finally {
     rmSync(scratch.path, { recursive: true, force: true });
   }
+}
+
+/** The same with the small guest, or why there is none. */
+export async function openSmallUml(): Promise<DriverFixture | string> {
+  const image = await smallGuest();
+  return (await umlUnfit()) ?? (image === undefined ? NO_IMAGE : openUmlFixture(image));
 }

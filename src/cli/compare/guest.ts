@@ -1,8 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
-import { startStreamSession } from '../../client/stream-session.ts';
+import { runCommand } from '../../client/run-command.ts';
 import { endOfTask } from '../../client/task-end.ts';
-import { CHANNEL } from '../../contract/channels.ts';
 import { MullionError } from '../../contract/error-table.ts';
 import type { Task } from '../../contract/tasks.ts';
 import { taskError } from '../follow.ts';
@@ -33,34 +32,19 @@ export class Guest {
 
   /** @throws MullionError `command_failed` when it takes longer */
   async run(argv: readonly string[], timeoutMs: number): Promise<Answer> {
-    const params = { name: this.name };
-    const socket = await this.#client.socket('vps.exec', { params, query: this.#query });
     const parts: Uint8Array[] = [];
     let size = 0;
-    const session = startStreamSession(
-      socket,
-      (channel, data) => {
-        if (channel !== CHANNEL.stdout && channel !== CHANNEL.stderr) return true;
-        size += data.length;
-        if (size <= OUTPUT_LIMIT) parts.push(data);
-        return true;
-      },
-      { argv: [...argv], env: {}, tty: false },
-    );
-    const over = new AbortController();
-    try {
-      await session.endInput();
-      const late = sleep(timeoutMs, undefined, { signal: AbortSignal.any([over.signal, this.#signal]) });
-      const code = await Promise.race([session.exit, late]);
-      if (code === undefined) {
-        throw new MullionError('command_failed', `${argv[0]} took longer than ${timeoutMs / 1000} s.`);
-      }
-      return { code, output: Buffer.concat(parts).toString('utf8') };
-    } finally {
-      over.abort();
-      session.exit.catch(() => undefined);
-      session.close();
+    const onOutput = (_channel: unknown, data: Uint8Array): boolean => {
+      size += data.length;
+      if (size <= OUTPUT_LIMIT) parts.push(data);
+      return true;
+    };
+    const vps = { params: { name: this.name }, query: this.#query };
+    const code = await runCommand(this.#client, vps, { argv, timeoutMs, onOutput, signal: this.#signal });
+    if (code === undefined) {
+      throw new MullionError('command_failed', `${argv[0]} took longer than ${timeoutMs / 1000} s.`);
     }
+    return { code, output: Buffer.concat(parts).toString('utf8') };
   }
 
   /** Waits until commands run in it. @throws MullionError when they do not in time */

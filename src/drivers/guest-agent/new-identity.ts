@@ -3,6 +3,7 @@ import { MullionError } from '../../contract/errors.ts';
 import type { Machine } from '../driver.ts';
 import { randomSeed } from '../provision/first-start.ts';
 import { identityFiles } from '../provision/identity.ts';
+import { RESEED } from './after-sleep.ts';
 import type { AgentChannel } from './agent-channel.ts';
 import { readSmallFile, runInGuest, writeSmallFile } from './agent-commands.ts';
 import { threadsMax } from './guest-limits.ts';
@@ -16,7 +17,7 @@ const LONGEST_LOOK_MS = 200;
 /**
  * Waits until the guest has finished its boot, takes out what no two servers may share, stops what has read it, and
  * leaves a program that waits for the next identity. It draws random numbers anew: a guest that cannot do that is none
- * for copies (ioctl RNDRESEEDCRNG, random(4)).
+ * for copies.
  */
 const SETTLE = `set -e
 cd /
@@ -25,7 +26,7 @@ if [ -d /run/systemd/system ]; then
   systemctl is-system-running --wait >/dev/null || true
   systemctl stop ssh.service ssh.socket systemd-networkd.socket systemd-networkd.service 2>/dev/null || true
 fi
-perl -e 'open my $f, "+>", "/dev/urandom" or die $!; ioctl($f, 0x5207, 0) or die $!'
+${RESEED}
 perl -c ${SLEEPER} 2>/dev/null
 rm -f /etc/ssh/ssh_host_*_key /etc/ssh/ssh_host_*_key.pub /var/lib/mullion/host-keys-* /var/lib/systemd/random-seed
 rm -f ${WAKE} ${AWAKE}

@@ -1,3 +1,4 @@
+import * as z from 'zod';
 import { formatSize } from '../../contract/size-text.ts';
 import { MIB } from '../../contract/sizes.ts';
 import type { Machine } from '../driver.ts';
@@ -5,12 +6,13 @@ import { processors } from '../guest-agent/guest-limits.ts';
 import { diskSize } from './disk.ts';
 
 /** The machine that memory was saved of; sizes in bytes. */
-export interface Shape {
-  readonly memory: number;
-  readonly cpus: number;
-  readonly disk: number;
-  readonly nics: number;
-}
+export const ShapeSchema = z.strictObject({
+  memory: z.number().int().positive(),
+  cpus: z.number().int().positive(),
+  disk: z.number().int().positive(),
+  nics: z.number().int().nonnegative(),
+});
+export type Shape = Readonly<z.infer<typeof ShapeSchema>>;
 
 /** How the machine is now. */
 export const shapeOf = ({ limits, nics }: Pick<Machine, 'limits' | 'nics'>): Shape => ({

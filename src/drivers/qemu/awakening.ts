@@ -18,12 +18,11 @@ export async function beginAwake(machine: Machine): Promise<void> {
 export const stayAwake = (machine: Machine): Promise<void> =>
   rm(machinePaths(machine).asleep, { force: true });
 
-/** Puts the clock of a machine right that was asleep; true when it is so. */
-export async function settleClock(machine: Machine, agent: AgentChannel): Promise<boolean> {
+/** Puts the clock of a machine right that was asleep. */
+export async function settleClock(machine: Machine, agent: AgentChannel): Promise<void> {
   const { clock } = machinePaths(machine);
-  if (!existsSync(clock)) return true;
+  if (!existsSync(clock)) return;
   await runInGuest(agent, ['/bin/date', '-u', '-s', `@${(Date.now() / 1000).toFixed(3)}`]);
   // A guest without that program keeps its clock: nothing more can be done from here.
   await rm(clock, { force: true });
-  return true;
 }

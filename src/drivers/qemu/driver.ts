@@ -11,7 +11,7 @@ import { cacheDirectory, type Naming, ociStateDirectory, vpsRunDirectory } from 
 import type { Cgroups } from '../../host/cgroups.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { OciRuntime } from '../../host/oci/runtime.ts';
-import { isAlive, processStart, waitForExit, watchExit } from '../../host/processes.ts';
+import { isAlive, processStart, watchExit } from '../../host/processes.ts';
 import { openTap } from '../../host/tap.ts';
 import { keepBounded, readLog } from '../console/console-log.ts';
 import type {
@@ -37,7 +37,7 @@ import type {
   Prepared,
   WarmAbility,
 } from '../driver.ts';
-import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
+import { askAgentToEnd, askUntilEnded } from '../guest-agent/asked-to-end.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
@@ -67,9 +67,6 @@ import { probeTechnique } from './probe.ts';
 import { endAtOnce, holdStill, pressPowerButton, queryCondition } from './run-state.ts';
 
 const PING_MS = 2_000;
-const AGENT_SHUTDOWN_MS = 5_000;
-/** A guest that does as it was asked has ended by then, if it is not slow; to be asked again does it no harm. */
-const ASK_AGAIN_MS = 10_000;
 
 export interface QemuOptions extends JailDependencies {
   readonly cgroups: Cgroups;
@@ -161,17 +158,10 @@ export class QemuDriver implements Driver {
   }
 
   async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
-    const deadline = performance.now() + timeoutMs;
-    const left = (): number => Math.max(0, deadline - performance.now());
-    // A guest without room for one more process cannot do as it is asked, and may be able to later.
-    const patience = isForeign(machine.image) ? timeoutMs / 2 : ASK_AGAIN_MS;
-    for (let asked = 0; alive(handle); asked += 1) {
-      // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
-      await this.#askToEnd(machine, asked, left()).catch(() => undefined);
-      if (await waitForExit(handle.pid, handle.pidStart, Math.min(patience, left()))) return true;
-      if (left() === 0) return !alive(handle);
-    }
-    return true;
+    const ask = (asked: number, leftMs: number) => this.#askToEnd(machine, asked, leftMs);
+    return isForeign(machine.image)
+      ? askUntilEnded(handle, timeoutMs, ask, timeoutMs / 2)
+      : askUntilEnded(handle, timeoutMs, ask);
   }
 
   async remove(machine: Machine, _handle: Handle | undefined): Promise<void> {
@@ -289,7 +279,9 @@ export class QemuDriver implements Driver {
     isReady: async (machine, handle) => {
       if (!alive(handle) || isForeign(machine.image)) return false;
       const connections = this.#connected(machine);
-      return (await connections.isAnswering(PING_MS)) && settleClock(machine, connections.agent);
+      if (!(await connections.isAnswering(PING_MS))) return false;
+      await settleClock(machine, connections.agent);
+      return true;
     },
   };
 
@@ -369,10 +361,8 @@ export class QemuDriver implements Driver {
     if (condition === 'paused') await this.#memory.goOn(machine, monitor);
     if (isForeign(machine.image)) return pressPowerButton(monitor);
     if (asked > 0) await pressPowerButton(monitor);
-    const timeoutMs = Math.min(AGENT_SHUTDOWN_MS, leftMs);
     try {
-      await ping(connections.agent, timeoutMs);
-      await askShutdown(connections.agent, timeoutMs);
+      await askAgentToEnd(connections.agent, leftMs);
     } catch (cause) {
       if (asked > 0) throw cause;
       await pressPowerButton(monitor);

@@ -1,13 +1,11 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdtempSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { test } from 'node:test';
+import { machineToSave } from '../../../test/support/machines.ts';
 import { MullionError } from '../../contract/errors.ts';
-import { NO_RATES } from '../../contract/rates.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
-import type { Machine } from '../driver.ts';
 import { differences } from './memory-fit.ts';
 import { dropSavedMemory, type MemoryHeader, openSavedMemory, writeSavedMemory } from './saved-memory.ts';
 
@@ -26,24 +24,10 @@ const HEADER: MemoryHeader = {
 };
 const HOST = { qemu: '7.2.0', processor: 'p' };
 
-function machineIn(t: TestContext): Machine {
-  const volume = mkdtempSync(join(tmpdir(), 'saved-memory-'));
-  t.after(() => rmSync(volume, { recursive: true, force: true }));
-  chmodSync(volume, 0o700);
-  return {
-    ...{ id: 'a1', name: 'web', project: 'default', technique: 'full', volume, image: { id: 'i' } },
-    ...{
-      limits: { cpus: 1.5, memory: 256 * MIB, disk: GIB, pids: 100, ...NO_RATES },
-      ids: { base: 0, count: 1 },
-    },
-    ...{ runDirectory: volume, logDirectory: volume, cgroup: 'x', nics: [] },
-    ...{ machineId: '', env: {}, sshKeys: [] },
-  };
-}
 const damaged = (error: unknown): boolean => error instanceof MullionError && error.code === 'command_failed';
 
 test('saved memory is there whole, for root alone, or not at all', async (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'full');
   const path = join(machine.volume, 'memory');
   assert.equal(await openSavedMemory(machine), undefined);
   await writeSavedMemory(machine, HEADER, async (file) => void (await file.write('stream')));
@@ -61,7 +45,7 @@ test('saved memory is there whole, for root alone, or not at all', async (t) => 
 });
 
 test('a link, a pipe, a folder or garbage in its place is an error, and is not followed', async (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'full');
   const path = join(machine.volume, 'memory');
   const places: readonly (() => void)[] = [
     () => symlinkSync('/etc/passwd', path),
@@ -80,7 +64,7 @@ test('a link, a pipe, a folder or garbage in its place is an error, and is not f
 });
 
 test('memory fits the same machine on the same host, and says what differs', (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'full');
   assert.deepEqual(differences(machine, HEADER, HOST), []);
   const limits = { ...machine.limits, memory: GIB, cpus: 1, disk: 2 * GIB };
   assert.deepEqual(differences({ ...machine, limits, technique: 'hardware' }, HEADER, HOST), [

@@ -5,6 +5,7 @@ import { MullionError } from '../../contract/errors.ts';
 import { TechniqueSchema } from '../../contract/techniques.ts';
 import { hasCode } from '../../host/system-error.ts';
 import type { Machine } from '../driver.ts';
+import { ShapeSchema } from '../guest-disk/shape.ts';
 import { machinePaths } from './paths.ts';
 
 /** The header is the file's first line, no longer than this. */
@@ -19,11 +20,8 @@ export const MemoryHeaderSchema = z.strictObject({
   /** Of QEMU, with its package's. */
   qemu: z.string().max(200),
   processor: z.string().max(200),
-  memory: z.number().int().positive(),
-  cpus: z.number().int().positive(),
   maximumCpus: z.number().int().positive(),
-  disk: z.number().int().positive(),
-  nics: z.number().int().nonnegative(),
+  ...ShapeSchema.shape,
   /** Numbers of the ports of commands that were under way. */
   ports: z.array(z.number().int().positive()).max(128),
 });

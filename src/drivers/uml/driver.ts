@@ -32,7 +32,8 @@ import type {
   PauseAbility,
   Prepared,
 } from '../driver.ts';
-import { shutdown as askShutdown, execStart, freeze, ping, thaw } from '../guest-agent/agent-commands.ts';
+import { execStart, freeze, thaw } from '../guest-agent/agent-commands.ts';
+import { askAgentToEnd, askUntilEnded } from '../guest-agent/asked-to-end.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { limitThreads } from '../guest-agent/guest-limits.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
@@ -49,9 +50,6 @@ import { machinePaths } from './paths.ts';
 import { probeUml } from './probe.ts';
 
 const PING_MS = 2_000;
-const AGENT_SHUTDOWN_MS = 5_000;
-/** A guest that does as it was asked has ended by then, if it is not slow; to be asked again does it no harm. */
-const ASK_AGAIN_MS = 10_000;
 
 export interface UmlOptions extends MachineDependencies {
   /** File in which the probe's verdict is kept. */
@@ -115,22 +113,16 @@ export class UmlDriver implements Driver {
   }
 
   async shutdown(machine: Machine, handle: Handle, timeoutMs: number): Promise<boolean> {
-    const deadline = performance.now() + timeoutMs;
-    const left = (): number => Math.max(0, deadline - performance.now());
     if (!alive(handle)) return true;
     if (!(await this.#machines.hasStarted(machine))) {
       signalProcess(handle.pid, handle.pidStart, 'SIGKILL');
-      return waitForExit(handle.pid, handle.pidStart, left());
+      return waitForExit(handle.pid, handle.pidStart, timeoutMs);
     }
     await this.#resume(machine).catch(() => undefined);
-    // A guest in the midst of its boot may forget that it was asked.
-    for (let asked = 0; left() > 0; asked += 1) {
-      const ask = asked === 0 ? this.#askToEnd(machine, left()) : askKernel(machine, 'cad');
-      // It may have ended meanwhile, or be past answering: what counts is whether it ends in time.
-      await ask.catch(() => undefined);
-      if (await waitForExit(handle.pid, handle.pidStart, Math.min(ASK_AGAIN_MS, left()))) return true;
-    }
-    return !alive(handle);
+    const { agent } = this.#connected(machine);
+    return askUntilEnded(handle, timeoutMs, (asked, leftMs) =>
+      asked === 0 ? askAgentToEnd(agent, leftMs) : askKernel(machine, 'cad'),
+    );
   }
 
   remove(machine: Machine, handle: Handle | undefined): Promise<void> {
@@ -272,12 +264,6 @@ export class UmlDriver implements Driver {
   #forget(machine: Machine): void {
     this.#connections.get(machine.id)?.close();
     this.#connections.delete(machine.id);
-  }
-
-  async #askToEnd(machine: Machine, timeoutMs: number): Promise<void> {
-    const { agent } = this.#connected(machine);
-    await ping(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
-    await askShutdown(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
   }
 
   async #resume(machine: Machine): Promise<void> {

@@ -28,7 +28,7 @@ import type {
   Prepared,
 } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
-import { shutdown as askShutdown, ping } from '../guest-agent/agent-commands.ts';
+import { askAgentToEnd } from '../guest-agent/asked-to-end.ts';
 import { listFiles, pullFile, pushFile } from '../guest-agent/guest-files.ts';
 import { GuestRest } from '../guest-agent/guest-rest.ts';
 import { countProcesses } from '../guest-agent/guest-usage.ts';
@@ -50,7 +50,6 @@ import { askDomainToEnd, destroyDomain, pauseDomain } from './toolstack.ts';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const PING_MS = 2_000;
-const AGENT_SHUTDOWN_MS = 5_000;
 const DESTROY_MS = 20_000;
 
 export interface XenOptions {
@@ -141,8 +140,7 @@ export class XenDriver implements Driver {
       else {
         if (condition === 'paused') await this.#memory.goOn(machine, domain);
         const { agent } = this.#attach(machine, domain.uuid, domain.id);
-        await ping(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
-        await askShutdown(agent, Math.min(AGENT_SHUTDOWN_MS, timeoutMs));
+        await askAgentToEnd(agent, timeoutMs);
       }
     } catch {
       // The guest has no agent, or has ended meanwhile: its kernel is asked, and what counts is whether it ends in time.
@@ -253,7 +251,8 @@ export class XenDriver implements Driver {
     isReady: async (machine, handle) => {
       const run = this.#runs.get(machine.id) ?? (await this.#attachTo(machine, handle));
       if (run === undefined || !(await run.isAnswering(PING_MS))) return false;
-      return this.#memory.settle(machine, run.agent);
+      await this.#memory.settle(machine, run.agent);
+      return true;
     },
   };
 

@@ -83,13 +83,12 @@ export class MachineMemory implements MemoryAbility {
     return dropSavedMemory(machine);
   }
 
-  /** Tells a guest that was asleep what it missed; true when it knows. */
-  async settle(machine: Machine, agent: AgentChannel): Promise<boolean> {
+  /** Tells a guest that was asleep what it missed. */
+  async settle(machine: Machine, agent: AgentChannel): Promise<void> {
     const { woken } = machinePaths(machine);
-    if (!existsSync(woken)) return true;
+    if (!existsSync(woken)) return;
     await settleAfterSleep(agent);
     await rm(woken, { force: true });
-    return true;
   }
 
   /** The file that the machine is to go on from; what it cannot go on from is dropped. */

@@ -1,12 +1,9 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { test } from 'node:test';
+import { machineToSave } from '../../../test/support/machines.ts';
 import { MullionError } from '../../contract/errors.ts';
-import { NO_RATES } from '../../contract/rates.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
-import type { Machine } from '../driver.ts';
 import { differences } from './memory-fit.ts';
 import { machinePaths } from './paths.ts';
 import { dropSavedMemory, type MemoryHeader, readMemoryHeader, writeSavedMemory } from './saved-memory.ts';
@@ -24,22 +21,8 @@ const HEADER: MemoryHeader = {
 };
 const HOST = { type: 'pv', xen: '4.17.6', processor: 'p', cpus: 8 } as const;
 
-function machineIn(t: TestContext): Machine {
-  const volume = mkdtempSync(join(tmpdir(), 'saved-memory-'));
-  t.after(() => rmSync(volume, { recursive: true, force: true }));
-  return {
-    ...{ id: 'a1', name: 'web', project: 'default', technique: 'para', volume, image: { id: 'i' } },
-    ...{
-      limits: { cpus: 1.5, memory: 256 * MIB, disk: GIB, pids: 100, ...NO_RATES },
-      ids: { base: 0, count: 1 },
-    },
-    ...{ runDirectory: volume, logDirectory: volume, cgroup: 'x', nics: [] },
-    ...{ machineId: '', env: {}, sshKeys: [] },
-  };
-}
-
 test("a domain's memory is there whole, for root alone, or not at all", async (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'para');
   const { memory } = machinePaths(machine);
   assert.equal(await readMemoryHeader(machine), undefined);
   await writeSavedMemory(machine, HEADER, async (path) => writeFileSync(path, 'stream'));
@@ -53,7 +36,7 @@ test("a domain's memory is there whole, for root alone, or not at all", async (t
 });
 
 test('what is told of the memory and cannot be read is an error, until it is dropped', async (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'para');
   for (const text of ['', '{"version":2}', JSON.stringify({ ...HEADER, more: 1 })]) {
     writeFileSync(machinePaths(machine).memoryHeader, text);
     await assert.rejects(
@@ -66,7 +49,7 @@ test('what is told of the memory and cannot be read is an error, until it is dro
 });
 
 test('memory fits the same machine on the same host, and says what differs', (t) => {
-  const machine = machineIn(t);
+  const machine = machineToSave(t, 'para');
   assert.deepEqual(differences(machine, HEADER, HOST), []);
   const limits = { ...machine.limits, memory: GIB };
   assert.deepEqual(differences({ ...machine, limits }, HEADER, { ...HOST, type: 'pvh', cpus: 2 }), [

@@ -3,6 +3,7 @@ import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
 import { hasCode } from '../../host/system-error.ts';
 import type { Machine } from '../driver.ts';
+import { ShapeSchema } from '../guest-disk/shape.ts';
 import { machinePaths } from './paths.ts';
 
 /** What a machine and its host have to be so that its saved memory fits; sizes in bytes. */
@@ -11,11 +12,8 @@ export const MemoryHeaderSchema = z.strictObject({
   type: z.enum(['pv', 'pvh']),
   xen: z.string().max(200),
   processor: z.string().max(200),
-  memory: z.number().int().positive(),
-  cpus: z.number().int().positive(),
   maximumCpus: z.number().int().positive(),
-  disk: z.number().int().positive(),
-  nics: z.number().int().nonnegative(),
+  ...ShapeSchema.shape,
 });
 export type MemoryHeader = z.infer<typeof MemoryHeaderSchema>;
 
