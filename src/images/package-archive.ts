@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { run } from '../host/run.ts';
 import { type AptFolders, aptFolders, renderAptConfig } from './apt-config.ts';
@@ -8,17 +8,11 @@ import {
   type PackageFile,
   parseDownloadPercent,
   parsePrintUris,
+  type Resolution,
+  ResolutionSchema,
   supersededFiles,
 } from './package-list.ts';
-import { BUSYBOX_PACKAGE, type Recipe } from './recipe.ts';
-
-/** What a recipe means today: the exact files. */
-export interface Resolution {
-  /** Of the root file system. */
-  readonly rootfs: readonly PackageFile[];
-  /** All that is downloaded: those, the kernel, and the initial file system's program. */
-  readonly all: readonly PackageFile[];
-}
+import { BUSYBOX_PACKAGE, digestOf, type Recipe } from './recipe.ts';
 
 const FRESH_MS = 3_600_000;
 const UPDATE_MS = 600_000;
@@ -61,15 +55,23 @@ export class PackageArchive {
     const sourcesFile = join(folders.sources, 'debian.sources');
     if (Date.now() - updatedAt < FRESH_MS && (await readFile(sourcesFile, 'utf8')) === this.#sources) return;
     await rm(stamp, { force: true });
+    await rm(this.#resolved, { recursive: true, force: true });
     await writeFile(sourcesFile, this.#sources);
     await this.#apt(['update', '--error-on=any'], { timeoutMs: UPDATE_MS });
     await writeFile(stamp, '');
   }
 
+  /** What it means by the lists that `update` read; apt takes more than a second for it, so the answer is kept with them. */
   async resolve(recipe: Recipe): Promise<Resolution> {
     const wanted = ['?essential', 'apt', ...recipe.packages];
+    const path = join(this.#resolved, digestOf([wanted, recipe.kernelPackage]));
+    const kept = await readResolution(path);
+    if (kept !== undefined) return kept;
     const rootfs = await this.#filesOf(wanted);
     const all = await this.#filesOf([...wanted, recipe.kernelPackage, BUSYBOX_PACKAGE]);
+    await mkdir(this.#resolved, { recursive: true });
+    await writeFile(`${path}.new`, JSON.stringify({ rootfs, all }));
+    await rename(`${path}.new`, path);
     return { rootfs, all };
   }
 
@@ -107,6 +109,10 @@ export class PackageArchive {
     return join(this.folders.root, 'updated');
   }
 
+  get #resolved(): string {
+    return join(this.folders.root, 'resolved');
+  }
+
   /** All files that these packages need, those downloaded before included. */
   async #filesOf(packages: readonly string[]): Promise<PackageFile[]> {
     const elsewhere = join(this.folders.root, 'empty');
@@ -141,6 +147,15 @@ export class PackageArchive {
         argv[0] === 'update' ? 'reading the package lists' : 'getting the packages',
       );
     }
+  }
+}
+
+/** Undefined when none is there, or none that can be read. */
+async function readResolution(path: string): Promise<Resolution | undefined> {
+  try {
+    return ResolutionSchema.parse(JSON.parse(await readFile(path, 'utf8')));
+  } catch {
+    return undefined;
   }
 }
 

@@ -1,11 +1,23 @@
+import * as z from 'zod';
+
 /** A package file that the archive offers, as `apt-get --print-uris` names it. */
-export interface PackageFile {
+export const PackageFileSchema = z.object({
   /** As apt names it in its archives folder: name_version_architecture.deb, colons of the version as %3a. */
-  readonly file: string;
+  file: z.string(),
   /** Bytes. */
-  readonly size: number;
-  readonly hash: string;
-}
+  size: z.number(),
+  hash: z.string(),
+});
+export type PackageFile = Readonly<z.infer<typeof PackageFileSchema>>;
+
+/** What a recipe means today: the exact files. */
+export const ResolutionSchema = z.object({
+  /** Of the root file system. */
+  rootfs: z.array(PackageFileSchema).readonly(),
+  /** All that is downloaded: those, the kernel, and the initial file system's program. */
+  all: z.array(PackageFileSchema).readonly(),
+});
+export type Resolution = Readonly<z.infer<typeof ResolutionSchema>>;
 
 /** Reads `'URI' FILE SIZE HASH` lines (apt-get(8), --print-uris). */
 export function parsePrintUris(output: string): PackageFile[] {

@@ -54,7 +54,7 @@ export async function unpackTar(
   ended.catch(() => undefined);
   let finished = false;
   try {
-    for await (const piece of filterTar(archive, policy.judge)) {
+    for await (const piece of gathered(filterTar(archive, policy.judge))) {
       if (over) break;
       if (!jail.stdin.write(piece)) await drained(jail.stdin, ended);
       onFiles(policy.files);
@@ -70,6 +70,23 @@ export async function unpackTar(
   const { code, stderr } = await ended;
   if (code !== 0) throw unpackFailed('tar', stderr);
   return { bytes: policy.bytes, files: policy.files, droppedDevices: policy.droppedDevices };
+}
+
+/** A header is a write(2) of 512 bytes, and an archive has tens of thousands of them. */
+const GATHERED = 128 * 1024;
+
+async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  let held: Buffer[] = [];
+  let size = 0;
+  for await (const piece of pieces) {
+    held.push(piece);
+    size += piece.length;
+    if (size < GATHERED) continue;
+    yield Buffer.concat(held);
+    held = [];
+    size = 0;
+  }
+  yield Buffer.concat(held);
 }
 
 /** A full pool is the host's to mend, all else the archive's. */
