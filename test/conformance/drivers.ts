@@ -52,6 +52,8 @@ export async function readAll(stream: Readable): Promise<Buffer> {
   return Buffer.concat(parts);
 }
 
+type Shared = Prepared & { readonly machine: Machine };
+
 interface Finished {
   readonly code: number;
   readonly stdout: string;
@@ -89,7 +91,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
   describe(`driver ${name}`, () => {
     let fixture: DriverFixture | undefined;
     let unfit: string | undefined;
-    let shared: (Prepared & { readonly machine: Machine }) | undefined;
+    let shared: Shared | undefined;
     before(async () => {
       unfit = await factory.unfit();
       if (unfit === undefined) fixture = await factory.open();
@@ -141,28 +143,34 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       }
       return made;
     };
-    /** A running machine for the steps that leave it as they found it: a start takes some guests long. */
-    const common = async (on: DriverFixture) => {
+    const ready = async (on: DriverFixture, { machine, handle }: Shared): Promise<void> => {
+      const isReady = () => on.driver.health?.isReady(machine, handle) ?? true;
+      await eventually('the guest is ready', isReady, on.patience.ready);
+    };
+    /** A running machine for the steps that leave it running: a start takes some guests long. */
+    const common = async (on: DriverFixture): Promise<Shared> => {
       if (shared !== undefined) {
         const { machine, handle } = shared;
-        const isWell = async (): Promise<boolean> =>
-          (await on.driver.recover(machine, handle)) === 'running' &&
-          ((await on.driver.health?.isReady(machine, handle)) ?? true);
-        if (await isWell()) return shared;
+        if ((await on.driver.recover(machine, handle)) === 'running') {
+          await ready(on, shared);
+          return shared;
+        }
         await on.driver.remove(machine, undefined);
         shared = undefined;
       }
       const machine = await on.machine();
       shared = { machine, handle: { pid: 0, pidStart: 0, data: {} }, link: { kind: 'none' } };
       await on.driver.populate(machine);
-      shared = { machine, ...(await on.driver.prepare(machine)) };
-      const { handle } = shared;
-      await on.driver.start(machine, handle);
-      const health = on.driver.health;
-      if (health !== undefined) {
-        await eventually('the guest is ready', () => health.isReady(machine, handle), on.patience.ready);
-      }
-      return shared;
+      const made = await startCommon(on, machine);
+      await ready(on, made);
+      return made;
+    };
+    /** Starts the common machine from its volume, once it has ended and is removed. */
+    const startCommon = async (on: DriverFixture, machine: Machine): Promise<Shared> => {
+      const made = { machine, ...(await on.driver.prepare(machine)) };
+      shared = made;
+      await on.driver.start(machine, made.handle);
+      return made;
     };
     const execIn = async (
       on: DriverFixture,
@@ -217,23 +225,23 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     step(
       'goes on from memory that was saved, once; what does not fit any more it tells, and boots',
       ['savedMemory', 'pause', 'exec'],
-      async (t, on) => {
-        const { memory, pause, health } = on.driver;
+      async (_t, on) => {
+        const { memory, pause } = on.driver;
         assert.ok(
           memory !== undefined && pause !== undefined,
           'the feature is declared, the ability is absent',
         );
-        const { machine, handle } = await running(t, on);
+        const { machine, handle } = await common(on);
         const bootId = async (handle: Handle): Promise<string> => {
           const read = await execIn(on, { machine, handle }, ['cat', '/proc/sys/kernel/random/boot_id']);
           return read.stdout;
         };
-        const startAgain = async (driver: Driver, as: Machine): Promise<Handle> => {
-          const { handle } = await driver.prepare(as);
-          assert.equal(await driver.recover(as, handle), 'prepared');
-          await driver.start(as, handle);
-          if (health !== undefined)
-            await eventually('it answers', () => health.isReady(as, handle), on.patience.ready);
+        const startAgain = async (as: Machine): Promise<Handle> => {
+          const { handle, link } = await on.driver.prepare(as);
+          assert.equal(await on.driver.recover(as, handle), 'prepared');
+          await on.driver.start(as, handle);
+          shared = { machine: as, handle, link };
+          await ready(on, shared);
           return handle;
         };
         const first = await bootId(handle);
@@ -249,7 +257,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         assert.deepEqual(await memory.saved(machine), { unfit: undefined });
         await on.driver.prepare(machine);
         await on.driver.remove(machine, undefined);
-        const again = await startAgain(on.driver, machine);
+        const again = await startAgain(machine);
         assert.equal(await bootId(again), first);
         assert.equal(await memory.saved(machine), undefined);
 
@@ -257,7 +265,7 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
         await on.driver.remove(machine, again);
         const larger = { ...machine, limits: { ...machine.limits, memory: machine.limits.memory + 2 ** 24 } };
         assert.match((await memory.saved(larger))?.unfit ?? '', /memory/);
-        const booted = await startAgain(on.driver, larger);
+        const booted = await startAgain(larger);
         assert.notEqual(await bootId(booted), first);
         assert.equal(await memory.saved(machine), undefined);
       },
@@ -386,20 +394,20 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.ok(!(await on.driver.leftovers()).includes(machine.id));
     });
 
-    step('runs again after a stop, from the same volume', ['exec'], async (t, on) => {
-      const made = await running(t, on);
-      const written = await execIn(on, made, ['sh', '-c', 'echo kept > /kept; sync']);
+    step('shuts a guest down within its time; it runs again from its volume', ['exec'], async (_t, on) => {
+      const { machine, handle } = await common(on);
+      const written = await execIn(on, { machine, handle }, ['sh', '-c', 'echo kept > /kept; sync']);
       assert.equal(written.code, 0, written.stderr);
-      await on.driver.shutdown(made.machine, made.handle, on.patience.stop);
-      await on.driver.remove(made.machine, made.handle);
-      const again = await on.driver.prepare(made.machine);
-      await on.driver.start(made.machine, again.handle);
-      const health = on.driver.health;
-      if (health !== undefined) {
-        await eventually('ready', () => health.isReady(made.machine, again.handle), on.patience.ready);
+      const isGraceful = on.driver.features(on.technique).gracefulStop;
+      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), isGraceful);
+      if (isGraceful) {
+        assert.equal(await on.driver.recover(machine, handle), 'gone');
+        assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
       }
-      const read = await execIn(on, { machine: made.machine, handle: again.handle }, ['cat', '/kept']);
-      assert.equal(read.stdout, 'kept\n');
+      await on.driver.remove(machine, handle);
+      const again = await startCommon(on, machine);
+      await ready(on, again);
+      assert.equal((await execIn(on, again, ['cat', '/kept'])).stdout, 'kept\n');
     });
 
     step('tells once when a machine has ended', [], async (t, on) => {
@@ -416,9 +424,9 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
 
     for (const kind of ['poweroff', 'died', 'reboot'] as const) {
       step(`tells how a machine ended: ${kind}; then it runs again`, [], async (t, on) => {
-        const { machine, handle } = await running(t, on);
+        const { machine, handle } = await common(on);
         const ends: MachineEnd[] = [];
-        on.driver.onExit(machine, handle, (end) => ends.push(end));
+        t.after(on.driver.onExit(machine, handle, (end) => ends.push(end)));
         const bootId = async (): Promise<string | undefined> => {
           try {
             const request = { argv: ['cat', '/proc/sys/kernel/random/boot_id'], env: {}, tty: false };
@@ -458,17 +466,12 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
               [kind],
             );
           await on.driver.remove(machine, handle);
-          const again = await on.driver.prepare(machine);
-          await on.driver.start(machine, again.handle);
+          const again = await startCommon(on, machine);
           assert.equal(await on.driver.recover(machine, again.handle), 'running');
           return;
         }
         // Virtual hardware starts anew within the same processes.
-        await eventually(
-          'it is ready again',
-          () => on.driver.health?.isReady(machine, handle) ?? true,
-          on.patience.ready,
-        );
+        await common(on);
         assert.equal(await on.driver.recover(machine, handle), 'running');
       });
     }
@@ -497,13 +500,6 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       });
       await eventually('the listener was called', () => told > 0);
       assert.equal(told, 1);
-    });
-
-    step('shuts a guest down gracefully within its time', ['gracefulStop'], async (t, on) => {
-      const { machine, handle } = await running(t, on);
-      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
-      assert.equal(await on.driver.recover(machine, handle), 'gone');
-      assert.equal(await on.driver.shutdown(machine, handle, on.patience.stop), true);
     });
 
     step('reports what a guest uses', [], async (_t, on) => {
@@ -650,31 +646,6 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       session.close();
     });
 
-    step('shows on the log what the guest wrote on its console', ['logs', 'exec'], async (t, on) => {
-      const made = await running(t, on);
-      const ability = on.driver.logs;
-      assert.ok(ability !== undefined);
-      const controller = new AbortController();
-      t.after(() => controller.abort());
-      const follow = await ability.readLogs(made.machine, { follow: true, signal: controller.signal });
-      let shown = '';
-      follow.on('data', (part: Buffer) => {
-        shown += part.toString();
-      });
-      const written = await execIn(on, made, ['sh', '-c', 'echo shown-on-console > /dev/console']);
-      assert.equal(written.code, 0, written.stderr);
-      await eventually('the followed log shows it', () => shown.includes('shown-on-console'), 20_000);
-      const ended = new Promise((resolve) => follow.once('close', resolve));
-      await on.driver.remove(made.machine, made.handle);
-      await within(20_000, 'the end of the followed log', ended);
-      const still = await ability.readLogs(made.machine, {
-        follow: false,
-        lines: 100,
-        signal: controller.signal,
-      });
-      assert.match((await readAll(still)).toString(), /shown-on-console/);
-    });
-
     step('attaches several consoles at once and detaches one alone', ['console', 'exec'], async (_t, on) => {
       const made = await common(on);
       const ability = on.driver.console;
@@ -791,6 +762,31 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: limits.memory * 2 });
       await on.driver.limits?.setLimits(machine, handle, limits);
       assert.equal(await on.driver.recover(machine, handle), 'running');
+    });
+
+    step('shows on the log what the guest wrote on its console', ['logs', 'exec'], async (t, on) => {
+      const made = await common(on);
+      const ability = on.driver.logs;
+      assert.ok(ability !== undefined);
+      const controller = new AbortController();
+      t.after(() => controller.abort());
+      const follow = await ability.readLogs(made.machine, { follow: true, signal: controller.signal });
+      let shown = '';
+      follow.on('data', (part: Buffer) => {
+        shown += part.toString();
+      });
+      const written = await execIn(on, made, ['sh', '-c', 'echo shown-on-console > /dev/console']);
+      assert.equal(written.code, 0, written.stderr);
+      await eventually('the followed log shows it', () => shown.includes('shown-on-console'), 20_000);
+      const ended = new Promise((resolve) => follow.once('close', resolve));
+      await on.driver.remove(made.machine, made.handle);
+      await within(20_000, 'the end of the followed log', ended);
+      const still = await ability.readLogs(made.machine, {
+        follow: false,
+        lines: 100,
+        signal: controller.signal,
+      });
+      assert.match((await readAll(still)).toString(), /shown-on-console/);
     });
 
     /** A guest that boots by a loader of its own, from its first instruction on. */
