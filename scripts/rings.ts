@@ -6,6 +6,8 @@ export interface Ring {
   readonly conformance?: boolean;
   /** Test files that run at one time. */
   readonly concurrency: number;
+  /** Files share so many processes as run at one time, instead of having one each: starting one takes longer than most. */
+  readonly shared?: boolean;
   /** Names of files that take longest: begun first, so that none of them is left alone at the end. */
   readonly longest?: readonly string[];
   /** It runs on machines that are emulated for it, which takes long: left out unless asked for. */
@@ -19,7 +21,8 @@ export const RINGS = {
     name: 'unit',
     files: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'test/bench/**/*.test.ts'],
     conformance: false,
-    concurrency: 2,
+    concurrency: 3,
+    shared: true,
     longest: ['recovery', 'revival'],
     timeoutMs: 60_000,
   },
@@ -33,19 +36,19 @@ export const RINGS = {
   kernel: {
     name: 'kernel',
     files: ['test/kernel/**/*.test.ts'],
-    concurrency: 2,
+    concurrency: 3,
     longest: ['qemu-machine', 'images-interrupted', 'qemu', 'uml', 'uml-machine', 'backup-faults'],
     timeoutMs: 600_000,
   },
   e2e: {
     name: 'e2e',
     files: ['test/e2e/**/*.test.ts'],
-    concurrency: 2,
+    concurrency: 3,
     longest: ['full', 'kernel', 'backup-disaster', 'publish', 'warm', 'convert', 'backup', 'foreign'],
     timeoutMs: 900_000,
   },
   /** Ways out of a VPS that its root tries. */
-  escape: { name: 'escape', files: ['test/escape/**/*.test.ts'], concurrency: 1, timeoutMs: 600_000 },
+  escape: { name: 'escape', files: ['test/escape/**/*.test.ts'], concurrency: 2, timeoutMs: 600_000 },
   /** On hosts that are emulated, whose processor has AMD-V or whose Linux is a domain 0 of Xen. */
   nested: {
     name: 'nested',

@@ -10,6 +10,8 @@ export interface FilesToRun {
   /** Absolute paths; begun in this order, which `node --test` would not keep. */
   readonly files: readonly string[];
   readonly concurrency: number;
+  /** All run in this process, one after the other. */
+  readonly shared: boolean;
   readonly timeoutMs: number;
   readonly quiet: boolean;
   /** File for what `test-reporter` writes. */
@@ -18,6 +20,7 @@ export interface FilesToRun {
 const FilesToRunSchema: z.ZodType<FilesToRun> = z.object({
   files: z.array(z.string()),
   concurrency: z.number(),
+  shared: z.boolean(),
   timeoutMs: z.number(),
   quiet: z.boolean(),
   report: z.string(),
@@ -26,8 +29,8 @@ const FilesToRunSchema: z.ZodType<FilesToRun> = z.object({
 const asked = FilesToRunSchema.parse(JSON.parse(process.argv[2] ?? ''));
 const events = run({
   files: [...asked.files],
-  concurrency: asked.concurrency,
   timeout: asked.timeoutMs,
+  ...(asked.shared ? { isolation: 'none' } : { concurrency: asked.concurrency }),
 });
 events.on('test:fail', () => {
   process.exitCode = 1;

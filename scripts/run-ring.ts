@@ -69,25 +69,36 @@ function filesToRepeat(outcomes: readonly Outcome[], files: readonly string[]): 
   return files.filter((path) => failed.has(path));
 }
 
-/** A run that died without a failed test counts as one. */
 async function runFiles(ring: Ring, files: readonly string[], quiet: boolean): Promise<Outcome[]> {
+  if (ring.shared !== true) return runTogether(ring, files, quiet);
+  const shares = Array.from({ length: ring.concurrency }, (_, share) =>
+    files.filter((_, index) => index % ring.concurrency === share),
+  );
+  return (await Promise.all(shares.map((share) => runTogether(ring, share, quiet)))).flat();
+}
+
+/** A run that died without a failed test counts as one. */
+async function runTogether(ring: Ring, files: readonly string[], quiet: boolean): Promise<Outcome[]> {
   if (files.length === 0) return [];
   const folder = mkdtempSync(join(tmpdir(), 'mullion-ring-'));
   try {
     const report = join(folder, 'outcomes');
+    const shared = ring.shared === true;
     const asked: FilesToRun = {
       files: files.map((path) => join(ROOT, path)),
       concurrency: ring.concurrency,
+      shared,
       timeoutMs: ring.timeoutMs,
       quiet,
       report,
     };
-    const code = await runNode([join(ROOT, 'scripts/run-files.ts'), JSON.stringify(asked)]);
+    const code = await runNode([join(ROOT, 'scripts/run-files.ts'), JSON.stringify(asked)], shared);
     const reported = readFileSync(report, 'utf8')
       .split('\n')
       .filter((line) => line !== '')
       .map((line) => z.union([OutcomeSchema, FileTimeSchema]).parse(JSON.parse(line)));
-    if (!quiet) console.log(slowestFiles(reported.filter((each) => each.type === 'file')));
+    const times = reported.filter((each) => each.type === 'file');
+    if (!quiet && times.length > 0) console.log(slowestFiles(times));
     const outcomes = reported.filter((each) => each.type !== 'file');
     const failed = outcomes.some(({ type }) => type === 'failed');
     if (code !== 0 && !failed)
@@ -118,13 +129,21 @@ function filesOf(ring: Ring): string[] {
   );
 }
 
-const runNode = (argv: readonly string[]): Promise<number> =>
+/** `beside` others of its kind it is shown at its end, so that their lines do not mix. */
+const runNode = (argv: readonly string[], beside: boolean): Promise<number> =>
   new Promise((resolve, reject) => {
     const child = spawn(process.execPath, argv, {
       cwd: ROOT,
-      stdio: ['ignore', 'inherit', 'inherit'],
+      stdio: ['ignore', beside ? 'pipe' : 'inherit', 'inherit'],
       env: { ...process.env, TZ: 'UTC', LC_ALL: 'C.UTF-8', NODE_COMPILE_CACHE: COMPILED },
     });
+    let shown = '';
+    child.stdout?.setEncoding('utf8').on('data', (text: string) => {
+      shown += text;
+    });
     child.on('error', reject);
-    child.on('close', (code) => resolve(code ?? 1));
+    child.on('close', (code) => {
+      process.stdout.write(shown);
+      resolve(code ?? 1);
+    });
   });

@@ -15,7 +15,7 @@ const LONG_FORMS: Ring = {
 process.env.MULLION_LONG_FORM = '1';
 const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
-else if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
+else if (!(await primeImageCache())) console.log('the image that tests launch could not be built; see above');
 const outcomes = await runRing(LONG_FORMS);
 console.log(`\n${summary(outcomes)}`);
 process.exitCode = succeeded(outcomes) ? 0 : 1;

@@ -22,15 +22,18 @@ if (missing !== undefined) console.log(`the host is not fully set up: ${missing}
 const rings =
   chosen.length > 0 ? chosen.filter(isRingName) : RING_NAMES.filter((name) => all || !ringOf(name).elsewhere);
 const LAUNCHING: readonly RingName[] = ['kernel', 'e2e', 'escape', 'nested'];
-if (missing === undefined && rings.some((name) => LAUNCHING.includes(name))) {
-  if (!primeImageCache()) console.log('the image that tests launch could not be built; see above');
-}
-if (missing === undefined && rings.some((name) => ringOf(name).elsewhere) && !primeNestedHosts()) {
-  console.log('the nested hosts could not be built; see above');
-}
+/** What the machines that rings launch are made of: built while what launches none runs. */
+const prime = async (): Promise<void> => {
+  if (missing !== undefined || !rings.some((name) => LAUNCHING.includes(name))) return;
+  if (!(await primeImageCache())) console.log('the image that tests launch could not be built; see above');
+  if (rings.some((name) => ringOf(name).elsewhere) && !(await primeNestedHosts()))
+    console.log('the nested hosts could not be built; see above');
+};
+const primed = prime();
 
 const outcomes: Outcome[] = chosen.length === 0 ? runStaticChecks() : [];
 for (const name of rings) {
+  if (LAUNCHING.includes(name)) await primed;
   console.log(`\n=== ring ${name}`);
   const began = performance.now();
   const ring = await runRing(RINGS[name]);

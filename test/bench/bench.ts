@@ -101,7 +101,7 @@ if (unknown !== undefined)
 // Before the network is left behind.
 const missing = ensureDebianPackages(['runtime', 'bench']);
 if (missing !== undefined) throw new Error(missing);
-if (!inPrivateNetns() && !primeImageCache()) throw new Error('the image could not be built');
+if (!inPrivateNetns() && !(await primeImageCache())) throw new Error('the image could not be built');
 
 if (enterPrivateNetns(import.meta.url)) {
   const sections: Section[] = [];
