@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict';
 import { existsSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { test } from 'node:test';
 import { saveStream } from '../../src/cli/download.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { run } from '../../src/host/run.ts';
-import { busyboxRoot } from '../support/busybox-root.ts';
+import { importBusybox } from '../support/busybox-root.ts';
 import { CACHE, TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
@@ -17,7 +16,7 @@ const missing = ['crun', 'busybox', 'mkfs.btrfs', 'mke2fs', 'qemu-img'].filter((
 const skip = missing.length === 0 ? false : `these programs are not installed: ${missing.join(', ')}`;
 const SECONDS = 60;
 /** More than what lies between a daemon and a client that does not read on. */
-const MORE = 16 * 1024 ** 2;
+const MORE = { name: './srv/more', content: Buffer.alloc(16 * 1024 ** 2) };
 const EXPORT = 'image:default/small/export';
 
 /** A work under way; `given` settles when its client has given or got all. */
@@ -26,19 +25,13 @@ interface Begun {
   readonly given: Promise<unknown>;
 }
 
-async function importRoot({ client }: TestDaemon, name: string, more = 0): Promise<Begun> {
-  const task = await client.call('images.import', { body: { name } });
-  const content = Readable.from([busyboxRoot(more)]);
-  return { task, given: client.upload('images.upload', { params: { task: task.id } }, content) };
-}
-
 /** Works by the queues that run them. */
 const worksOf = (daemon: TestDaemon, file: string) => ({
   'image:default/published': async (): Promise<Begun> => ({
     task: await daemon.client.call('images.publish', { body: { vps: 'web', name: 'published' } }),
     given: Promise.resolve(),
   }),
-  'image:default/imported': () => importRoot(daemon, 'imported'),
+  'image:default/imported': () => importBusybox(daemon, 'imported'),
   [EXPORT]: async (): Promise<Begun> => {
     const body = { format: 'qcow2' } as const;
     const task = await daemon.client.call('images.export', { params: { name: 'small' }, body });
@@ -70,7 +63,7 @@ if (enterPrivateNetns(import.meta.url)) {
 
     stopAt({});
     await daemon.start();
-    await done((await importRoot(daemon, 'small', MORE)).task);
+    await done((await importBusybox(daemon, 'small', [MORE])).task);
     await daemon.ok(['launch', 'small', 'web', '--technique', 'os', '--memory', '64M', '--disk', '64M']);
     await daemon.inside('web', 'echo written > /srv/state; head -c 4M /dev/urandom > /srv/bulk; sync');
     const works = new Map(Object.entries(worksOf(daemon, exported)));

@@ -27,9 +27,8 @@ type Guest = Pick<StandingGuest, 'driver' | 'machine' | 'handle'>;
 const onHost = async (): Promise<Facts> =>
   parseFacts((await run(['perl', PROBE], { env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin' } })).stdout);
 
-/** Asks inside a machine that runs; fails on what is the host's and not in the table of its technique. */
-async function score(guest: Guest, t: TestContext, hasOwnKernel = false): Promise<void> {
-  const { driver, machine, handle } = guest;
+/** What a machine that runs is told, and which of it is the host's. */
+async function ask({ driver, machine, handle }: Guest, hasOwnKernel: boolean) {
   const before = await onHost();
   const session = await driver.exec?.exec(machine, handle, { argv: ['perl', '-'], env: {}, tty: false });
   assert.ok(session !== undefined);
@@ -37,7 +36,16 @@ async function score(guest: Guest, t: TestContext, hasOwnKernel = false): Promis
   assert.equal(code, 0, stderr);
   const facts = parseFacts(stdout);
   assert.ok(facts.size > 300, `${facts.size} facts`);
-  const leaks = leaksOf([before, await onHost()], facts, hostWords(), hasOwnKernel);
+  return { facts, leaks: leaksOf([before, await onHost()], facts, hostWords(), hasOwnKernel) };
+}
+
+/** Fails on what is the host's and not in the table of its technique. */
+async function score(guest: Guest, t: TestContext, hasOwnKernel = false): Promise<void> {
+  const { machine } = guest;
+  const { facts, leaks: first } = await ask(guest, hasOwnKernel);
+  // Numbers of another kernel are the host's by chance, but not twice.
+  const again = hasOwnKernel ? (await ask(guest, hasOwnKernel)).leaks : first;
+  const leaks = first.filter((name) => again.includes(name));
   const document = readFileSync(join(import.meta.dirname, '../../docs/security.md'), 'utf8');
   const named = namedLeaks(document, machine.technique);
   const unnamed = leaks.filter((name) => !named.some((pattern) => pattern.test(name)));

@@ -1,17 +1,53 @@
 import { readFileSync } from 'node:fs';
-import { craftTar } from './crafted-archive.ts';
+import { Readable } from 'node:stream';
+import type { Task } from '../../src/contract/tasks.ts';
+import { craftTar, type Member } from './crafted-archive.ts';
+import type { TestDaemon } from './daemon.ts';
 
-const APPLETS = ['cat', 'dd', 'echo', 'head', 'ls', 'mkdir', 'rm', 'sh', 'sleep', 'sync', 'true'];
+const APPLETS = [
+  ...[
+    'cat',
+    'chown',
+    'dd',
+    'echo',
+    'head',
+    'hostname',
+    'ls',
+    'mkdir',
+    'rm',
+    'sh',
+    'sleep',
+    'stat',
+    'sync',
+    'true',
+  ],
+];
 
-/** The archive of a small root file system with an init system, and so many bytes more in it. */
-export const busyboxRoot = (more = 0): Buffer =>
+/** The archive of a small root file system with an init system, and more in it. */
+const busyboxRoot = (more: readonly Member[]): Buffer =>
   craftTar([
     { name: './', type: '5' },
     ...['bin', 'sbin', 'etc', 'srv', 'tmp', 'var', 'root'].map((name) => ({ name: `./${name}/`, type: '5' })),
     { name: './bin/busybox', content: readFileSync('/bin/busybox'), mode: 0o755 },
     ...APPLETS.map((name) => ({ name: `./bin/${name}`, type: '2', link: 'busybox' })),
     { name: './sbin/init', type: '2', link: '../bin/busybox' },
-    { name: './srv/more', content: Buffer.alloc(more) },
     { name: './etc/passwd', content: 'root:x:0:0:root:/root:/bin/sh\n' },
     { name: './etc/group', content: 'root:x:0:\n' },
+    ...more,
   ]);
+
+/** An import that has begun; `given` settles when the archive is handed over. */
+export interface BusyboxImport {
+  readonly task: Task;
+  readonly given: Promise<unknown>;
+}
+
+export async function importBusybox(
+  { client }: TestDaemon,
+  name: string,
+  more: readonly Member[] = [],
+): Promise<BusyboxImport> {
+  const task = await client.call('images.import', { body: { name } });
+  const content = Readable.from([busyboxRoot(more)]);
+  return { task, given: client.upload('images.upload', { params: { task: task.id } }, content) };
+}

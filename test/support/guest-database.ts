@@ -8,8 +8,8 @@ export const query = (daemon: TestDaemon, vps: string, statement: string): Promi
   daemon.inside(vps, `sqlite3 -cmd '.timeout 60000' ${DATABASE} "${statement}"`);
 
 /**
- * A database that is written to without pause by the sqlite3 of the image `quick`. The log of its acknowledged commits is
- * kept here, outside the guest.
+ * A database that the sqlite3 of the image `quick` writes to all the time, with pauses in which the guest that is backed up
+ * has its processor. The log of its acknowledged commits is kept here, outside the guest.
  */
 export class WriteLoad implements AsyncDisposable {
   /** Number of the last commit that was acknowledged. */
@@ -20,7 +20,7 @@ export class WriteLoad implements AsyncDisposable {
   static async start(daemon: TestDaemon, vps: string): Promise<WriteLoad> {
     const load = new WriteLoad();
     await query(daemon, vps, 'create table entry (number integer primary key, content blob)');
-    const loop = `i=0; while true; do i=$((i+1)); sqlite3 ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; done`;
+    const loop = `i=0; while true; do i=$((i+1)); sqlite3 ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; sleep 0.1; done`;
     let rest = '';
     load.#ended = daemon.cli(['exec', vps, '--', 'sh', '-c', loop], {
       timeoutMs: 900_000,

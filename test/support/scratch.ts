@@ -13,7 +13,7 @@ const SHORTEST_PAUSE_MS = 5;
 const LONGEST_PAUSE_MS = 1_000;
 
 /**
- * Waits until `condition` holds. The pause between looks is three times as long as a look takes, within limits, so that
+ * Waits until `condition` holds. The pause between looks is eight times as long as a look takes, within limits, so that
  * waiting for a guest by a command leaves the processors to the guest. @throws Error that names `what` after `timeoutMs`.
  */
 export async function eventually(
@@ -27,7 +27,7 @@ export async function eventually(
     if (await condition()) return;
     const now = performance.now();
     if (now > deadline) throw new Error(`it did not come true in ${timeoutMs} ms: ${what}`);
-    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, 3 * (now - began)));
+    const pause = Math.min(LONGEST_PAUSE_MS, Math.max(SHORTEST_PAUSE_MS, 8 * (now - began)));
     await new Promise((resolve) => setTimeout(resolve, pause));
   }
 }

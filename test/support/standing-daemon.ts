@@ -5,6 +5,7 @@
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { appendFileSync, readFileSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { dirname, join } from 'node:path';
 import * as z from 'zod';
 import { runDaemon } from '../../src/daemon.ts';
@@ -58,4 +59,6 @@ count(BtrfsPool.prototype, ['stageImage', 'sealImage', 'deleteImage']);
 count(Jails.prototype, ['start']);
 count(CommitQueue.prototype, ['run']);
 
+// It will be killed, and Node would keep what it has compiled at a program's end only.
+flushCompileCache();
 process.exitCode = await runDaemon(process.env);
