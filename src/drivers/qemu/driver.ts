@@ -344,7 +344,7 @@ export class QemuDriver implements Driver {
     const connections = this.#connected(machine);
     const monitor = await connections.monitor();
     const own = !isForeign(machine.image);
-    if (own) await plugProcessors(monitor, connections.agent, limits.cpus);
+    if (own) await plugProcessors(monitor, connections.agent, limits.cpus, machine.technique === 'full');
     this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
     if (limits.disk > machine.limits.disk) {
       await growDisk(monitor, own ? connections.agent : undefined, await growDiskFile(machine, limits.disk));

@@ -4,6 +4,7 @@ import type { DiskRates } from '../../contract/rates.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { bringProcessorsOnline, growRoot, processors } from '../guest-agent/guest-limits.ts';
 import type { QmpClient } from './qmp.ts';
+import { makeTranslationRoom } from './translation-room.ts';
 
 const AnySchema = z.unknown();
 const BlocksSchema = z.array(
@@ -21,7 +22,12 @@ const SlotsSchema = z.array(
  * the share of time is limited all the same.
  * @throws MullionError `insufficient_cpus` beyond what the machine was started with room for
  */
-export async function plugProcessors(monitor: QmpClient, agent: AgentChannel, cpus: number): Promise<void> {
+export async function plugProcessors(
+  monitor: QmpClient,
+  agent: AgentChannel,
+  cpus: number,
+  isEmulated: boolean,
+): Promise<void> {
   const slots = await monitor.execute('query-hotpluggable-cpus', {}, SlotsSchema);
   const free = slots.filter((slot) => slot['qom-path'] === undefined);
   const missing = processors(cpus) - (slots.length - free.length);
@@ -36,7 +42,9 @@ export async function plugProcessors(monitor: QmpClient, agent: AgentChannel, cp
     );
   }
   const chosen = free.reverse().slice(0, missing);
-  for (const { type, props } of chosen) {
+  for (const [index, { type, props }] of chosen.entries()) {
+    const present = slots.length - free.length + index;
+    if (isEmulated) await makeTranslationRoom(monitor, agent, present, slots.length);
     const id = `cpu-${Object.values(props).join('-')}`;
     await monitor.execute('device_add', { driver: type, id, ...props }, AnySchema);
   }
