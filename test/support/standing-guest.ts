@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import type { Driver, Handle, Machine } from '../../src/drivers/driver.ts';
 import { type DriverFixture, finish } from '../conformance/drivers.ts';
@@ -96,6 +98,7 @@ export function describeGuest(title: string, stand: Stand, steps: (step: Step) =
         try {
           await body(guest, t);
         } catch (failure) {
+          for (const words of await lastWords(guest)) t.diagnostic(words);
           await guest.driver.remove(guest.machine, undefined);
           guest = undefined;
           throw failure;
@@ -103,6 +106,16 @@ export function describeGuest(title: string, stand: Stand, steps: (step: Step) =
       });
     });
   });
+}
+
+/** What a guest that failed leaves to look at: whether it still runs, and the ends of its logs. */
+async function lastWords({ driver, machine, handle }: StandingGuest): Promise<string[]> {
+  const condition = await driver.recover(machine, handle).catch(String);
+  const logs = readdirSync(machine.logDirectory).map((name) => {
+    const text = readFileSync(join(machine.logDirectory, name), 'latin1');
+    return `the end of ${name}: ${JSON.stringify(text.slice(-1000))}`;
+  });
+  return [`it is ${condition}`, ...logs];
 }
 
 /** A shell that forks until its guest refuses, says so, and ends what it began, which takes no fork. */

@@ -14,6 +14,9 @@ export interface Domain {
   readonly shutdownReason: number | undefined;
 }
 
+/** A toolstack takes its time where a host has just begun, and more where that host is emulated. */
+const LIST_MS = 60_000;
+
 const SHUTDOWN = { poweroff: 0, reboot: 1, suspend: 2, crash: 3, watchdog: 4 } as const;
 /** The fifth letter of the state tells why it shut down (xl(1), STATES). */
 const LINE = /^(\S+)\s+(\d+)\s+(\d+)\s+(\d+)\s+([\w-]{6})\s+([\d.]+)\s+([0-9a-f-]{36})\s+([0-9a-f]+|-)\s/;
@@ -42,7 +45,7 @@ export function parseDomains(text: string): Domain[] {
 }
 
 export const listDomains = async (): Promise<Domain[]> =>
-  parseDomains((await run(['xl', 'list', '--verbose'], { timeoutMs: 20_000 })).stdout);
+  parseDomains((await run(['xl', 'list', '--verbose'], { timeoutMs: LIST_MS })).stdout);
 
 /** @param started whether its guest was let run */
 export function conditionOf(domain: Domain | undefined, started: boolean): Condition {
