@@ -65,6 +65,7 @@ import {
 } from './prepare.ts';
 import { probeTechnique } from './probe.ts';
 import { endAtOnce, holdStill, pressPowerButton, queryCondition } from './run-state.ts';
+import { translateAsUsual } from './translation-room.ts';
 
 const PING_MS = 2_000;
 
@@ -176,7 +177,9 @@ export class QemuDriver implements Driver {
   async recover(machine: Machine, handle: Handle): Promise<Condition> {
     if (!alive(handle)) return 'gone';
     try {
-      return await this.#memory.condition(machine);
+      const condition = await this.#memory.condition(machine);
+      await translateAsUsual(machine, () => this.#connected(machine).monitor());
+      return condition;
     } catch (cause) {
       if (!alive(handle)) return 'gone';
       throw cause;
@@ -344,7 +347,7 @@ export class QemuDriver implements Driver {
     const connections = this.#connected(machine);
     const monitor = await connections.monitor();
     const own = !isForeign(machine.image);
-    if (own) await plugProcessors(monitor, connections.agent, limits.cpus, machine.technique === 'full');
+    if (own) await plugProcessors(machine, monitor, connections.agent, limits.cpus);
     this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
     if (limits.disk > machine.limits.disk) {
       await growDisk(monitor, own ? connections.agent : undefined, await growDiskFile(machine, limits.disk));

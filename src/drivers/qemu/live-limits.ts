@@ -1,6 +1,7 @@
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
 import type { DiskRates } from '../../contract/rates.ts';
+import type { Machine } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { bringProcessorsOnline, growRoot, processors } from '../guest-agent/guest-limits.ts';
 import type { QmpClient } from './qmp.ts';
@@ -23,10 +24,10 @@ const SlotsSchema = z.array(
  * @throws MullionError `insufficient_cpus` beyond what the machine was started with room for
  */
 export async function plugProcessors(
+  machine: Machine,
   monitor: QmpClient,
   agent: AgentChannel,
   cpus: number,
-  isEmulated: boolean,
 ): Promise<void> {
   const slots = await monitor.execute('query-hotpluggable-cpus', {}, SlotsSchema);
   const free = slots.filter((slot) => slot['qom-path'] === undefined);
@@ -44,7 +45,8 @@ export async function plugProcessors(
   const chosen = free.reverse().slice(0, missing);
   for (const [index, { type, props }] of chosen.entries()) {
     const present = slots.length - free.length + index;
-    if (isEmulated) await makeTranslationRoom(monitor, agent, present, slots.length);
+    if (machine.technique === 'full')
+      await makeTranslationRoom(machine, monitor, agent, present, slots.length);
     const id = `cpu-${Object.values(props).join('-')}`;
     await monitor.execute('device_add', { driver: type, id, ...props }, AnySchema);
   }

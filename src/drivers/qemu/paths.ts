@@ -47,6 +47,8 @@ export interface MachinePaths {
   readonly asleep: string;
   /** Exists until the clock of such a machine has been put right. */
   readonly clock: string;
+  /** Exists while QEMU translates each instruction alone. */
+  readonly singly: string;
 }
 
 export const machinePaths = (machine: Machine): MachinePaths => ({
@@ -62,4 +64,5 @@ export const machinePaths = (machine: Machine): MachinePaths => ({
   ram: join(machine.volume, 'memory.ram'),
   asleep: join(machine.runDirectory, BUNDLE, 'asleep'),
   clock: join(machine.runDirectory, BUNDLE, 'clock'),
+  singly: join(machine.runDirectory, BUNDLE, 'singly'),
 });

@@ -1,8 +1,12 @@
+import { existsSync } from 'node:fs';
+import { rm, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
+import type { Machine } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { runInGuest } from '../guest-agent/agent-commands.ts';
 import { TRANSLATION_CACHE_MIB } from './command-line.ts';
+import { machinePaths } from './paths.ts';
 import type { QmpClient } from './qmp.ts';
 
 const MIB = 1024 ** 2;
@@ -51,6 +55,7 @@ export function hasRoom({ used, capacity }: TranslatedCode, regions: number, cpu
  * @throws MullionError `insufficient_cpus` when that did not help
  */
 export async function makeTranslationRoom(
+  machine: Machine,
   monitor: QmpClient,
   agent: AgentChannel,
   cpus: number,
@@ -63,18 +68,27 @@ export async function makeTranslationRoom(
     return code === undefined || hasRoom(code, regions, cpus);
   };
   if (await isRoom()) return;
-  await translateSingly(monitor, true);
+  await writeFile(machinePaths(machine).singly, '', { mode: 0o600 });
   try {
+    await translateSingly(monitor, true);
     for (let round = 0; round < ROUNDS; round++) {
       await runInGuest(agent, ['/bin/sh', '-c', `(${WORK}) >/dev/null 2>&1; exit 0`], 30_000);
       if (await isRoom()) return;
     }
   } finally {
-    await translateSingly(monitor, false);
+    await translateAsUsual(machine, async () => monitor);
   }
   throw new MullionError('insufficient_cpus', 'The emulator has no room for one more processor now.', {
     remedy: 'Stop it, set cpus, and start it again',
   });
+}
+
+/** Ends what a daemon that was killed meanwhile had begun: the guest is slow by it. */
+export async function translateAsUsual(machine: Machine, monitor: () => Promise<QmpClient>): Promise<void> {
+  const { singly } = machinePaths(machine);
+  if (!existsSync(singly)) return;
+  await translateSingly(await monitor(), false);
+  await rm(singly, { force: true });
 }
 
 /** Its name changed with QEMU 8.1; of a command that it does not know, the monitor for people says so in its answer. */
