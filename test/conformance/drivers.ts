@@ -131,21 +131,14 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       await on.driver.start(made.machine, made.handle);
       return made;
     };
-    const running = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
-      const made = await started(t, on, overrides);
-      const health = on.driver.health;
-      if (health !== undefined) {
-        await eventually(
-          'the guest is ready',
-          () => health.isReady(made.machine, made.handle),
-          on.patience.ready,
-        );
-      }
-      return made;
-    };
     const ready = async (on: DriverFixture, { machine, handle }: Shared): Promise<void> => {
       const isReady = () => on.driver.health?.isReady(machine, handle) ?? true;
       await eventually('the guest is ready', isReady, on.patience.ready);
+    };
+    const running = async (t: TestContext, on: DriverFixture, overrides: Partial<Machine> = {}) => {
+      const made = await started(t, on, overrides);
+      await ready(on, made);
+      return made;
     };
     /** A running machine for the steps that leave it running: a start takes some guests long. */
     const common = async (on: DriverFixture): Promise<Shared> => {

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, wri
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasProgram } from '../../src/host/programs.ts';
-import { importBusybox } from '../support/busybox-root.ts';
+import { makeBusyboxImage } from '../support/busybox-root.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -24,14 +24,12 @@ if (!enterPrivateNetns(import.meta.url)) {
     const keyFile = join(scratch.path, 'key');
     await using daemon = await TestDaemon.start('backup');
     const folder = (name: string) => ({ name, type: '5' });
-    const { task } = await importBusybox(daemon, 'small', [
+    await makeBusyboxImage(daemon, 'small', [
       { name: './etc/motd', content: 'welcome\n' },
       { name: './etc/os-release', content: 'ID=debian\n' },
       ...['./usr/', './usr/share/', './usr/share/doc/', './usr/share/doc/bash/'].map(folder),
       { name: './usr/share/doc/bash/copyright', content: 'free\n' },
     ]);
-    const imported = await daemon.client.call('tasks.info', { params: { id: task.id }, query: { wait: 60 } });
-    assert.equal(imported.state, 'done', imported.error?.message);
     const backups = async (): Promise<Listed[]> => JSON.parse(await daemon.ok(['backup', 'list', '--json']));
     const idOf = async (index: number): Promise<string> => (await backups()).at(index)?.id ?? '';
 

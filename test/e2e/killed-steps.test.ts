@@ -6,7 +6,7 @@ import { saveStream } from '../../src/cli/download.ts';
 import type { Task } from '../../src/contract/tasks.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { run } from '../../src/host/run.ts';
-import { importBusybox } from '../support/busybox-root.ts';
+import { importBusybox, makeBusyboxImage } from '../support/busybox-root.ts';
 import { CACHE, TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
@@ -63,7 +63,7 @@ if (enterPrivateNetns(import.meta.url)) {
 
     stopAt({});
     await daemon.start();
-    await done((await importBusybox(daemon, 'small', [MORE])).task);
+    await makeBusyboxImage(daemon, 'small', [MORE]);
     await daemon.ok(['launch', 'small', 'web', '--technique', 'os', '--memory', '64M', '--disk', '64M']);
     await daemon.inside('web', 'echo written > /srv/state; head -c 4M /dev/urandom > /srv/bulk; sync');
     const works = new Map(Object.entries(worksOf(daemon, exported)));

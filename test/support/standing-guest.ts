@@ -98,7 +98,8 @@ export function describeGuest(title: string, stand: Stand, steps: (step: Step) =
         try {
           await body(guest, t);
         } catch (failure) {
-          for (const words of await lastWords(guest)) t.diagnostic(words);
+          const left = await lastWords(guest).catch((cause: unknown) => [String(cause)]);
+          for (const words of left) t.diagnostic(words);
           await guest.driver.remove(guest.machine, undefined);
           guest = undefined;
           throw failure;

@@ -1,8 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { MIB } from '../../contract/sizes.ts';
 import { hasRoom, parseTranslatedCode, regionsOf } from './translation-room.ts';
 
-const MIB = 1024 ** 2;
 const CAPACITY = 64 * MIB;
 
 test('the size of translated code is read with and without separators; anything else is not', () => {

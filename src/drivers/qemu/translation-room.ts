@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { rm, writeFile } from 'node:fs/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
+import { MIB } from '../../contract/sizes.ts';
 import type { Machine } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { runInGuest } from '../guest-agent/agent-commands.ts';
@@ -9,7 +10,6 @@ import { TRANSLATION_CACHE_MIB } from './command-line.ts';
 import { machinePaths } from './paths.ts';
 import type { QmpClient } from './qmp.ts';
 
-const MIB = 1024 ** 2;
 const SMALLEST_REGION = 2 * MIB;
 const REGIONS_PER_CPU = 8;
 const ROUNDS = 20;
