@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { run } from '../host/run.ts';
 import { buildFailure } from './build-failure.ts';
-import type { Recipe } from './recipe.ts';
+import { MERGED_USR_PACKAGE, type Recipe } from './recipe.ts';
 
 const LIMIT_MS = 3_600_000;
 /** Folders that are left out of every package; copyright files stay. */
@@ -18,6 +18,9 @@ const LEAVE_OUT = [
   ...EXCLUDED.map((name) => `path-exclude=${SHARE}/${name}/*`),
   ...INCLUDED.map((path) => `path-include=${SHARE}/${path}`),
 ];
+/** Makes /bin, /sbin and /lib links into /usr before anything is unpacked, as debootstrap(8) does. */
+const MERGED_USR = '/usr/share/mmdebstrap/hooks/merged-usr';
+
 /** What mmdebstrap itself unpacked before there was a dpkg. */
 const REMOVE_REST = `rm "$1${OPTIONS}"; cd "$1${SHARE}"
 for d in ${EXCLUDED.join(' ')}; do
@@ -52,6 +55,7 @@ export function renderBootstrap(recipe: Recipe, folders: BootstrapFolders): stri
     '--setup-hook=mkdir -p "$1/var/cache/apt/archives"',
     `--setup-hook=sync-in '${folders.debs}' /var/cache/apt/archives`,
     `--setup-hook=sync-in '${folders.lists}' /var/lib/apt/lists`,
+    ...(recipe.packages.includes(MERGED_USR_PACKAGE) ? [`--hook-dir=${MERGED_USR}`] : []),
     recipe.suite,
     folders.target,
     folders.sources,

@@ -40,6 +40,16 @@ const PACKAGES: Readonly<Record<string, string>> = {
   udev: 'devices of a virtual machine',
 };
 
+/**
+ * Where /usr is not merged by the packages alone: this one says that it is, as bootstrap sees to. Its alternative,
+ * usrmerge, would do so afterwards by some hundred calls of cp(1), and bring all of Perl along: a fifth of the image.
+ */
+export const MERGED_USR_PACKAGE = 'usr-is-merged';
+const PACKAGES_OF_SUITE: Readonly<Record<Suite, readonly string[]>> = {
+  bookworm: [MERGED_USR_PACKAGE],
+  trixie: [],
+};
+
 /** Gives /bin/busybox, the one program of the initial file system. */
 export const BUSYBOX_PACKAGE = 'busybox-static';
 
@@ -59,7 +69,9 @@ export function recipeOf(request: BuildImageRequest, architecture: string): Reci
       },
     );
   }
-  const packages = [...new Set([...Object.keys(PACKAGES), ...request.include])].sort();
+  const packages = [
+    ...new Set([...Object.keys(PACKAGES), ...PACKAGES_OF_SUITE[suite], ...request.include]),
+  ].sort();
   const { setup } = request;
   const idle = setup === undefined || Object.values(setup).every((list) => list.length === 0);
   return {
