@@ -33,8 +33,13 @@ export async function layerHead(path: string): Promise<Compression | 'tar'> {
   throw refused('damaged', 'A layer of the image is no archive.');
 }
 
-export const plainBytes = (path: string): AsyncIterable<Buffer> =>
-  createReadStream(path, { highWaterMark: 256 * 1024 });
+/**
+ * Opens the file when its first bytes are asked for: nobody would hear of the failure of a stream that is never read,
+ * as when its file goes with an import that is given up, and that ends the process.
+ */
+export async function* plainBytes(path: string): AsyncGenerator<Buffer> {
+  yield* createReadStream(path, { highWaterMark: 256 * 1024 });
+}
 
 /**
  * What is packed in a file, unpacked in a jail as it is read. `sizeIn` is the file's own size. Ending the iteration

@@ -1,4 +1,3 @@
-import { createReadStream } from 'node:fs';
 import { constants, lstat, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as z from 'zod';
@@ -106,6 +105,3 @@ export class Layout {
     }
   }
 }
-
-export const layerBytes = (path: string): AsyncIterable<Buffer> =>
-  createReadStream(path, { highWaterMark: 256 * 1024, flags: 'r' });

@@ -1,8 +1,8 @@
 import { lstat, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Jails } from '../../host/jail/jails.ts';
-import { decompressed, layerHead } from './decompress.ts';
-import { Layout, layerBytes, type OciImageConfig } from './layout.ts';
+import { decompressed, layerHead, plainBytes } from './decompress.ts';
+import { Layout, type OciImageConfig } from './layout.ts';
 import type { ImportLimits } from './limits.ts';
 import { type ImageArchive, pickArchived, type Wanted } from './pick-archived.ts';
 import { filterTar } from './tar-filter.ts';
@@ -80,7 +80,7 @@ export async function unpackLayout(
     const kind = await layerHead(path);
     const bytes =
       kind === 'tar'
-        ? layerBytes(path)
+        ? plainBytes(path)
         : decompressed(jails, path, kind, { limits, sizeIn: size, ratio: true }, signal);
     for await (const _ of filterTar(bytes, policy.judge, { mayBeEmpty: true }));
   }
