@@ -2,9 +2,12 @@ import { globSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { TestDaemon } from '../test/support/daemon.ts';
 import { CACHE, PAGE_IMAGE, PRIMED, QUICK_IMAGE, TOOLS_IMAGE_ARGS } from '../test/support/test-image.ts';
+import { forgetVerdicts, keepVerdicts } from '../test/support/verdicts.ts';
 
 // Lists count as fresh for an hour: begin that hour now, so that it does not end in the midst of the tests.
 for (const stamp of globSync(`${CACHE}/apt/*/updated`)) rmSync(stamp);
+
+forgetVerdicts();
 
 /**
  * Builds the images that tests launch, with the machine's own network, which their namespaces do not have; later builds
@@ -12,6 +15,8 @@ for (const stamp of globSync(`${CACHE}/apt/*/updated`)) rmSync(stamp);
  */
 await using daemon = await TestDaemon.start('prime', { config: { network: { enabled: false } } });
 const began = performance.now();
+await daemon.client.call('techniques.list');
+keepVerdicts(daemon.place.stateDirectory);
 await daemon.ensureImage();
 for (const image of [PAGE_IMAGE, TOOLS_IMAGE_ARGS, QUICK_IMAGE]) {
   await daemon.ok(['image', 'build', ...image], { timeoutMs: 900_000 });

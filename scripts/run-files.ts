@@ -1,4 +1,5 @@
 import { createWriteStream } from 'node:fs';
+import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { run } from 'node:test';
 import { dot, spec } from 'node:test/reporters';
@@ -26,11 +27,15 @@ const FilesToRunSchema: z.ZodType<FilesToRun> = z.object({
   report: z.string(),
 });
 
+const EARLY = join(import.meta.dirname, '../test/support/enter-netns-early.ts');
+
 const asked = FilesToRunSchema.parse(JSON.parse(process.argv[2] ?? ''));
 const events = run({
   files: [...asked.files],
   timeout: asked.timeoutMs,
-  ...(asked.shared ? { isolation: 'none' } : { concurrency: asked.concurrency }),
+  ...(asked.shared
+    ? { isolation: 'none' }
+    : { concurrency: asked.concurrency, execArgv: ['--import', EARLY] }),
 });
 events.on('test:fail', () => {
   process.exitCode = 1;

@@ -1,3 +1,4 @@
+import { buildOnce } from './build-once.ts';
 import { ensureDebianPackages } from './debian-packages.ts';
 import { primeImageCache, primeNestedHosts } from './image-cache.ts';
 import { isRingName, RING_NAMES, RINGS, type RingName, ringOf } from './rings.ts';
@@ -16,6 +17,7 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
+buildOnce();
 const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 

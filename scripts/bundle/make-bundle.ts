@@ -26,9 +26,9 @@ const PLATFORM = process.arch;
 
 /**
  * Builds and packs the checkout at `root` into `folder`. What is packed depends on the sources, the lock file and
- * nothing else: not on time, umask, owner, or the order of a folder.
+ * nothing else: not on time, umask, owner, or the order of a folder. `level` of compression as gzip(1) has it.
  */
-export async function makeBundle(root: string, folder: string): Promise<Bundle> {
+export async function makeBundle(root: string, folder: string, level = 9): Promise<Bundle> {
   command([join(root, 'scripts/bootstrap.sh')]);
   const { version } = z
     .object({ version: z.string() })
@@ -46,7 +46,7 @@ export async function makeBundle(root: string, folder: string): Promise<Bundle> 
     ]);
     await mkdir(folder, { recursive: true });
     const path = join(folder, `${name}.tar.gz`);
-    const digest = await compress(tar, `${path}.new`);
+    const digest = await compress(tar, `${path}.new`, level);
     await rename(`${path}.new`, path);
     return { name, path, digest, size: (await stat(path)).size, unpacked: (await stat(tar)).size };
   } finally {
@@ -67,7 +67,7 @@ async function stage(root: string, target: string): Promise<void> {
 }
 
 /** Any Debian unpacks gzip; its header bears no time (RFC 1952, MTIME 0). */
-async function compress(source: string, target: string): Promise<string> {
+async function compress(source: string, target: string, level: number): Promise<string> {
   const hash = createHash('sha256');
   const hashing = new Transform({
     transform(chunk: Buffer, _encoding, done) {
@@ -75,7 +75,7 @@ async function compress(source: string, target: string): Promise<string> {
       done(null, chunk);
     },
   });
-  await pipeline(createReadStream(source), createGzip({ level: 9 }), hashing, createWriteStream(target));
+  await pipeline(createReadStream(source), createGzip({ level }), hashing, createWriteStream(target));
   return hash.digest('hex');
 }
 

@@ -7,10 +7,11 @@ import { TestDaemon } from '../support/daemon.ts';
 import { readDatabase, WriteLoad } from '../support/guest-database.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { scratchDirectory } from '../support/scratch.ts';
+import { PLAIN } from '../support/test-image.ts';
 
 const LONG = { timeoutMs: 600_000 };
 const VPS = [
-  { name: 'container', technique: 'os', more: ['--disk', '1G'] },
+  { name: 'container', technique: 'os', more: ['--disk', '1G', ...PLAIN] },
   { name: 'machine', technique: 'full', more: ['--disk', '1G', '--memory', '384M'] },
   { name: 'kernel', technique: 'kernel', more: ['--disk', '1G', '--memory', '384M'] },
   { name: 'hardware', technique: 'hardware', more: ['--disk', '1G', '--memory', '384M'] },
@@ -46,7 +47,7 @@ if (!enterPrivateNetns(import.meta.url)) {
           lost.add(name);
           await daemon.ok(['launch', 'quick', name, '--technique', technique, ...more], LONG);
           await daemon.answers(name);
-          await daemon.inside(name, 'echo precious > /root/data');
+          await daemon.inside(name, 'echo precious > /root/data; ln -s ../root/data /srv/link');
           await using load = await WriteLoad.start(daemon, name);
           await daemon.ok(['snapshot', 'create', name, 'early'], LONG);
           const before = load.acknowledged;
@@ -81,10 +82,8 @@ if (!enterPrivateNetns(import.meta.url)) {
       await daemon.check(t, 'full: one file comes back off its disk, through links', async () => {
         const to = join(scratch.path, 'file');
         const id = ids.get('machine') ?? '';
-        await daemon.ok(['backup', 'restore', id, '--file', '/root/data', '--to', to], LONG);
+        await daemon.ok(['backup', 'restore', id, '--file', '/srv/link', '--to', to], LONG);
         assert.equal(readFileSync(to, 'utf8'), 'precious\n');
-        await daemon.ok(['backup', 'restore', id, '--file', '/etc/os-release', '--to', to], LONG);
-        assert.match(readFileSync(to, 'utf8'), /ID=debian/);
         assert.equal((await daemon.cli(['backup', 'restore', id, '--file', '/nothing', '--to', to])).code, 2);
         const volumes = (await daemon.client.call('pools.info', { params: { name: 'default' } })).volumes;
         assert.equal(volumes, lost.size);

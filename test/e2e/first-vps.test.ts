@@ -4,7 +4,15 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkOwnEnds, checkRestart, checkStop, checkVerbs, infoOf, listVps } from './verbs.ts';
+import {
+  checkOwnEnd,
+  checkOwnReboot,
+  checkRestart,
+  checkStop,
+  checkVerbs,
+  infoOf,
+  listVps,
+} from './verbs.ts';
 
 /** A web server in Perl, which every Debian image has. */
 const PAGE = `use IO::Socket::INET;
@@ -51,7 +59,8 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await checkVerbs(t, daemon, 'one', 1);
     await checkRestart(t, daemon, 'one', 1);
-    await checkOwnEnds(t, daemon, 'one', 1);
+    await checkOwnReboot(t, daemon, 'one', 1);
+    await checkOwnEnd(t, daemon, 'one', 1);
 
     await daemon.check(t, 'names resolve between VPSs, by IPv4 and IPv6', async () => {
       const two = await infoOf(daemon, 'two');

@@ -6,7 +6,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkOwnEnds, checkStop, checkVerbs, infoOf } from './verbs.ts';
+import { checkOwnEnd, checkOwnReboot, checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** An emulated machine is this much slower than a container. */
 const PATIENCE = 5;
@@ -15,6 +15,7 @@ if (enterPrivateNetns(import.meta.url)) {
   test('a VPS of technique full takes the same verbs', async (t) => {
     await using daemon = await TestDaemon.start('full');
     await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     const before = await daemon.inventory();
 
     await daemon.check(t, 'it boots a kernel of its own', async () => {
@@ -31,7 +32,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
-    await checkOwnEnds(t, daemon, 'machine', PATIENCE);
+    await checkOwnReboot(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const { addresses } = await infoOf(daemon, 'machine');
@@ -149,39 +150,36 @@ if (enterPrivateNetns(import.meta.url)) {
       },
     );
 
-    await daemon.check(t, 'a copy of the snapshot is a machine of its own', async () => {
+    await checkStop(t, daemon, 'machine', PATIENCE);
+
+    await daemon.check(t, 'one that boots without systemd answers the same verbs', async () => {
+      const size = ['--memory', '256M', '--disk', '1G'];
+      await daemon.ok(['launch', 'quick', 'second', '--technique', 'full', ...size], { timeoutMs: 300_000 });
+      await daemon.answers('second');
+    });
+
+    await checkOwnEnd(t, daemon, 'second', PATIENCE, ['/usr/sbin/shutdown']);
+
+    await daemon.check(t, 'a copy of a snapshot is a machine of its own', async () => {
       const own = (name: string): Promise<string> =>
         daemon.inside(
           name,
-          'cat /etc/machine-id /etc/ssh/ssh_host_ed25519_key.pub; hostname; cat /root/data',
-          {
-            timeoutMs: 60_000,
-          },
+          'cat /etc/machine-id /sys/class/net/eth0/address; hostname; grep host-keys- /etc/systemd/system/mullion-ssh-keys.service; cat /root/data',
+          { timeoutMs: 60_000 },
         );
-      await daemon.ok(['copy', 'machine/good', 'twin', '--start'], { timeoutMs: 300_000 });
-      await eventually(
-        'the copy has its keys',
-        async () =>
-          (
-            await daemon.cli(
-              ['exec', 'twin', '--', 'sh', '-c', 'ls /var/lib/mullion/host-keys-$(cat /etc/machine-id)'],
-              {
-                timeoutMs: 60_000,
-              },
-            )
-          ).code === 0,
-        300_000,
-      );
-      const [machine, twin] = [(await own('machine')).split('\n'), (await own('twin')).split('\n')];
-      assert.deepEqual([machine[3], twin[3]], ['bad', 'good']);
-      for (const index of [0, 1, 2]) assert.notEqual(machine[index], twin[index]);
-      await daemon.ok(['delete', 'twin', '--force'], { timeoutMs: 60_000 });
+      await daemon.inside('second', 'echo good >/root/data; sync');
+      await daemon.ok(['snapshot', 'create', 'second', 'good'], { timeoutMs: 60_000 });
+      await daemon.inside('second', 'echo bad >/root/data; sync');
+      await daemon.ok(['copy', 'second/good', 'twin', '--start'], { timeoutMs: 300_000 });
+      await daemon.answers('twin');
+      const [second, twin] = [(await own('second')).split('\n'), (await own('twin')).split('\n')];
+      assert.deepEqual([second.at(-1), twin.at(-1)], ['bad', 'good']);
+      assert.deepEqual([second[2], twin[2]], ['second', 'twin']);
+      for (const [index, line] of twin.entries()) assert.notEqual(line, second[index]);
     });
 
-    await checkStop(t, daemon, 'machine', PATIENCE);
-
-    await daemon.check(t, 'after deleting both, the host is as before', async () => {
-      await daemon.ok(['delete', 'machine', 'beside', '--force'], { timeoutMs: 120_000 });
+    await daemon.check(t, 'after deleting them, the host is as before', async () => {
+      await daemon.ok(['delete', 'machine', 'second', 'twin', 'beside', '--force'], { timeoutMs: 120_000 });
       await nothingLeft(before, () => daemon.inventory());
     });
   });

@@ -16,6 +16,7 @@ if (enterPrivateNetns(import.meta.url)) {
     if (unfit !== undefined) return t.skip(unfit);
     await using daemon = await TestDaemon.start('kernel');
     await daemon.ensureImage();
+    await daemon.ensureQuickImage();
     const before = await daemon.inventory();
 
     await daemon.check(t, 'two processors are refused, with what would fit', async () => {
@@ -37,7 +38,6 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
-    await checkRestart(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const [address = '?'] = (await infoOf(daemon, 'machine')).addresses;
@@ -80,8 +80,18 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await checkStop(t, daemon, 'machine', PATIENCE);
 
-    await daemon.check(t, 'after deleting both, the host is as before', async () => {
-      await daemon.ok(['delete', 'machine', 'beside', '--force'], { timeoutMs: 120_000 });
+    await daemon.check(t, 'one that boots without systemd answers the same verbs', async () => {
+      const size = ['--memory', '256M', '--disk', '1G'];
+      await daemon.ok(['launch', 'quick', 'second', '--technique', 'kernel', ...size], {
+        timeoutMs: 300_000,
+      });
+      await daemon.answers('second');
+    });
+
+    await checkRestart(t, daemon, 'second', PATIENCE);
+
+    await daemon.check(t, 'after deleting them, the host is as before', async () => {
+      await daemon.ok(['delete', 'machine', 'second', 'beside', '--force'], { timeoutMs: 120_000 });
       await nothingLeft(before, () => daemon.inventory());
     });
   });

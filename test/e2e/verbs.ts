@@ -221,15 +221,14 @@ export async function checkRestart(
   });
 }
 
-/** What becomes of a VPS whose guest ends by itself. */
-export async function checkOwnEnds(
+/** What becomes of a VPS whose guest starts anew by itself: of a machine that is no container it is a whole boot. */
+export async function checkOwnReboot(
   t: TestContext,
   daemon: TestDaemon,
   name: string,
   patience: number,
 ): Promise<void> {
   const timeoutMs = 60_000 * patience;
-
   await daemon.check(t, 'a reboot of its own brings it back', async () => {
     // A machine's boot has an id of its own; a container's first process started at another time of the host.
     const told = 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat';
@@ -247,14 +246,24 @@ export async function checkOwnEnds(
     );
     assert.equal(await stateOf(daemon, name), 'running');
   });
+}
 
+/** What becomes of a VPS whose guest switches itself off, by this command. */
+export async function checkOwnEnd(
+  t: TestContext,
+  daemon: TestDaemon,
+  name: string,
+  patience: number,
+  command: readonly string[] = ['systemctl', 'poweroff'],
+): Promise<void> {
+  const timeoutMs = 60_000 * patience;
   await daemon.check(
     t,
     'switching itself off leaves it off, and start brings it back as it was',
     async () => {
       const before = await infoOf(daemon, name);
       await daemon.inside(name, 'echo switched off > /root/before-off');
-      await daemon.cli(['exec', name, '--', 'systemctl', 'poweroff'], { timeoutMs });
+      await daemon.cli(['exec', name, '--', ...command], { timeoutMs });
       await eventually('it is off', async () => (await stateOf(daemon, name)) === 'stopped', timeoutMs);
       assert.match((await infoOf(daemon, name)).message, /switched itself off/);
       await daemon.ok(['start', name], { timeoutMs });

@@ -15,6 +15,7 @@ import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
 import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
 import { CACHE, QUICK_IMAGE } from './test-image.ts';
+import { takeVerdicts } from './verdicts.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const LAUNCHER = join(ROOT, 'mullion');
@@ -37,6 +38,13 @@ export interface TestDaemonOptions {
 }
 
 type Patience = Pick<CommandOptions, 'timeoutMs'>;
+
+/** Once for a run of all tests, which says so by its environment. */
+async function ensureBuilt(): Promise<void> {
+  if (process.env.MULLION_TEST_BUILT !== undefined) return;
+  const built = await runCommand([join(ROOT, 'scripts/bootstrap.sh')], { timeoutMs: 300_000 });
+  assert.equal(built.code, 0, built.stderr);
+}
 
 /** Such a daemon makes no link and no rule, so it may run in the machine's own network namespace. */
 const withoutNetwork = ({ config }: TestDaemonOptions): boolean =>
@@ -79,8 +87,7 @@ export class TestDaemon implements AsyncDisposable {
 
   static async start(name: string, options: TestDaemonOptions = {}): Promise<TestDaemon> {
     assert.ok(withoutNetwork(options) || inPrivateNetns(), 'a daemon of a test needs a netns of its own');
-    const built = await runCommand([join(ROOT, 'scripts/bootstrap.sh')], { timeoutMs: 300_000 });
-    assert.equal(built.code, 0, built.stderr);
+    await ensureBuilt();
     mkdirSync(PARENT, { recursive: true });
     mkdirSync(CACHE, { recursive: true });
     await sweepAbandoned(PARENT);
@@ -90,6 +97,7 @@ export class TestDaemon implements AsyncDisposable {
     writeFileSync(join(folder, 'owner'), String(process.pid));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(options.config ?? {}));
     const daemon = new TestDaemon(name, folder, options);
+    takeVerdicts(daemon.place.stateDirectory);
     if (options.start === false) return daemon;
     try {
       await daemon.start();

@@ -2,8 +2,7 @@ import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { fileURLToPath } from 'node:url';
-
-const MARK = 'MULLION_TEST_NETNS';
+import { MARK, runInPrivateNetns } from './netns-run.ts';
 
 /**
  * Runs the calling test file again in network and mount namespaces of its own, so that bridges and rules never touch the
@@ -23,19 +22,12 @@ export function enterPrivateNetns(fileUrl: string): boolean {
     checked(['ip', 'link', 'set', 'lo', 'up']);
     return true;
   }
-  const namespaces = ['unshare', '--net', '--mount', '--propagation', 'private'];
-  const probe = spawnSync(namespaces[0] ?? '', [...namespaces.slice(1), 'true'], { encoding: 'utf8' });
-  if (probe.status !== 0) {
-    test(`the tests of ${fileURLToPath(fileUrl)}`, (t) =>
-      t.skip(`no private network: ${probe.stderr.trim()}`));
+  const inner = runInPrivateNetns(fileURLToPath(fileUrl));
+  if (inner.code === undefined) {
+    test(`the tests of ${fileURLToPath(fileUrl)}`, (t) => t.skip(`no private network: ${inner.reason}`));
     return false;
   }
-  const inner = spawnSync(
-    'setpriv',
-    ['--pdeathsig', 'KILL', ...namespaces, process.execPath, ...process.execArgv, fileURLToPath(fileUrl)],
-    { stdio: 'inherit', env: { ...process.env, [MARK]: readlinkSync('/proc/self/ns/net') } },
-  );
-  process.exitCode = inner.status ?? 1;
+  process.exitCode = inner.code;
   return false;
 }
 
