@@ -8,12 +8,17 @@ const BURST_S = 0.02;
 
 /**
  * A token bucket for what leaves by `link` (tc-tbf(8)). `rate`: bits a second. A packet of several segments that is larger
- * than the bucket is taken apart by the kernel.
+ * than the bucket is taken apart by the kernel when it comes, and never leaves when it waits in a bucket that is made
+ * smaller (sch_tbf.c, tbf_change): nothing behind it does. So each bucket is a new one, which another kind of queue
+ * before it makes sure of.
  */
-export function renderBucket(link: string, rate: number): string {
+export function renderBucket(link: string, rate: number): string[] {
   const burst = Math.ceil(Math.max(LEAST_FRAMES * ETHERNET_FRAME, (rate / 8) * BURST_S));
   const limit = burst + Math.ceil(Math.max(LEAST_FRAMES * ETHERNET_FRAME, (rate / 8) * QUEUE_S));
-  return `qdisc replace dev ${link} root tbf rate ${rate}bit burst ${burst} limit ${limit}`;
+  return [
+    `qdisc replace dev ${link} root pfifo`,
+    `qdisc replace dev ${link} root tbf rate ${rate}bit burst ${burst} limit ${limit}`,
+  ];
 }
 
 /**
@@ -21,7 +26,7 @@ export function renderBucket(link: string, rate: number): string {
  * there and goes on as if it came by `link` itself, so that all rules see it as before.
  */
 export const renderDetour = (link: string, shaper: string, rate: number): string[] => [
-  renderBucket(shaper, rate),
+  ...renderBucket(shaper, rate),
   `qdisc replace dev ${link} handle ffff: ingress`,
   `filter replace dev ${link} parent ffff: protocol all prio 1 handle 800::1 u32 match u32 0 0 action mirred egress redirect dev ${shaper}`,
 ];

@@ -21,7 +21,7 @@ export async function writeRates(naming: Naming, run: Runner, attachment: Attach
   if (!linkExists(link)) return;
   const { networkInRate = 0, networkOutRate = 0 } = attachment.rates ?? {};
   const shaper = shaperOf(naming, link);
-  if (networkInRate > 0) await changeTraffic(run, [renderBucket(link, networkInRate)]);
+  if (networkInRate > 0) await changeTraffic(run, renderBucket(link, networkInRate));
   else await removeTraffic(run, [renderNoBucket(link)]);
   if (networkOutRate > 0) {
     if (!linkExists(shaper)) await changeLinks([{ type: 'addShaper', link: shaper }]);

@@ -78,7 +78,8 @@ export async function lookUp(place: Place, server: string, name: string): Promis
   return [...answers.matchAll(/^Address: (\S+)$/gm)].map(([, address]) => address ?? '').sort();
 }
 
-async function listens(place: Place, file: string, port: number): Promise<void> {
+/** Waits until a port of a file of /proc/net, such as tcp, is listened on. */
+export async function listens(place: Place, file: string, port: number): Promise<void> {
   const suffix = `:${port.toString(16).toUpperCase().padStart(4, '0')} `;
   await eventually(`something listens on port ${port} of ${file}`, async () => {
     const { stdout } = await attempt(place.command(['cat', `/proc/self/net/${file}`]));
