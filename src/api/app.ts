@@ -107,8 +107,12 @@ export function createApp(options: AppOptions): App {
   });
   app.setNotFoundHandler((request, reply) => sendError(reply, missing(request)));
 
-  const document = openApiDocument(options.version);
-  app.get('/v1/openapi.json', async () => document);
+  let document: ReturnType<typeof openApiDocument> | undefined;
+  // Made when it is first asked for: that takes a tenth of a daemon's start.
+  app.get('/v1/openapi.json', async () => {
+    document ??= openApiDocument(options.version);
+    return document;
+  });
   const serve = {
     engine: options.engine,
     openEnds,

@@ -221,12 +221,13 @@ export async function checkRestart(
   });
 }
 
-/** What becomes of a VPS whose guest starts anew by itself: of a machine that is no container it is a whole boot. */
+/** What becomes of a VPS whose guest starts anew by itself, by this command. */
 export async function checkOwnReboot(
   t: TestContext,
   daemon: TestDaemon,
   name: string,
   patience: number,
+  command: readonly string[] = ['systemctl', 'reboot'],
 ): Promise<void> {
   const timeoutMs = 60_000 * patience;
   await daemon.check(t, 'a reboot of its own brings it back', async () => {
@@ -235,7 +236,7 @@ export async function checkOwnReboot(
     const boot = async (): Promise<string> =>
       (await daemon.cli(['exec', name, '--', 'sh', '-c', told], { timeoutMs })).stdout;
     const before = await boot();
-    await daemon.cli(['exec', name, '--', 'systemctl', 'reboot'], { timeoutMs });
+    await daemon.cli(['exec', name, '--', ...command], { timeoutMs });
     await eventually(
       'it runs anew',
       async () => {

@@ -148,7 +148,7 @@ check('a process that opens a pool can be killed at any moment', async (place) =
     for (let n = 0; ; n += 1) { await pool.createVolume('k' + n, 1048576); await pool.deleteVolume('k' + n); }`;
   let opened = 0;
   // In small steps at first; a machine with other work takes longer than any step foresees.
-  for (let delay = 0; delay < 5_000 && opened < 4; delay += delay < 160 ? 4 : 200) {
+  for (let delay = 0; delay < 5_000 && opened < 4; delay += delay < 160 ? 8 : 200) {
     const child = spawn(process.execPath, ['--input-type=module', '-e', script], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
