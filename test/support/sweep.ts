@@ -77,7 +77,7 @@ async function removeNetworks(place: Place): Promise<void> {
   }
 }
 
-function removeCgroups(place: Place): void {
+export function removeCgroups(place: Place): void {
   const { instance } = createNaming(place.stateDirectory, place.runDirectory);
   const found = globSync([
     `/sys/fs/cgroup/*mullion-${instance}*/**/`,
