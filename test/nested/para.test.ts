@@ -44,6 +44,8 @@ if (enterPrivateNetns(import.meta.url)) {
         },
         5 * MINUTES,
       );
+    const whenReady = (name: string): Promise<void> =>
+      eventually(`${name} is ready`, async () => (await info(name)).health === 'ready', 5 * MINUTES);
     const domains = (): Promise<string> => host.ok("xl list | awk 'NR > 2 { print $1, $3, $4 }'");
     const folder = mkdtempSync(join(tmpdir(), 'mullion-para-'));
     t.after(() => rmSync(folder, { recursive: true }));
@@ -138,6 +140,69 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await host.ok("xl list | awk 'NR > 2 { print $2 }'"), domain);
       assert.equal(await state('dom'), 'running');
       assert.equal(await inside('dom', IDENTITY), was);
+    });
+
+    await host.check(t, 'a snapshot with memory brings it back as it ran', async () => {
+      const held = `${IDENTITY}; cat /run/mark /root/data; kill -0 $(cat /run/sleeper) && echo sleeps`;
+      await inside(
+        'dom',
+        'echo held >/run/mark; echo good >/root/data; sync; sleep 100000 >/dev/null 2>&1 & echo $! >/run/sleeper',
+      );
+      const was = await inside('dom', held);
+      assert.match(was, /held\ngood\nsleeps$/);
+      const { addresses } = await info('dom');
+      const first = await domains();
+      await cli('snapshot', 'create', 'dom', 'mid-work', '--stateful');
+      assert.match(await cli('snapshot', 'list', 'dom'), /mid-work .*kept/);
+      assert.equal(await domains(), first, 'the domain goes on');
+      assert.equal(await inside('dom', held), was);
+      await inside('dom', 'kill $(cat /run/sleeper); rm /run/mark; echo worse >/root/data; sync');
+      await cli('snapshot', 'restore', 'dom', 'mid-work');
+      await whenReady('dom');
+      assert.equal(await inside('dom', held), was);
+      const [inDomain, onHost] = [await inside('dom', 'date +%s'), await host.ok('date +%s')];
+      assert.ok(Math.abs(Number(inDomain) - Number(onHost)) < 60, `${inDomain} and ${onHost}`);
+      assert.deepEqual((await info('dom')).addresses, addresses);
+      await inside('dom', 'ping -c 1 -W 20 box');
+      await inside('box', 'ping -c 1 -W 20 dom');
+    });
+
+    await host.check(
+      t,
+      'a daemon that is killed while memory is saved leaves nothing half done',
+      async () => {
+        const { id } = await info('dom');
+        const memory = `/var/lib/mullion/pool/volumes/${id}/memory`;
+        const was = await inside('dom', `${IDENTITY}; cat /run/mark`);
+        const acting = host.cli(['snapshot', 'create', 'dom', 'cut', '--stateful']);
+        await host.ok(
+          `until [ "$(stat -c %s ${memory} || echo 0)" -gt 1000000 ]; do sleep 0.2; done; systemctl kill --kill-whom=main --signal=KILL mullion`,
+          5 * MINUTES,
+        );
+        await acting;
+        await host.whenAnswering();
+        await eventually(
+          'it runs, and the snapshot is there or is not',
+          async () => {
+            const { state, snapshots } = await info('dom');
+            return state === 'running' && snapshots.every(({ name, stateful }) => name !== 'cut' || stateful);
+          },
+          5 * MINUTES,
+        );
+        await whenReady('dom');
+        assert.equal(await inside('dom', `${IDENTITY}; cat /run/mark`), was);
+        assert.equal(await host.ok(`ls -d ${memory}* || true`), '');
+      },
+    );
+
+    await host.check(t, 'memory that does not fit any more is told, and it boots from its disk', async () => {
+      const was = await inside('dom', IDENTITY);
+      await cli('set', 'dom', 'memory=256M');
+      const { code, stdout, stderr } = await host.cli(['snapshot', 'restore', 'dom', 'mid-work']);
+      assert.equal(code, 0, stderr);
+      assert.match(stdout + stderr, /memory is not restored.*it had 320M of memory then, and has 256M now/);
+      await whenUp('dom', was);
+      assert.equal(await inside('dom', 'cat /root/data; ls /run/mark 2>/dev/null || true'), 'good');
     });
 
     await host.check(t, 'it comes back from a reboot of its own, and from stop and start', async () => {
