@@ -7,7 +7,7 @@ import { WebSocketServer } from 'ws';
 import { eventually, scratchDirectory } from '../../test/support/scratch.ts';
 import { openNodeSocket } from '../client/node-socket.ts';
 import { type StreamSession, startStreamSession } from '../client/stream-session.ts';
-import { ExecRequestSchema } from '../contract/streams.ts';
+import { type ExecRequest, ExecRequestSchema } from '../contract/streams.ts';
 import type { ExecSession } from '../engine/contract.ts';
 import { serveExec } from './sockets.ts';
 
@@ -29,7 +29,7 @@ const session = (streams: Partial<ExecSession>): ExecSession => ({
 
 /** Serves one session on a socket of its own while `body` uses it. */
 async function served(
-  running: ExecSession,
+  start: (request: ExecRequest, gone: AbortSignal) => Promise<ExecSession>,
   sink: (data: Uint8Array) => boolean,
   body: (client: StreamSession) => Promise<void>,
 ): Promise<void> {
@@ -37,7 +37,7 @@ async function served(
   const socketPath = join(scratch.path, 's');
   const server = createServer();
   const sockets = new WebSocketServer({ server });
-  sockets.on('connection', (socket) => void serveExec(socket, async () => running));
+  sockets.on('connection', (socket) => void serveExec(socket, start));
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   const socket = await openNodeSocket({ socketPath }, '/');
   const client = startStreamSession(
@@ -82,7 +82,7 @@ describe('a command over a WebSocket', () => {
       },
     });
     await served(
-      session({ stdout }),
+      async () => session({ stdout }),
       () => false,
       async () => {
         assert.ok((await standstill(() => produced)) < HELD, `${produced} bytes were taken from the guest`);
@@ -102,7 +102,7 @@ describe('a command over a WebSocket', () => {
       },
     });
     await served(
-      session({ stdin }),
+      async () => session({ stdin }),
       () => true,
       async (client) => {
         let sent = 0;
@@ -127,12 +127,59 @@ describe('a command over a WebSocket', () => {
       },
     });
     await served(
-      running,
+      async () => running,
       () => true,
       async (client) => {
         await client.write(PIECE);
         client.close();
         await eventually('it was closed', () => closed > 0);
+      },
+    );
+  });
+
+  test('whose client leaves before it begins is not waited for', async () => {
+    const asked = Promise.withResolvers<AbortSignal>();
+    await served(
+      (_request, gone) => {
+        asked.resolve(gone);
+        return new Promise(() => undefined);
+      },
+      () => true,
+      async (client) => {
+        const gone = await asked.promise;
+        assert.ok(!gone.aborted);
+        client.close();
+        await eventually('it is told', () => gone.aborted);
+      },
+    );
+  });
+
+  test('that begins late gets all of its input, of which little was taken before', async () => {
+    const stdin = new PassThrough();
+    const late = Promise.withResolvers<void>();
+    await served(
+      async () => {
+        await late.promise;
+        return session({ stdin });
+      },
+      () => true,
+      async (client) => {
+        let sent = 0;
+        const writing = (async () => {
+          for (; sent < OFFERED / 4; sent += PIECE.length)
+            await client.write(PIECE.map(() => (sent / PIECE.length) % 256));
+          await client.endInput();
+        })();
+        assert.ok((await standstill(() => sent)) < HELD, `${sent} bytes were taken from the client`);
+        late.resolve();
+        let taken = 0;
+        for await (const chunk of stdin as AsyncIterable<Buffer>) {
+          for (let at = 0; at < chunk.length; at += 4096)
+            assert.equal(chunk[at], Math.floor((taken + at) / PIECE.length) % 256);
+          taken += chunk.length;
+        }
+        await writing;
+        assert.equal(taken, OFFERED / 4);
       },
     );
   });

@@ -13,11 +13,14 @@ import type { ConsoleStream, ExecSession } from '../engine/contract.ts';
 const PING_MS = 30_000;
 /** The client's first message of `exec` has to come within this time. */
 const HELLO_MS = 10_000;
+/** Bytes of input that are kept while a command has not begun, and what a message counts besides its own. */
+const HELD_LIMIT = 256 * 1024;
+const MESSAGE_COST = 256;
 
 /** Runs one command for the client of this socket. */
 export async function serveExec(
   socket: WebSocket,
-  start: (request: ExecRequest) => Promise<ExecSession>,
+  start: (request: ExecRequest, gone: AbortSignal) => Promise<ExecSession>,
   isStillValid: () => boolean = () => true,
 ): Promise<void> {
   const stopPinging = keepAlive(socket, isStillValid);
@@ -28,7 +31,7 @@ export async function serveExec(
     if (hello.type !== 'exec') {
       throw new MullionError('invalid_request', 'The first message must be of type exec.');
     }
-    session = await start(hello.request);
+    session = await start(hello.request, inbox.gone);
     const running = session;
     socket.on('close', () => running.close());
     if (socket.readyState !== socket.OPEN) return;
@@ -54,12 +57,18 @@ interface Message {
   readonly isBinary: boolean;
 }
 
-/** Keeps what comes until somebody takes it: several messages may arrive at once, before the command runs. */
+/**
+ * Keeps what comes until somebody takes it: several messages may arrive at once, before the command runs. `gone` is aborted
+ * when the client leaves, as far as it is read from.
+ */
 function collect(socket: WebSocket): {
   readonly first: Promise<Message>;
+  readonly gone: AbortSignal;
   deliver(receive: (message: Message) => void): void;
 } {
   const waiting: Message[] = [];
+  let held = 0;
+  const leaving = new AbortController();
   const { promise: first, resolve, reject } = Promise.withResolvers<Message>();
   let receiver: ((message: Message) => void) | undefined;
   let greeted = false;
@@ -67,21 +76,27 @@ function collect(socket: WebSocket): {
     () => reject(new MullionError('timeout', 'The first message did not come in time.')),
     HELLO_MS,
   );
-  socket.on('close', () => reject(new MullionError('cancelled', 'The client has gone.')));
+  socket.on('close', () => {
+    const gone = new MullionError('cancelled', 'The client has gone.');
+    reject(gone);
+    leaving.abort(gone);
+  });
   socket.on('message', (data: RawData, isBinary: boolean) => {
     if (receiver !== undefined) {
       receiver({ data, isBinary });
     } else if (greeted) {
       waiting.push({ data, isBinary });
+      held += MESSAGE_COST + bytesOf(data).length;
+      if (held > HELD_LIMIT) socket.pause();
     } else {
       greeted = true;
       clearTimeout(timer);
-      socket.pause();
       resolve({ data, isBinary });
     }
   });
   return {
     first,
+    gone: leaving.signal,
     deliver: (receive) => {
       receiver = receive;
       for (const message of waiting.splice(0)) receive(message);
@@ -226,7 +241,8 @@ function keepAlive(socket: WebSocket, isStillValid: () => boolean): () => void {
   });
   socket.on('error', () => socket.terminate());
   const timer = setInterval(() => {
-    if (!answered || !isStillValid()) socket.terminate();
+    // What is not read from cannot be heard to answer.
+    if (!(answered || socket.isPaused) || !isStillValid()) socket.terminate();
     answered = false;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_MS);

@@ -74,7 +74,7 @@ async function admit(
     const { project, name } = target;
     switch (target.route) {
       case 'vps.exec':
-        void serveExec(socket, (exec) => engine.vps.exec(project, name, exec), isStillValid);
+        void serveExec(socket, (exec, gone) => engine.vps.exec(project, name, exec, gone), isStillValid);
         return;
       case 'vps.console':
         void serveConsole(socket, () => engine.vps.console(project, name), isStillValid);

@@ -19,7 +19,12 @@ export interface AttachOptions {
   readonly raw: boolean;
   /** Sees what is typed before it is sent; undefined ends the session. */
   readonly filter?: ((data: Uint8Array) => Uint8Array | undefined) | undefined;
+  /** Told once when the other side takes its time to begin. */
+  readonly onWait?: (() => void) | undefined;
 }
+
+/** From when on whoever waits is told so. */
+const TELL_MS = 2_000;
 
 /** Signals that a user or a script sends to the command line, and that go on to the command inside. */
 const FORWARDED: readonly Signal[] = SIGNALS.filter(
@@ -28,7 +33,7 @@ const FORWARDED: readonly Signal[] = SIGNALS.filter(
 
 /**
  * Joins the local terminal or pipes to a session until it ends; answers its exit code. The terminal is put back into
- * its mode, whatever happens.
+ * its mode, whatever happens. Until the other side has begun, a signal ends the wait.
  */
 export async function attach(
   socket: MessageSocket,
@@ -48,19 +53,31 @@ export async function attach(
   );
   const { promise: left, resolve: leave } = Promise.withResolvers<number>();
   const raw = options.raw && stdin.isTTY === true;
+  let started = false;
+  let over = false;
+  const timer = setTimeout(() => options.onWait?.(), TELL_MS);
+  const begin = (): void => {
+    clearTimeout(timer);
+    started = true;
+    if (raw && !over) stdin.setRawMode?.(true);
+  };
+  void session.started.then(begin);
   const release = [
-    onSignals(raw, (signal) => {
-      if (options.request === undefined) leave(128 + constants.signals[signal]);
+    () => clearTimeout(timer),
+    onSignals((signal) => {
+      // In raw mode the keys themselves travel: an interrupt that still arrives is for this process.
+      const own = options.request === undefined || !started || (raw && signal === 'SIGINT');
+      if (own) leave(128 + constants.signals[signal]);
       else void session.signal(signal).catch(() => undefined);
     }),
     options.raw ? forwardSize(session, ends, options.request === undefined) : () => undefined,
   ];
-  if (raw) stdin.setRawMode?.(true);
   pumpInput(stdin, session, options, () => leave(0)).catch(() => undefined);
   try {
     return await Promise.race([session.exit, left]);
   } finally {
-    if (raw) stdin.setRawMode?.(false);
+    over = true;
+    if (raw && started) stdin.setRawMode?.(false);
     for (const undo of release) undo();
     session.close();
     stdin.destroy();
@@ -87,12 +104,10 @@ async function pumpInput(
   if (options.request !== undefined) await session.endInput();
 }
 
-/** A console has no command of its own that could take a signal: there it ends the attachment. */
-function onSignals(raw: boolean, act: (signal: Signal) => void): () => void {
+function onSignals(act: (signal: Signal) => void): () => void {
   const handlers = FORWARDED.map((signal) => {
-    // In raw mode the keys themselves travel; what still arrives as a signal was sent by another process.
     const handler = (): void => act(signal);
-    if (!raw || signal !== 'SIGINT') process.on(signal, handler);
+    process.on(signal, handler);
     return { signal, handler };
   });
   return () => {

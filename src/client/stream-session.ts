@@ -9,6 +9,8 @@ export type Sink = (channel: Channel, data: Uint8Array) => boolean;
 
 /** A running command or an attached console, seen from the client. */
 export interface StreamSession {
+  /** Settles when the command runs or the console is joined; never, when it is not. */
+  readonly started: Promise<void>;
   /** The command's exit code; for a console 0 when it ends. Rejects with the daemon's error. */
   readonly exit: Promise<number>;
   /** Settles when the data has left this process, so that a fast writer waits for a slow reader. */
@@ -28,6 +30,7 @@ export function startStreamSession(
   request?: ExecRequest | undefined,
 ): StreamSession {
   const { promise: exit, resolve, reject } = Promise.withResolvers<number>();
+  const { promise: started, resolve: start } = Promise.withResolvers<void>();
   const control = (message: ClientMessage): Promise<void> => socket.send(JSON.stringify(message));
   let ended = false;
   // A send that fails after the end says nothing new: `exit` already tells.
@@ -48,7 +51,8 @@ export function startStreamSession(
         return;
       }
       const message = JSON.parse(data) as ServerMessage;
-      if (message.type === 'exit') {
+      if (message.type === 'started') start();
+      else if (message.type === 'exit') {
         ended = true;
         resolve(message.code);
       } else if (message.type === 'error' && isErrorBody(message.error)) {
@@ -70,6 +74,7 @@ export function startStreamSession(
   if (request !== undefined) quietly(control({ type: 'exec', request })).catch(reject);
 
   return {
+    started,
     exit,
     write: (data) => {
       const message = new Uint8Array(data.length + 1);

@@ -158,6 +158,8 @@ export interface DiskRatesAbility {
   setDiskRates(machine: Machine, handle: Handle, rates: DiskRates): Promise<void>;
 }
 export interface HealthAbility {
+  /** Whether it is the guest's agent that tells, without which no command and no file reaches the guest. */
+  readonly carriesCommands: boolean;
   /** True once the guest's own system answers. Cheap enough to ask every second. */
   isReady(machine: Machine, handle: Handle): Promise<boolean>;
 }

@@ -76,7 +76,16 @@ export interface VpsVerbs {
   restart(project: string, name: string, request: StopRequest): Promise<Task>;
   pause(project: string, name: string): Promise<Task>;
   resume(project: string, name: string): Promise<Task>;
-  exec(project: string, name: string, request: ExecRequest): Promise<ExecSession>;
+  /**
+   * Waits for the agent of a guest that boots, unless `gone` is aborted meanwhile.
+   * @throws guest_unresponsive, wrong_state, cancelled
+   */
+  exec(
+    project: string,
+    name: string,
+    request: ExecRequest,
+    gone?: AbortSignal | undefined,
+  ): Promise<ExecSession>;
   console(project: string, name: string, window?: Window): Promise<ConsoleStream>;
   /** A picture of its screen, PNG. @throws not_supported without one */
   screenshot(project: string, name: string): Promise<Readable>;

@@ -8,6 +8,7 @@ import { type Context, requireDriver } from './context.ts';
 import type { FileVerbs, VpsVerbs } from './contract.ts';
 import { featuresOf, noAgent } from './features.ts';
 import { machineOf } from './machine.ts';
+import { untilAnswering } from './until-answering.ts';
 
 interface Live {
   readonly driver: Driver;
@@ -31,7 +32,8 @@ export function sessionVerbs(
     });
   };
   return {
-    async exec(project, name, request) {
+    async exec(project, name, request, gone) {
+      await answering(context, project, name, gone);
       const { driver, features, machine, handle } = live(context, project, name, 'exec');
       const ability = needed(driver.exec, machine, 'run commands');
       if (!features.exec) throw noAgent(name);
@@ -72,7 +74,8 @@ export function sessionVerbs(
 }
 
 export function fileVerbs(context: Context): FileVerbs {
-  const files = (project: string, name: string) => {
+  const files = async (project: string, name: string) => {
+    await answering(context, project, name);
     const found = live(context, project, name, 'exec');
     const ability = needed(found.driver.files, found.machine, 'reach its files');
     if (!found.features.files) throw noAgent(name);
@@ -80,18 +83,30 @@ export function fileVerbs(context: Context): FileVerbs {
   };
   return {
     async pull(project, name, path) {
-      const { ability, machine, handle } = files(project, name);
+      const { ability, machine, handle } = await files(project, name);
       return ability.pull(machine, handle, path);
     },
     async push(project, name, path, content, mode) {
-      const { ability, machine, handle } = files(project, name);
+      const { ability, machine, handle } = await files(project, name);
       return ability.push(machine, handle, path, content, mode);
     },
     async list(project, name, path) {
-      const { ability, machine, handle } = files(project, name);
+      const { ability, machine, handle } = await files(project, name);
       return bounded('list the folder', context.timings.step, ability.list(machine, handle, path));
     },
   };
+}
+
+/** What goes through a guest's agent waits until that has begun. @throws not_found, wrong_state */
+async function answering(
+  context: Context,
+  project: string,
+  name: string,
+  gone?: AbortSignal | undefined,
+): Promise<void> {
+  const { driver, features } = live(context, project, name, 'exec');
+  if (driver.health?.carriesCommands !== true || !features.health) return;
+  await untilAnswering(context, context.state.requireVps(project, name), gone);
 }
 
 /** @throws not_found, wrong_state */

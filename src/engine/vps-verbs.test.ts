@@ -13,7 +13,7 @@ import {
   STOP,
 } from '../../test/support/engine-world.ts';
 import { eventually } from '../../test/support/scratch.ts';
-import type { ErrorCode } from '../contract/errors.ts';
+import { type ErrorCode, MullionError } from '../contract/errors.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import { ExecRequestSchema } from '../contract/streams.ts';
 import type { Engine } from './engine.ts';
@@ -153,6 +153,40 @@ describe('the verbs of a VPS', () => {
     await done(engine, engine.vps.launch(PROJECT, request(fault('never-ready'))));
     assert.equal((await engine.vps.info(PROJECT, 'web')).health, 'starting');
     await eventually('unknown', async () => (await engine.vps.info(PROJECT, 'web')).health === 'unknown');
+    await engine.close();
+  });
+
+  check('a command waits for the guest to answer, and runs once', async (_world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request(fault('ready-after:400'))));
+    assert.equal((await engine.vps.info(PROJECT, 'web')).health, 'starting');
+    const session = await engine.vps.exec(PROJECT, 'web', ExecRequestSchema.parse({ argv: ['true'] }));
+    assert.equal(await session.exit, 0);
+    assert.equal((await engine.vps.info(PROJECT, 'web')).health, 'ready');
+  });
+
+  check('a command that waits ends with who asks for it, and with the VPS', async (_world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request(fault('never-ready'))));
+    const asked = ExecRequestSchema.parse({ argv: ['true'] });
+    const gone = new AbortController();
+    const left = engine.vps.exec(PROJECT, 'web', asked, gone.signal);
+    const stopped = engine.vps.exec(PROJECT, 'web', asked);
+    const listed = engine.files.list(PROJECT, 'web', '/');
+    gone.abort(new MullionError('cancelled', 'nobody waits'));
+    await assert.rejects(left, failsWith('cancelled'));
+    await Promise.all([
+      done(engine, engine.vps.stop(PROJECT, 'web', STOP)),
+      assert.rejects(stopped, failsWith('wrong_state')),
+      assert.rejects(listed, failsWith('wrong_state')),
+    ]);
+  });
+
+  check('a command does not wait for ever', async (world, _engine) => {
+    const engine = await world.open({ timings: { step: 150 } });
+    await done(engine, engine.vps.launch(PROJECT, request(fault('ready-after:60000'))));
+    await assert.rejects(
+      engine.vps.exec(PROJECT, 'web', ExecRequestSchema.parse({ argv: ['true'] })),
+      failsWith('guest_unresponsive'),
+    );
     await engine.close();
   });
 });

@@ -6,7 +6,7 @@ import { VPS } from '../vps-argument.ts';
 export const command = defineCommand({
   summary: 'run a command in a VPS',
   description:
-    "Standard input, output and error are those of the command inside; its exit code is this command's. Signals are handed on. With --tty the command gets a terminal: use it for shells and editors.\n\nThe -- parts the command and its flags from those of mullion.",
+    "Standard input, output and error are those of the command inside; its exit code is this command's. Signals are handed on. With --tty the command gets a terminal: use it for shells and editors. A machine that still boots is waited for, for two minutes; an interrupt ends the wait.\n\nThe -- parts the command and its flags from those of mullion.",
   arguments: {
     name: VPS,
     argv: { label: 'CMD', summary: 'the command and its arguments', arity: 'rest' },
@@ -39,6 +39,9 @@ export const command = defineCommand({
       { stdin: process.stdin, stdout: process.stdout, stderr: process.stderr },
       {
         raw: flags.tty,
+        onWait: () => {
+          if (context.terminal.canRedraw) context.terminal.note(`waiting for ${name} to answer ...`);
+        },
         request: {
           argv: [...argv],
           env: { ...terminalType(flags.tty, context.environment), ...flags.env },

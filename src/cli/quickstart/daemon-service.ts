@@ -119,14 +119,24 @@ async function whenAnswering(
     if (code !== undefined || performance.now() > deadline) {
       const path = daemonLog(setup.naming);
       const log = existsSync(path) ? readFileSync(path, 'utf8').trimEnd().split('\n').slice(-5) : [];
+      const why = lastAfter(log, 'error: ') ?? log.at(-1) ?? 'it wrote no log';
+      const advice = lastAfter(log, '  what to do: ');
+      const readLog = `Read its log: ${path}, or journalctl -u mullion`;
       throw new MullionError(
         'start_failed',
         code === undefined
           ? `The daemon did not answer within ${READY_MS / 1000} s.`
-          : `The daemon ended with exit code ${code}: ${log.at(-1) ?? 'it wrote no log'}`,
-        { remedy: `Read its log: ${path}, or journalctl -u mullion`, details: { log } },
+          : `The daemon ended with exit code ${code}: ${why}`,
+        {
+          remedy: code === undefined || advice === undefined ? readLog : `${advice}. ${readLog}`,
+          details: { log },
+        },
       );
     }
     await sleep(50);
   }
 }
+
+/** The rest of the last line that begins so. */
+const lastAfter = (lines: readonly string[], beginning: string): string | undefined =>
+  lines.findLast((line) => line.startsWith(beginning))?.slice(beginning.length);

@@ -38,6 +38,11 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
     return state === undefined || !isSame(state, handle);
   };
 
+  const requireAnswer = (machine: Machine, handle: Handle): void => {
+    if (Date.now() >= answersAt(machine, handle)) return;
+    throw new MullionError('guest_unresponsive', `The guest of ${machine.name} does not answer yet.`);
+  };
+
   return {
     name: 'fake',
     techniques: TECHNIQUES,
@@ -136,6 +141,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       async exec(machine, handle, request) {
         failWhen(faultsOf(machine).execFails, 'exec');
         living(machine, handle);
+        requireAnswer(machine, handle);
         return openSession(machine, request, {
           writeConsole: (text) => consoles.write(machine, text),
           end: (end) => {
@@ -217,10 +223,17 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       },
     },
     health: {
-      isReady: async (machine, handle) => !faultsOf(machine).neverReady && !gone(machine, handle),
+      carriesCommands: true,
+      isReady: async (machine, handle) => {
+        const { neverReady } = faultsOf(machine);
+        return !neverReady && Date.now() >= answersAt(machine, handle) && !gone(machine, handle);
+      },
     },
   };
 }
+
+const answersAt = (machine: Machine, handle: Handle): number =>
+  handle.pidStart + faultsOf(machine).readyAfter;
 
 const needs = (technique: Technique): readonly ImagePart[] => [technique === 'os' ? 'rootfs' : 'disk'];
 /** Like the usual drivers: virtual hardware boots what nobody prepared. */

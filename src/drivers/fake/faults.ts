@@ -17,6 +17,8 @@ export interface Faults {
   readonly handleLost: boolean;
   readonly execFails: boolean;
   readonly neverReady: boolean;
+  /** The guest answers this long after its start, in milliseconds. */
+  readonly readyAfter: number;
   readonly saveFails: boolean;
   readonly freezeFails: boolean;
   readonly freezeHangs: boolean;
@@ -48,6 +50,7 @@ export function faultsOf(machine: Pick<Machine, 'env'>): Faults {
     handleLost: has('handle-lost'),
     execFails: has('exec-fails'),
     neverReady: has('never-ready'),
+    readyAfter: number('ready-after') ?? 0,
     saveFails: has('save-fails'),
     freezeFails: has('freeze-fails'),
     freezeHangs: has('freeze-hangs'),

@@ -279,6 +279,7 @@ export class QemuDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
+    carriesCommands: true,
     isReady: async (machine, handle) => {
       if (!alive(handle) || isForeign(machine.image)) return false;
       const connections = this.#connected(machine);

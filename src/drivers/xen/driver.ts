@@ -248,6 +248,7 @@ export class XenDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
+    carriesCommands: true,
     isReady: async (machine, handle) => {
       const run = this.#runs.get(machine.id) ?? (await this.#attachTo(machine, handle));
       if (run === undefined || !(await run.isAnswering(PING_MS))) return false;
