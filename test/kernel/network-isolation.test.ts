@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { linkLocalAddress } from '../../src/core/ip.ts';
+import type { NetworkSpec } from '../../src/network/network.ts';
 import {
   arpReply,
   BROADCAST,
@@ -10,14 +11,27 @@ import {
   udpFrame,
 } from '../support/frames.ts';
 import { attempt, enterPrivateNetns } from '../support/netns.ts';
-import { HOST_OUTSIDE, type Member, must, NetworkWorld, OUTSIDE } from '../support/network-world.ts';
+import {
+  HOST_OUTSIDE,
+  type Member,
+  must,
+  NetworkWorld,
+  OUTSIDE,
+  type Sender,
+} from '../support/network-world.ts';
 import { eventually } from '../support/scratch.ts';
 import { ask, collect, host, pings, serve } from '../support/servers.ts';
 
-/** Sends frames as they are from the VPS's interface, a few milliseconds apart. */
-async function send({ guest }: Member, frames: readonly Buffer[]): Promise<void> {
-  for (const frame of frames) await must(guest.command(['socat', '-u', '-', 'INTERFACE:eth0']), frame);
-}
+const SENDERS = [
+  [
+    'a container',
+    (world: NetworkWorld, lan: NetworkSpec, name: string): Promise<Sender> => world.join(lan, name),
+  ],
+  [
+    'a virtual machine',
+    (world: NetworkWorld, lan: NetworkSpec, name: string) => world.joinMachine(lan, name),
+  ],
+] as const;
 
 if (enterPrivateNetns(import.meta.url)) {
   test('a VPS of one network reaches neither VPSs nor gateways of another', async () => {
@@ -81,7 +95,7 @@ if (enterPrivateNetns(import.meta.url)) {
     const one = await world.join(world.network(0), 'one');
     await using heard = await collect(host, 7200);
     const ends = { fromMac: one.mac, toMac: (await bridgeMac(world)) ?? '', from: one.ipv4 };
-    await send(one, [udpFrame({ ...ends, to: '127.0.0.1' }, { from: 9, to: 7200 }, 'loopback\n')]);
+    await one.send([udpFrame({ ...ends, to: '127.0.0.1' }, { from: 9, to: 7200 }, 'loopback\n')]);
     await must(['socat', '-u', '-', 'UDP4-SENDTO:127.0.0.1:7200'], 'end\n');
     assert.deepEqual(await heard.until('end'), ['end']);
   });
@@ -99,70 +113,97 @@ if (enterPrivateNetns(import.meta.url)) {
     assert.ok(await pings(guest, OUTSIDE.ipv4), 'while the VPS reaches the outside');
   });
 
-  test('frames with a foreign MAC, IPv4 or IPv6 address are dropped', async () => {
-    await using world = new NetworkWorld();
-    const lan = world.network(0);
-    const [one, two, third] = [
-      await world.join(lan, 'one'),
-      await world.join(lan, 'two'),
-      await world.join(lan, 'third'),
-    ];
-    await using heard = await collect(two.guest, 7300);
-    const honest4 = { fromMac: one.mac, toMac: two.mac, from: one.ipv4, to: two.ipv4 };
-    const honest6 = { ...honest4, from: one.ipv6, to: two.ipv6 };
-    const ports = { from: 9, to: 7300 };
-    const vlan = ethernet(
-      two.mac,
-      one.mac,
-      0x8100,
-      Buffer.concat([Buffer.from([0, 1]), udpFrame(honest4, ports, 'vlan\n').subarray(12)]),
-    );
-    await send(one, [
-      udpFrame(honest4, ports, 'honest4\n'),
-      udpFrame({ ...honest4, fromMac: third.mac }, ports, 'mac\n'),
-      udpFrame({ ...honest4, from: third.ipv4 }, ports, 'neighbour4\n'),
-      udpFrame({ ...honest4, from: lan.ipv4.gateway }, ports, 'gateway4\n'),
-      udpFrame({ ...honest4, from: '198.51.100.7' }, ports, 'world4\n'),
-      udpFrame({ ...honest4, from: '0.0.0.0' }, ports, 'nobody4\n'),
-      udpFrame(honest4, { from: 67, to: 7300 }, 'dhcp4\n'),
-      udpFrame({ ...honest6, from: third.ipv6 }, ports, 'neighbour6\n'),
-      udpFrame({ ...honest6, from: '2001:db8::7' }, ports, 'world6\n'),
-      udpFrame({ ...honest6, from: linkLocalAddress(third.mac) }, ports, 'link6\n'),
-      udpFrame(honest6, { from: 547, to: 7300 }, 'dhcp6\n'),
-      vlan,
-      udpFrame(honest6, ports, 'honest6\n'),
-    ]);
-    assert.deepEqual(await heard.until('honest6'), ['honest4', 'honest6']);
-  });
+  for (const [kind, join] of SENDERS) {
+    test(`frames of ${kind} with a foreign MAC, IPv4 or IPv6 address are dropped`, async () => {
+      await using world = new NetworkWorld();
+      const lan = world.network(0);
+      const [one, two, third] = [
+        await join(world, lan, 'one'),
+        await world.join(lan, 'two'),
+        await world.join(lan, 'third'),
+      ];
+      await using heard = await collect(two.guest, 7300);
+      const honest4 = { fromMac: one.mac, toMac: two.mac, from: one.ipv4, to: two.ipv4 };
+      const honest6 = { ...honest4, from: one.ipv6, to: two.ipv6 };
+      const ports = { from: 9, to: 7300 };
+      const vlan = ethernet(
+        two.mac,
+        one.mac,
+        0x8100,
+        Buffer.concat([Buffer.from([0, 1]), udpFrame(honest4, ports, 'vlan\n').subarray(12)]),
+      );
+      await one.send([
+        udpFrame(honest4, ports, 'honest4\n'),
+        udpFrame({ ...honest4, fromMac: third.mac }, ports, 'mac\n'),
+        udpFrame({ ...honest4, from: third.ipv4 }, ports, 'neighbour4\n'),
+        udpFrame({ ...honest4, from: lan.ipv4.gateway }, ports, 'gateway4\n'),
+        udpFrame({ ...honest4, from: '198.51.100.7' }, ports, 'world4\n'),
+        udpFrame({ ...honest4, from: '0.0.0.0' }, ports, 'nobody4\n'),
+        udpFrame(honest4, { from: 67, to: 7300 }, 'dhcp4\n'),
+        udpFrame({ ...honest6, from: third.ipv6 }, ports, 'neighbour6\n'),
+        udpFrame({ ...honest6, from: '2001:db8::7' }, ports, 'world6\n'),
+        udpFrame({ ...honest6, from: linkLocalAddress(third.mac) }, ports, 'link6\n'),
+        udpFrame(honest6, { from: 547, to: 7300 }, 'dhcp6\n'),
+        vlan,
+        udpFrame(honest6, ports, 'honest6\n'),
+      ]);
+      assert.deepEqual(await heard.until('honest6'), ['honest4', 'honest6']);
+    });
 
-  test('a VPS cannot claim the address of another or of the gateway', async () => {
-    await using world = new NetworkWorld();
-    const lan = world.network(0);
-    const [liar, victim, third] = [
-      await world.join(lan, 'liar'),
-      await world.join(lan, 'victim'),
-      await world.join(lan, 'third'),
-    ];
-    for (const address of [third.ipv4, lan.ipv4.gateway, third.ipv6, lan.ipv6.gateway]) {
-      await eventually('the victim knows its neighbours', () => pings(victim.guest, address), 30_000);
-    }
-    const before = await neighbours(victim);
-    const ends = { fromMac: liar.mac, toMac: victim.mac, from: liar.ipv4, to: victim.ipv4 };
-    const ends6 = { ...ends, from: liar.ipv6, to: victim.ipv6 };
-    const linkLocal = linkLocalAddress(liar.mac);
-    await send(liar, [
-      arpReply({ ...ends, from: third.ipv4 }, liar.mac),
-      arpReply({ ...ends, from: lan.ipv4.gateway }, liar.mac),
-      arpReply(ends, third.mac),
-      neighbourAdvertisement(ends6, third.ipv6),
-      neighbourAdvertisement({ ...ends6, from: third.ipv6 }, third.ipv6),
-      neighbourAdvertisement({ ...ends6, from: linkLocal }, lan.ipv6.gateway),
-      routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }),
-      routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }, true),
-    ]);
-    assert.deepEqual(await neighbours(victim), before);
-    assert.doesNotMatch(await must(victim.guest.command(['ip', '-6', 'route'])), new RegExp(linkLocal));
-  });
+    test(`${kind} cannot claim the address of another or of the gateway`, async () => {
+      await using world = new NetworkWorld();
+      const lan = world.network(0);
+      const [liar, victim, third] = [
+        await join(world, lan, 'liar'),
+        await world.join(lan, 'victim'),
+        await world.join(lan, 'third'),
+      ];
+      for (const address of [third.ipv4, lan.ipv4.gateway, third.ipv6, lan.ipv6.gateway]) {
+        await eventually('the victim knows its neighbours', () => pings(victim.guest, address), 30_000);
+      }
+      const before = await neighbours(victim);
+      const ends = { fromMac: liar.mac, toMac: victim.mac, from: liar.ipv4, to: victim.ipv4 };
+      const ends6 = { ...ends, from: liar.ipv6, to: victim.ipv6 };
+      const linkLocal = linkLocalAddress(liar.mac);
+      await liar.send([
+        arpReply({ ...ends, from: third.ipv4 }, liar.mac),
+        arpReply({ ...ends, from: lan.ipv4.gateway }, liar.mac),
+        arpReply(ends, third.mac),
+        neighbourAdvertisement(ends6, third.ipv6),
+        neighbourAdvertisement({ ...ends6, from: third.ipv6 }, third.ipv6),
+        neighbourAdvertisement({ ...ends6, from: linkLocal }, lan.ipv6.gateway),
+        routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }),
+        routerAdvertisement({ ...ends6, from: linkLocal, to: 'ff02::1', toMac: '33:33:00:00:00:01' }, true),
+      ]);
+      assert.deepEqual(await neighbours(victim), before);
+      assert.doesNotMatch(await must(victim.guest.command(['ip', '-6', 'route'])), new RegExp(linkLocal));
+    });
+
+    test(`frames of ${kind} reach no other network, by whatever gateway`, async () => {
+      await using world = new NetworkWorld();
+      const [mine, theirs] = [world.network(0), world.network(1)];
+      const one = await join(world, mine, 'one');
+      const two = await world.join(mine, 'two');
+      const other = await world.join(theirs, 'other');
+      const [near, far] = [(await bridgeMac(world)) ?? '', (await bridgeMac(world, 1)) ?? ''];
+      assert.notEqual(near, far);
+      await using heard = await collect(other.guest, 7500);
+      await using heardBeside = await collect(two.guest, 7500);
+      const ports = { from: 9, to: 7500 };
+      const to = (toMac: string, from: string, target: string): Buffer =>
+        udpFrame({ fromMac: one.mac, toMac, from, to: target }, ports, `${toMac} ${target}\n`);
+      await one.send([
+        ...[near, far, other.mac].flatMap((mac) => [
+          to(mac, one.ipv4, other.ipv4),
+          to(mac, one.ipv6, other.ipv6),
+        ]),
+        to(two.mac, one.ipv4, two.ipv4),
+      ]);
+      assert.deepEqual(await heardBeside.until(`${two.mac} ${two.ipv4}`), [`${two.mac} ${two.ipv4}`]);
+      await must(['socat', '-u', '-', `UDP4-SENDTO:${other.ipv4}:7500`], 'end\n');
+      assert.deepEqual(await heard.until('end'), ['end']);
+    });
+  }
 
   test('a false neighbour advertisement works where no rule stands in its way', async () => {
     await using world = new NetworkWorld();
@@ -176,7 +217,7 @@ if (enterPrivateNetns(import.meta.url)) {
       await eventually('the victim knows its neighbour', () => pings(victim.guest, address), 30_000);
     await must(['nft', 'flush', 'table', 'bridge', `mullion_${world.naming.instance}`]);
     const ends = { fromMac: liar.mac, toMac: victim.mac, from: liar.ipv6, to: victim.ipv6 };
-    await send(liar, [
+    await liar.send([
       neighbourAdvertisement(ends, third.ipv6),
       routerAdvertisement({
         ...ends,
@@ -192,7 +233,7 @@ if (enterPrivateNetns(import.meta.url)) {
     );
     const everyone = { to: 'ff02::1', toMac: '33:33:00:00:00:01' };
     const fromThird = { ...ends, fromMac: third.mac, from: linkLocalAddress(third.mac), ...everyone };
-    await send(third, [routerAdvertisement(fromThird, true)]);
+    await third.send([routerAdvertisement(fromThird, true)]);
     for (const { mac } of [liar, third]) {
       const route = new RegExp(linkLocalAddress(mac));
       await eventually(
@@ -225,16 +266,16 @@ if (enterPrivateNetns(import.meta.url)) {
     await using back = await collect(one.guest, 7400);
     await using heard = await collect(two.guest, 7400);
     const ends = { fromMac: one.mac, toMac: BROADCAST, from: one.ipv4, to: '10.77.0.255' };
-    await send(one, [udpFrame(ends, { from: 9, to: 7400 }, 'all\n')]);
+    await one.send([udpFrame(ends, { from: 9, to: 7400 }, 'all\n')]);
     assert.deepEqual(await heard.until('all'), ['all']);
     await must(two.guest.command(['socat', '-u', '-', `UDP4-SENDTO:${one.ipv4}:7400`]), 'end\n');
     assert.deepEqual(await back.until('end'), ['end']);
   });
 }
 
-async function bridgeMac(world: NetworkWorld): Promise<string | undefined> {
+async function bridgeMac(world: NetworkWorld, index = 0): Promise<string | undefined> {
   const links = await must(['ip', '-br', 'link']);
-  return new RegExp(`^mb${world.naming.instance}-0 +\\S+ +(\\S+)`, 'm').exec(links)?.[1];
+  return new RegExp(`^mb${world.naming.instance}-${index} +\\S+ +(\\S+)`, 'm').exec(links)?.[1];
 }
 
 /** Addresses and MACs that a VPS knows, without the ever changing states. */

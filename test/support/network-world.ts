@@ -1,20 +1,28 @@
 import assert from 'node:assert/strict';
+import { closeSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Forward } from '../../src/contract/vps.ts';
 import { allocateAddress, ipv4Segment, ipv6Segment } from '../../src/core/addresses.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { createNaming, linkName, macAddress, type Naming } from '../../src/core/naming.ts';
+import { openTap } from '../../src/host/tap.ts';
 import { createLinuxNetwork } from '../../src/network/linux-network.ts';
 import type { Attachment, NetworkBackend, NetworkSpec } from '../../src/network/network.ts';
 import { attempt, NetnsGuest } from './netns.ts';
 import { scratchDirectory } from './scratch.ts';
 
-export interface Member {
-  readonly guest: NetnsGuest;
+/** A VPS that sends whatever frames it likes. */
+export interface Sender {
   readonly attachment: Attachment;
   readonly ipv4: string;
   readonly ipv6: string;
   readonly mac: string;
+  /** Frames as they are, one after the other. */
+  send(frames: readonly Buffer[]): Promise<void>;
+}
+
+export interface Member extends Sender {
+  readonly guest: NetnsGuest;
 }
 
 /** The host's addresses towards the outside, and those of the machine there (RFC 5737, RFC 3849). */
@@ -27,6 +35,7 @@ export class NetworkWorld implements AsyncDisposable {
   readonly backend: NetworkBackend;
   readonly #scratch = scratchDirectory('network');
   readonly #guests: NetnsGuest[] = [];
+  readonly #taps: number[] = [];
   readonly #taken = new Set<string>();
   #slots = 0;
 
@@ -86,8 +95,24 @@ export class NetworkWorld implements AsyncDisposable {
     const guest = await this.guest();
     await this.backend.admit(attachment);
     await this.backend.connect(attachment, { kind: 'netns', pid: guest.pid });
-    const [ipv4 = '', ipv6 = ''] = attachment.nic.addresses.map(({ address }) => address);
-    return { guest, attachment, ipv4, ipv6, mac: attachment.nic.mac };
+    const send = async (frames: readonly Buffer[]): Promise<void> => {
+      for (const frame of frames) await must(guest.command(['socat', '-u', '-', 'INTERFACE:eth0']), frame);
+    };
+    return { guest, ...endsOf(attachment), send };
+  }
+
+  /** Launches a VPS of which there is no more than the tap that a virtual machine would hold. */
+  async joinMachine(network: NetworkSpec, name: string): Promise<Sender> {
+    const attachment = this.plan(network, name);
+    const { hostLink } = attachment.nic;
+    const tap = openTap(hostLink, { headers: false });
+    this.#taps.push(tap);
+    await this.backend.admit(attachment);
+    await this.backend.connect(attachment, { kind: 'tap', hostLink });
+    const send = async (frames: readonly Buffer[]): Promise<void> => {
+      for (const frame of frames) assert.equal(writeSync(tap, frame), frame.length);
+    };
+    return { ...endsOf(attachment), send };
   }
 
   /** A machine outside, behind an interface of the host. It has no route to the networks, only to the host. */
@@ -118,9 +143,16 @@ export class NetworkWorld implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.restart().close();
     await Promise.all(this.#guests.map((guest) => guest[Symbol.asyncDispose]()));
+    for (const tap of this.#taps) closeSync(tap);
     await attempt(['ip', 'link', 'del', 'up0']);
     this.#scratch[Symbol.dispose]();
   }
+}
+
+function endsOf(attachment: Attachment): Pick<Sender, 'attachment' | 'ipv4' | 'ipv6' | 'mac'> {
+  const { mac, addresses } = attachment.nic;
+  const [ipv4 = '', ipv6 = ''] = addresses.map(({ address }) => address);
+  return { attachment, ipv4, ipv6, mac };
 }
 
 export async function must(argv: readonly string[], stdin: string | Uint8Array = ''): Promise<string> {
