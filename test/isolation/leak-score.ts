@@ -45,7 +45,7 @@ const COUNTS = /(processors|nproc|NPROCESSORS\w+)( --all)?$/;
 
 /** What a kernel tells of itself and of Linux: it is the host's only where the host's kernel tells it. */
 const OF_ITS_OWN: readonly RegExp[] = [
-  /^proc\.(.*\.names|execdomains\.begins|slabinfo\.lines|(version|filesystems)\.begins)$/,
+  /^proc\.(.*\.names|execdomains\.begins|.*\.lines|(version|filesystems)\.begins)$/,
   /^sys\.kernel\/(usermodehelper\/|osrelease$|version$)/,
   /^sysfs\..*\.names$/,
   /^(self\.uid_map|tool\.uname)$/,
