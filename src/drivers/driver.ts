@@ -158,8 +158,11 @@ export interface DiskRatesAbility {
   setDiskRates(machine: Machine, handle: Handle, rates: DiskRates): Promise<void>;
 }
 export interface HealthAbility {
-  /** Whether it is the guest's agent that tells, without which no command and no file reaches the guest. */
-  readonly carriesCommands: boolean;
+  /** Present where it is the guest's agent that tells, without which no command and no file reaches the guest. */
+  readonly agent?: {
+    /** Whether it has answered since the guest's start, as far as is known without asking. */
+    hasAnswered(machine: Machine): boolean;
+  };
   /** True once the guest's own system answers. Cheap enough to ask every second. */
   isReady(machine: Machine, handle: Handle): Promise<boolean>;
 }

@@ -6,6 +6,8 @@ import { featuresOf } from './features.ts';
 
 const FIRST_WAIT_MS = 100;
 const LONGEST_WAIT_MS = 2_000;
+/** Between questions to an agent, each of which itself waits for the answer: commands wait for it too. */
+const AGENT_WAIT_MS = 200;
 
 /** Asks a guest whether it is ready until it is, it is stopped, or the time is over. Never throws. */
 export async function followHealth(
@@ -20,9 +22,10 @@ export async function followHealth(
   const tells = record !== undefined && featuresOf(context, record).health;
   if (health === undefined || !tells) return report(context, id, 'unknown');
   const until = performance.now() + context.timings.health;
+  const longest = health.agent !== undefined ? AGENT_WAIT_MS : LONGEST_WAIT_MS;
   // A guest that has just begun is not ready, and what asks it would hold up the answer that it runs.
   for (let wait = FIRST_WAIT_MS; !signal.aborted && performance.now() < until; wait *= 1.5) {
-    await pause(Math.min(wait, LONGEST_WAIT_MS), signal);
+    await pause(Math.min(wait, longest), signal);
     if (signal.aborted) return;
     if (await isReady(context, () => health.isReady(machine, handle))) {
       if (!signal.aborted) report(context, id, 'ready');

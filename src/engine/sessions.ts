@@ -104,8 +104,9 @@ async function answering(
   name: string,
   gone?: AbortSignal | undefined,
 ): Promise<void> {
-  const { driver, features } = live(context, project, name, 'exec');
-  if (driver.health?.carriesCommands !== true || !features.health) return;
+  const { driver, features, machine } = live(context, project, name, 'exec');
+  const agent = driver.health?.agent;
+  if (agent === undefined || !features.health || agent.hasAnswered(machine)) return;
   await untilAnswering(context, context.state.requireVps(project, name), gone);
 }
 

@@ -246,7 +246,6 @@ class CrunDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
-    carriesCommands: false,
     isReady: async (machine, handle) => {
       if (!alive(handle) || this.#cgroups.isFrozen(machine.cgroup)) return false;
       if (!isSystemd(programOf(handle.pid))) return this.#containers.hasStarted(machine);

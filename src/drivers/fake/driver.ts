@@ -223,7 +223,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       },
     },
     health: {
-      carriesCommands: true,
+      agent: { hasAnswered: () => false },
       isReady: async (machine, handle) => {
         const { neverReady } = faultsOf(machine);
         return !neverReady && Date.now() >= answersAt(machine, handle) && !gone(machine, handle);

@@ -17,6 +17,7 @@ const QUEUE_LIMIT = 256;
 
 interface Line {
   readonly stream: Duplex;
+  synchronized: boolean;
   onReply: ((reply: Reply) => void) | undefined;
   onFailure: ((cause: Error) => void) | undefined;
   /** Bytes and lines since the last question. */
@@ -40,6 +41,11 @@ export class AgentChannel {
   constructor(connect: () => Promise<Duplex>, longestRequest = Number.POSITIVE_INFINITY) {
     this.#connect = connect;
     this.longestRequest = longestRequest;
+  }
+
+  /** Whether the agent has answered on this line, since the guest's last start. */
+  get hasAnswered(): boolean {
+    return this.#line?.synchronized === true;
   }
 
   /**
@@ -118,11 +124,19 @@ export class AgentChannel {
     await this.#ask(line, encodeSync(id), deadline, (reply) =>
       reply.kind === 'value' && reply.resynced && reply.value === id ? reply : undefined,
     );
+    line.synchronized = true;
     return line;
   }
 
   #open(stream: Duplex): Line {
-    const line: Line = { stream, onReply: undefined, onFailure: undefined, said: 0, lines: 0 };
+    const line: Line = {
+      stream,
+      synchronized: false,
+      onReply: undefined,
+      onFailure: undefined,
+      said: 0,
+      lines: 0,
+    };
     const splitter = new LineSplitter(REPLY_LIMIT);
     const fail = (cause: Error): void => {
       if (this.#line === line) this.#line = undefined;

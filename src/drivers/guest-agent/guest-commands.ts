@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
@@ -24,10 +25,15 @@ const IDLE_MS = 60_000;
 /** One that does not answer by then is left alone, before it has been told what to run. */
 const CALL_MS = 3_000;
 
+/** A runner says goodbye after its command's end. */
+const GOODBYE_LOOKS = 10;
+const NOTHING: ExecRequest = { argv: ['/bin/true'], env: {}, tty: false };
+
 /** How often a runner whose command is under way is looked at: a guest that lacks memory may have killed it. */
 const WATCH_MS = 5_000;
 
-interface Runner {
+/** A process of the guest that runs commands, and its line. */
+export interface Runner {
   readonly line: GuestLine;
   readonly pid: number;
 }
@@ -37,6 +43,7 @@ export class GuestCommands {
   readonly #agent: AgentChannel;
   readonly #lines: LineProvider;
   #installed: Promise<void> | undefined;
+  #left: Runner | undefined;
   #idle: { readonly runner: Runner; stopWaiting(): void } | undefined;
 
   constructor(agent: AgentChannel, lines: LineProvider) {
@@ -64,6 +71,26 @@ export class GuestCommands {
       'guest_unresponsive',
       'The guest did not run the command: its runner ends at once.',
     );
+  }
+
+  /** Has a runner wait for a command of whoever goes on from the guest's memory. */
+  async leaveRunner(): Promise<void> {
+    const { stdin, stdout, stderr, exit } = await this.exec({}, NOTHING);
+    stdin.end();
+    stdout.resume();
+    stderr?.resume();
+    await exit;
+    for (let looks = 0; this.#idle === undefined && looks < GOODBYE_LOOKS; looks += 1) await sleep(LOOK_MS);
+    this.#left = this.#takeIdle();
+  }
+
+  get left(): Runner | undefined {
+    return this.#left;
+  }
+
+  /** Takes over a runner that waits. */
+  adopt(runner: Runner): void {
+    if (this.#idle === undefined) this.#keep(runner);
   }
 
   /** Ends the runner that waits. */

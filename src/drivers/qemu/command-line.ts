@@ -4,7 +4,7 @@ import type { Machine, NicSpec } from '../driver.ts';
 import { processors, threadsMax } from '../guest-agent/guest-limits.ts';
 import { SHUTDOWN_TRACE } from './end.ts';
 import { type ForeignBoot, foreignDevices, foreignMachine, foreignNetwork } from './foreign/command-line.ts';
-import { PORT_COUNT } from './guest-ports.ts';
+import { PORT_COUNT, portName } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
 import type { MemoryHeader } from './saved-memory.ts';
 
@@ -64,7 +64,7 @@ export interface CommandLineOptions {
   /** Of a guest that boots by a loader of its own. */
   readonly foreign?: ForeignBoot | undefined;
   /** Of saved memory that it is to wait for, instead of booting. */
-  readonly asleep?: Pick<MemoryHeader, 'cpus' | 'maximumCpus' | 'ports' | 'template'> | undefined;
+  readonly asleep?: Pick<MemoryHeader, 'cpus' | 'maximumCpus' | 'ports' | 'template' | 'runner'> | undefined;
 }
 
 /** QEMU's argument array, with paths of the jail: the machine q35, stopped before its first instruction. */
@@ -137,10 +137,8 @@ function preparedDevices(machine: Machine, options: CommandLineOptions): string[
     ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
     // A number that is new to the guest has it seed its random numbers anew (QEMU, "Virtual Machine Generation ID").
     ...['-device', 'vmgenid,guid=auto'],
-    ...(asleep?.ports ?? []).flatMap((nr) => [
-      ...['-chardev', `null,id=exec${nr}`],
-      ...['-device', json(port(nr, `exec${nr}`, { id: `exec${nr}` }))],
-    ]),
+    ...(asleep?.ports ?? []).flatMap((nr) => ['-chardev', `null,id=${portName(nr)}`, ...commandPort(nr)]),
+    ...(asleep?.runner === undefined ? [] : runnerPort(asleep.runner)),
     // Links may be plugged in behind it while the guest runs; those there are from the start have the same place.
     ...['-device', json({ driver: 'pcie-root-port', id: LINK_PORT, chassis: 1 })],
     ...machine.nics.flatMap((nic, index) => [
@@ -149,6 +147,13 @@ function preparedDevices(machine: Machine, options: CommandLineOptions): string[
     ]),
   ];
 }
+
+const commandPort = (nr: number): string[] => ['-device', json(port(nr, portName(nr), { id: portName(nr) }))];
+
+const runnerPort = ({ port: nr }: NonNullable<MemoryHeader['runner']>): string[] => [
+  ...socket(portName(nr), portName(nr)),
+  ...commandPort(nr),
+];
 
 const port = (nr: number, chardev: string, more: object): unknown => ({
   driver: 'virtserialport',

@@ -279,7 +279,7 @@ export class QemuDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
-    carriesCommands: true,
+    agent: { hasAnswered: ({ id }) => this.#connections.get(id)?.agent.hasAnswered === true },
     isReady: async (machine, handle) => {
       if (!alive(handle) || isForeign(machine.image)) return false;
       const connections = this.#connected(machine);

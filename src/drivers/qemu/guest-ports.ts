@@ -20,7 +20,12 @@ const IN_TURN = 24;
 const MOST_IDLE = 2;
 const ROOM: LineRoom = { toGuest: 256 * 1024, piece: FRAME_LIMIT, toHost: 256 * 1024 };
 export const SERIAL_BUS = 'serial0.0';
-const LABEL = /^exec(\d{1,3})$/;
+/** Of the port's device, its character device and its socket. */
+export const portName = (number: number): string => `exec${number}`;
+export const portNumber = (name: string): number | undefined => {
+  const [, digits] = /^exec(\d{1,3})$/.exec(name) ?? [];
+  return digits === undefined ? undefined : Number(digits);
+};
 
 const AnySchema = z.unknown();
 const ChardevsSchema = z.array(z.object({ label: z.string() }));
@@ -38,6 +43,8 @@ interface Port {
   readonly socket: Socket;
 }
 const guestPathOf = ({ number }: Port): string => `/dev/vport*p${number}`;
+/** The number of a line's port. */
+export const portOfLine = ({ guestPath }: GuestLine): number => Number(/\d+$/.exec(guestPath)?.[0]);
 
 /** Channels for commands: virtio-serial ports, plugged in when a command starts and none is idle. */
 export class GuestPorts implements LineProvider, PortProvider {
@@ -58,6 +65,16 @@ export class GuestPorts implements LineProvider, PortProvider {
     await this.#whenSwept();
     const port = this.#anIdle() ?? (await this.#plugAll(1))[0];
     if (port === undefined) throw new TypeError('no port was plugged in');
+    return this.#lineOf(port);
+  }
+
+  /** The line of a port that is plugged in from the start. The guest must not run yet: it would see that nobody is there. */
+  async adopt(number: number): Promise<GuestLine> {
+    this.#used.add(number);
+    return this.#lineOf({ number, socket: await this.#connect(number) });
+  }
+
+  #lineOf(port: Port): GuestLine {
     const release = async (clean: boolean): Promise<void> => {
       if (clean && !port.socket.destroyed && this.#idle.length < MOST_IDLE) this.#idle.push(port);
       else await this.#putAway([port]);
@@ -152,24 +169,29 @@ export class GuestPorts implements LineProvider, PortProvider {
 
   async #plug(number: number): Promise<Socket> {
     const monitor = await this.#host.monitor();
-    const id = `exec${number}`;
+    const id = portName(number);
     const addr = { type: 'unix', data: { path: this.#host.socketInJail(id) } };
     const backend = { type: 'socket', data: { addr, server: true, wait: false } };
     await monitor.execute('chardev-add', { id, backend }, AnySchema);
     const device = { driver: 'virtserialport', bus: SERIAL_BUS, nr: number, chardev: id, id };
     await monitor.execute('device_add', device, AnySchema);
-    const socket = await this.#host.connect(id);
-    this.#open.add(socket);
-    socket.on('error', () => undefined);
-    socket.once('close', () => this.#open.delete(socket));
+    const socket = await this.#connect(number);
     // An answer that follows the connection means that QEMU's main loop has taken it and told the guest.
     await monitor.execute('query-chardev', {}, AnySchema);
     return socket;
   }
 
+  async #connect(number: number): Promise<Socket> {
+    const socket = await this.#host.connect(portName(number));
+    this.#open.add(socket);
+    socket.on('error', () => undefined);
+    socket.once('close', () => this.#open.delete(socket));
+    return socket;
+  }
+
   /** What is not there any more is fine. The character device is busy until the port has gone. */
   async #unplug(number: number): Promise<void> {
-    const id = `exec${number}`;
+    const id = portName(number);
     try {
       const monitor = await this.#host.monitor();
       await monitor.execute('device_del', { id }, AnySchema).catch(() => undefined);
@@ -187,7 +209,8 @@ export class GuestPorts implements LineProvider, PortProvider {
   async #sweep(): Promise<void> {
     const monitor = await this.#host.monitor();
     const chardevs = await monitor.execute('query-chardev', {}, ChardevsSchema);
-    const left = chardevs.flatMap(({ label }) => LABEL.exec(label)?.slice(1).map(Number) ?? []);
+    const there = chardevs.flatMap(({ label }) => portNumber(label) ?? []);
+    const left = there.filter((number) => !this.#used.has(number));
     await Promise.all(left.map((number) => this.#unplug(number)));
   }
 }

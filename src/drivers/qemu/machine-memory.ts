@@ -2,9 +2,11 @@ import { MullionError } from '../../contract/errors.ts';
 import { isAlive } from '../../host/processes.ts';
 import { processorIdentity } from '../../host/virtualization.ts';
 import type { Condition, Handle, Machine, MemoryAbility, SavedMemory, WarmAbility } from '../driver.ts';
+import type { Runner } from '../guest-agent/guest-commands.ts';
 import { becomeAnother, settleForCopies } from '../guest-agent/new-identity.ts';
 import { beginAwake, isAsleep, stayAwake } from './awakening.ts';
 import type { Connections } from './connections.ts';
+import { portOfLine } from './guest-ports.ts';
 import { loadMemory, memoryRoom, plugLinks, saveMemory } from './memory.ts';
 import { qemuVersion, whyUnfit } from './memory-fit.ts';
 import { lastWords } from './prepare.ts';
@@ -13,7 +15,7 @@ import { holdStill, letRun, queryCondition } from './run-state.ts';
 import { dropSavedMemory, type MemoryHeader, openSavedMemory } from './saved-memory.ts';
 
 /** Of what is saved and of what guests are told; another one makes templates void. */
-const FORMAT = 3;
+const FORMAT = 4;
 
 /** Machines that fall asleep and go on from there, as themselves or as others. */
 export class MachineMemory implements MemoryAbility, WarmAbility {
@@ -32,9 +34,11 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     const { monitor, ports, commands } = await this.#opened(machine);
     if ((await queryCondition(monitor)) === 'running') await commands.tidy();
     await ports.tidy();
+    const { left } = commands;
+    const runner = left === undefined ? undefined : { pid: left.pid, port: portOfLine(left.line) };
     await ports.whileStill(async () => {
       if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
-      await saveMemory(machine, monitor);
+      await saveMemory(machine, monitor, runner);
     });
   }
 
@@ -51,8 +55,11 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     return `qemu ${await qemuVersion()} processor ${processorIdentity()} format ${FORMAT}`;
   }
 
-  settle(machine: Machine): Promise<void> {
-    return settleForCopies(this.#connected(machine).agent);
+  /** A copy answers its first command sooner by a runner that waits in it. */
+  async settle(machine: Machine): Promise<void> {
+    const { agent, commands } = this.#connected(machine);
+    await settleForCopies(agent);
+    await commands.leaveRunner();
   }
 
   /** The header of what the machine goes on from; what it cannot go on from is dropped. */
@@ -72,8 +79,8 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
 
   /** Lets a prepared machine run, from saved memory if it was prepared for that. */
   async start(machine: Machine, monitor: QmpClient): Promise<void> {
-    const header = isAsleep(machine) ? await this.#load(machine, monitor) : undefined;
-    if (header?.template === true) await this.#becomeItself(machine, monitor);
+    const loaded = isAsleep(machine) ? await this.#load(machine, monitor) : undefined;
+    if (loaded?.header.template === true) await this.#becomeItself(machine, monitor, loaded.runner);
     else await this.goOn(machine, monitor);
   }
 
@@ -86,14 +93,19 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
   }
 
   /** When it cannot be loaded, the next start boots. */
-  async #load(machine: Machine, monitor: QmpClient): Promise<MemoryHeader> {
+  async #load(
+    machine: Machine,
+    monitor: QmpClient,
+  ): Promise<{ header: MemoryHeader; runner: Runner | undefined }> {
     try {
       await using memory = await openSavedMemory(machine);
       if (memory === undefined) throw new MullionError('start_failed', 'Its saved memory is gone.');
-      if ((await queryCondition(monitor)) === 'prepared') {
-        await loadMemory(machine, this.#connected(machine), monitor, memory);
-      }
-      return memory.header;
+      const { header } = memory;
+      if ((await queryCondition(monitor)) !== 'prepared') return { header, runner: undefined };
+      const connections = this.#connected(machine);
+      const runner = await adoptRunner(connections, header);
+      await loadMemory(machine, connections, monitor, memory);
+      return { header, runner };
     } catch (cause) {
       await dropSavedMemory(machine);
       const words = (await lastWords(machine)).split('\n').at(-1) || String(cause);
@@ -108,10 +120,12 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
    * Lets a guest run that knows itself as another, until it does so no more, and links it then. Killed on the way, it is
    * prepared still, and boots.
    */
-  async #becomeItself(machine: Machine, monitor: QmpClient): Promise<void> {
+  async #becomeItself(machine: Machine, monitor: QmpClient, runner: Runner | undefined): Promise<void> {
+    const { agent, commands } = this.#connected(machine);
     await dropSavedMemory(machine);
     await letRun(monitor);
-    await becomeAnother(this.#connected(machine).agent, machine);
+    await becomeAnother(agent, machine);
+    if (runner !== undefined) commands.adopt(runner);
     await plugLinks(machine, monitor);
     await stayAwake(machine);
   }
@@ -121,4 +135,8 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     const { ports, commands } = connections;
     return { monitor: await connections.monitor(), ports, commands };
   }
+}
+
+async function adoptRunner({ ports }: Connections, { runner }: MemoryHeader): Promise<Runner | undefined> {
+  return runner === undefined ? undefined : { pid: runner.pid, line: await ports.adopt(runner.port) };
 }

@@ -7,6 +7,7 @@ import type { Machine } from '../driver.ts';
 import { diskFile } from '../guest-disk/disk.ts';
 import { differencesOfShape, shapeOf } from '../guest-disk/shape.ts';
 import { PROGRAM } from './command-line.ts';
+import { portNumber } from './guest-ports.ts';
 import type { QmpClient } from './qmp.ts';
 import type { MemoryHeader } from './saved-memory.ts';
 
@@ -17,14 +18,21 @@ const VersionSchema = z.object({
 const MemorySizeSchema = z.object({ 'base-memory': z.number().int() });
 const CpusSchema = z.array(z.object({ 'qom-path': z.string().optional() }));
 const DevicesSchema = z.array(z.object({ name: z.string() }));
-const PORT_NAME = /^exec(\d{1,3})$/;
 
-/** What the machine behind this monitor is now: some of it may differ from its limits until it starts again. */
-export async function describeMachine(machine: Machine, monitor: QmpClient): Promise<MemoryHeader> {
+/**
+ * What the machine behind this monitor is now: some of it may differ from its limits until it starts again.
+ * @param runner that waits in it for whoever goes on from its memory
+ */
+export async function describeMachine(
+  machine: Machine,
+  monitor: QmpClient,
+  runner: MemoryHeader['runner'],
+): Promise<MemoryHeader> {
   const { qemu, package: origin } = await monitor.execute('query-version', {}, VersionSchema);
   const size = await monitor.execute('query-memory-size-summary', {}, MemorySizeSchema);
   const slots = await monitor.execute('query-hotpluggable-cpus', {}, CpusSchema);
   const devices = await monitor.execute('qom-list', { path: '/machine/peripheral' }, DevicesSchema);
+  const ports = devices.flatMap(({ name }) => portNumber(name) ?? []);
   return {
     version: 1,
     technique: machine.technique,
@@ -36,7 +44,8 @@ export async function describeMachine(machine: Machine, monitor: QmpClient): Pro
     maximumCpus: slots.length,
     disk: (await stat(diskFile(machine))).size,
     nics: machine.nics.length,
-    ports: devices.flatMap(({ name }) => PORT_NAME.exec(name)?.slice(1).map(Number) ?? []),
+    ports: ports.filter((number) => number !== runner?.port),
+    runner,
   };
 }
 

@@ -13,7 +13,7 @@ import type { Connections } from './connections.ts';
 import { describeMachine } from './memory-fit.ts';
 import { JAIL, machinePaths, SOCKET } from './paths.ts';
 import type { QmpClient } from './qmp.ts';
-import { type OpenMemory, writeSavedMemory } from './saved-memory.ts';
+import { type MemoryHeader, type OpenMemory, writeSavedMemory } from './saved-memory.ts';
 
 /** State of devices, page headers, and the header. */
 const DEVICES_ROOM = 64 * MIB;
@@ -43,9 +43,13 @@ async function leaveMappedOut(monitor: QmpClient, state: boolean): Promise<void>
  * of the host, so it sends them over a socket.
  * @throws MullionError `command_failed`, `start_failed` when QEMU has gone
  */
-export async function saveMemory(machine: Machine, monitor: QmpClient): Promise<void> {
+export async function saveMemory(
+  machine: Machine,
+  monitor: QmpClient,
+  runner: MemoryHeader['runner'],
+): Promise<void> {
   const { handover } = machinePaths(machine);
-  const header = await describeMachine(machine, monitor);
+  const header = await describeMachine(machine, monitor, runner);
   await writeSavedMemory(machine, header, async (file) => {
     const connection = await listenUnixSocket(handover, SOCKET.memory);
     try {

@@ -24,6 +24,10 @@ export const MemoryHeaderSchema = z.strictObject({
   ...ShapeSchema.shape,
   /** Numbers of the ports of commands that were under way. */
   ports: z.array(z.number().int().positive()).max(128),
+  /** A process of the guest that waits for a command, and the number of its port. */
+  runner: z
+    .strictObject({ pid: z.number().int().positive(), port: z.number().int().positive().max(127) })
+    .optional(),
 });
 export type MemoryHeader = z.infer<typeof MemoryHeaderSchema>;
 

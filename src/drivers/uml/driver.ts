@@ -230,7 +230,7 @@ export class UmlDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
-    carriesCommands: true,
+    agent: { hasAnswered: ({ id }) => this.#connections.get(id)?.agent.hasAnswered === true },
     isReady: async (machine, handle) => {
       if (!alive(handle) || !(await this.#machines.hasStarted(machine))) return false;
       return this.#connected(machine).isAnswering(PING_MS);
