@@ -4,10 +4,16 @@ import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
 import { GuestCommands } from '../guest-agent/guest-commands.ts';
 import { GuestLines } from './guest-lines.ts';
-import { LineStream } from './line-stream.ts';
+import { type LinePipes, LineStream } from './line-stream.ts';
 import { AGENT_LINE, TERMINAL_ROOM } from './lines.ts';
 import { linePipes, machinePaths } from './paths.ts';
 import { RestartWatch } from './restart-watch.ts';
+
+/**
+ * How long the agent's line stays closed before it is opened again: the guest sees it hung up, and forgets what its
+ * agent has not read. What adds up there would stop the line for good (lines.ts, TERMINAL_ROOM).
+ */
+const HANGUP_MS = 500;
 
 /** The daemon's side of one machine's serial lines: each opened when first needed, again after it was lost. */
 export class Connections {
@@ -15,14 +21,24 @@ export class Connections {
   readonly commands: GuestCommands;
   readonly #lines: GuestLines;
   readonly #restarts: RestartWatch;
+  #hungUp = Promise.resolve();
   #ping: Promise<boolean> | undefined;
 
   constructor(machine: Machine) {
     const paths = machinePaths(machine);
-    this.agent = new AgentChannel(async () => LineStream.open(linePipes(paths, AGENT_LINE)), TERMINAL_ROOM);
+    this.agent = new AgentChannel(() => this.#openAgentLine(linePipes(paths, AGENT_LINE)), TERMINAL_ROOM);
     this.#lines = new GuestLines(paths);
     this.commands = new GuestCommands(this.agent, this.#lines);
     this.#restarts = new RestartWatch(paths.sockets, () => this.#forgetConversations());
+  }
+
+  async #openAgentLine(pipes: LinePipes): Promise<LineStream> {
+    await this.#hungUp;
+    const line = LineStream.open(pipes);
+    line.once('close', () => {
+      this.#hungUp = sleep(HANGUP_MS, undefined, { ref: false });
+    });
+    return line;
   }
 
   /** Whether the guest's agent answers now. One question is under way at a time; an older request is not waited for. */
