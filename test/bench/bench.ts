@@ -10,6 +10,7 @@ import { ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
 import { BACKUP_AIMS, backupSection } from './backups.ts';
 import { COPY_AIMS, copySection } from './copies.ts';
+import { ISOLATION_AIMS, isolationSection } from './isolation.ts';
 import { launches } from './launches.ts';
 import { MACHINE_AIMS, machineSection } from './machines.ts';
 import { measure, type Subject } from './measure.ts';
@@ -37,6 +38,7 @@ const AIMS: readonly Comparison[] = [
     atMost: 1.5,
   },
   { what: 'daemon resident with 1,000 VPSs', of: 'daemon, resident, 1,000 VPSs', atMost: 100 },
+  ...ISOLATION_AIMS,
   ...COPY_AIMS,
   ...BACKUP_AIMS,
   ...WARM_AIMS,
@@ -84,6 +86,7 @@ const machine = (): string[] => [
 
 const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['launches', launchSection],
+  ['isolation', () => isolationSection(ROUNDS)],
   ['own-work', ownWorkSection],
   ['copies', () => copySection(ROUNDS)],
   ['backups', () => backupSection(ROUNDS)],

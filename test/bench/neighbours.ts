@@ -13,7 +13,7 @@ export interface Ground {
   readonly enter: readonly string[];
 }
 
-async function mustRun(argv: readonly string[]): Promise<void> {
+export async function mustRun(argv: readonly string[]): Promise<void> {
   const { code, stdout, stderr } = await runCommand(argv);
   if (code !== 0) throw new Error(`${argv.join(' ')}: exit ${code}\n${stdout}${stderr}`);
 }

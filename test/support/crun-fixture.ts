@@ -4,6 +4,7 @@ import { NO_RATES } from '../../src/contract/rates.ts';
 import {
   cgroupRoot,
   createNaming,
+  type Naming,
   vpsCgroup,
   vpsLogDirectory,
   vpsRunDirectory,
@@ -67,6 +68,7 @@ export function openCrunFixture(
   image: ImageFiles,
   ready: number,
   scratch = scratchDirectory('crun'),
+  viewsOf = (naming: Naming): GuestViews => new GuestViews(naming),
 ): CrunFixture {
   const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
   // As the daemon makes them: a container's own root passes through to its tree.
@@ -80,7 +82,7 @@ export function openCrunFixture(
   const make = (): Driver => {
     const userNamespaces = new UserNamespaces();
     opened.push(userNamespaces);
-    const views = new GuestViews(naming);
+    const views = viewsOf(naming);
     shown.push(views);
     return createCrunDriver({ naming, cgroups, userNamespaces, views });
   };

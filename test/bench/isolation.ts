@@ -1,0 +1,119 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
+import { renderConfig } from '../../src/drivers/crun/render.ts';
+import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
+import type { Handle, Machine } from '../../src/drivers/driver.ts';
+import { openFilesLimit } from '../../src/host/guest-init.ts';
+import { limitUserNamespace } from '../../src/host/user-limits.ts';
+import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
+import { NetworkWorld } from '../support/network-world.ts';
+import { measure, type Subject, timed } from './measure.ts';
+import { bareCrun, type Ground, mustRun, openEntrance } from './neighbours.ts';
+import type { Comparison, Section } from './report.ts';
+
+const WHOLE = 'all of it';
+
+export const ISOLATION_AIMS: readonly Comparison[] = [
+  { what: 'what isolation adds to a launch, milliseconds', of: WHOLE, atMost: 20 },
+];
+
+/** `crun run` of /bin/true with the namespaces, ids, devices, capabilities and filter of calls that a VPS has. */
+function crunAsMullion({ rootfs, folder, enter }: Ground, machine: Machine): Subject {
+  const bundle = join(folder, 'isolated');
+  mkdirSync(bundle, { recursive: true });
+  const facts = { root: rootfs, init: '/bin/true', architecture: process.arch, openFiles: openFilesLimit() };
+  const config = renderConfig(machine, facts);
+  const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };
+  writeFileSync(join(bundle, 'config.json'), JSON.stringify(plain));
+  const base = [...enter, 'crun', '--root', join(folder, 'crun'), 'run', '--bundle', bundle];
+  return {
+    name: 'crun run with the namespaces, ids, devices and filter of a VPS',
+    run: (round) => timed(() => mustRun([...base, `isolated-${round}`])),
+  };
+}
+
+/** Containers that see what crun shows them. */
+class NoViews extends GuestViews {
+  override async give(): Promise<void> {}
+}
+
+/** Each part by itself; in a launch some of them run beside others. */
+export async function isolationSection(rounds: number): Promise<Section> {
+  const image = debianImage();
+  if (image?.rootfs === undefined) throw new Error(NO_DEBIAN);
+  const fixture = openCrunFixture(image, 60_000, undefined, (naming) => new NoViews(naming));
+  await using world = new NetworkWorld();
+  const folder = join(fixture.scratch, 'isolation');
+  // Root of a VPS must be able to reach it, also where crun is entered.
+  const rootfs = join(folder, 'root');
+  mkdirSync(rootfs, { recursive: true });
+  await mustRun(['mount', '--bind', image.rootfs, rootfs]);
+  using entrance = await openEntrance();
+  const ground = { rootfs, folder, enter: entrance.enter };
+  const bare = await bareCrun(ground);
+  const isolated = crunAsMullion(ground, await fixture.machine());
+  const staging = join(folder, 'view');
+  mkdirSync(staging);
+  const lan = world.network(0);
+  await world.join(lan, 'first');
+  const views = new GuestViews({ runDirectory: folder });
+  await views.open();
+  const { driver } = fixture;
+  /** In a container that has not begun. */
+  const within = async (work: (handle: Handle, machine: Machine) => Promise<void>): Promise<number> => {
+    const machine = await fixture.machine();
+    await driver.populate(machine);
+    const { handle } = await driver.prepare(machine);
+    const milliseconds = await timed(() => work(handle, machine));
+    views.forget(machine.id);
+    await driver.remove(machine, handle);
+    return milliseconds;
+  };
+  const hiding = (): Promise<number> =>
+    within(async (handle, { id, limits }) => {
+      const shown = { ...handle, id, staging, limits };
+      using wardrobe = views.layOut(shown);
+      await views.give(shown, wardrobe);
+    });
+  const bounding = (): Promise<number> => within(({ pid }) => limitUserNamespace(pid, KERNEL_OBJECTS));
+  const ruling = async (round: number): Promise<number> => {
+    const attachment = world.plan(lan, `v${round}`);
+    const milliseconds = await timed(() => world.backend.admit(attachment));
+    await world.backend.detach(attachment);
+    return milliseconds;
+  };
+  const parts: readonly Subject[] = [
+    {
+      name: 'namespaces, ids, devices, capabilities and the filter of calls',
+      run: async (round) => (await isolated.run(round)) - (await bare.run(round)),
+    },
+    { name: 'what hides the host in /proc, /sys and /dev', run: hiding },
+    { name: 'limits of kernel objects', run: bounding },
+    { name: 'rules of its link, its address and its name', run: ruling },
+  ];
+  const whole: Subject = {
+    name: WHOLE,
+    run: async (round) => {
+      let sum = 0;
+      for (const part of parts) sum += await part.run(rounds + round);
+      return sum;
+    },
+  };
+  try {
+    return {
+      title: 'What isolation adds to a launch',
+      notes: [
+        'The parts of a launch of technique os that are there for isolation, each done by itself: crun with the configuration',
+        'of a VPS, less crun with its own; the others in full. In a launch some of them run beside others.',
+      ],
+      measurements: await measure([...parts, whole], rounds, (round) =>
+        console.log(`isolation: round ${round + 1} of ${rounds}`),
+      ),
+    };
+  } finally {
+    await mustRun(['umount', rootfs]);
+    await views.remove();
+    await fixture.close();
+  }
+}
