@@ -59,6 +59,18 @@ describe('repositories', () => {
 });
 
 describe('a repository that is broken', () => {
+  check('fails the backup into it that relies on what it has lost', async (world, engine) => {
+    await launched(world, engine);
+    await addRepo(engine);
+    world.backups.lost.add('/srv/backups');
+    const task = await ended(engine, engine.backups.create(PROJECT, { vps: 'web' }));
+    assert.equal(task.error?.code, 'backup_damaged');
+    assert.match(task.error.message, /was written, but it cannot be relied on: .*lost something/);
+    assert.equal((await engine.backups.list(PROJECT, {})).length, 1, 'it may hold all the same');
+    world.backups.lost.clear();
+    await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
+  });
+
   check('is told with how to list the backups of the others', async (world, engine) => {
     await launched(world, engine);
     await addRepo(engine, 'far', '/srv/far');

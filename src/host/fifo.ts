@@ -29,18 +29,19 @@ export function openFifo(path: string, end: FifoEnd): number {
   });
 }
 
-/** Throws away what lies unread in a pipe; not what a writer adds without end meanwhile. */
-export function drainFifo(path: string): void {
+/** Throws away what lies unread in a pipe, and tells how many bytes that was; not what a writer adds without end meanwhile. */
+export function drainFifo(path: string): number {
   const fd = openFifo(path, 'read');
+  let drained = 0;
   try {
     const memory = Buffer.alloc(PIECE);
-    for (let left = LARGEST_PIPE, count = 1; left > 0 && count > 0; left -= count)
-      count = readSync(fd, memory);
+    for (let count = 1; drained < LARGEST_PIPE && count > 0; drained += count) count = readSync(fd, memory);
   } catch (failure) {
     if (!hasCode(failure, 'EAGAIN')) throw failure;
   } finally {
     closeSync(fd);
   }
+  return drained;
 }
 
 /** One end of a named pipe as a stream. */

@@ -1,5 +1,15 @@
 import assert from 'node:assert/strict';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { hasProgram } from '../../src/host/programs.ts';
@@ -113,6 +123,23 @@ if (!enterPrivateNetns(import.meta.url)) {
         ['web'],
       );
     });
+
+    await daemon.check(
+      t,
+      'a backup into a repository that has lost data does not pass for a good one',
+      async () => {
+        const packs = globSync(join(repository, 'data/*/*'));
+        const largest = packs.reduce((one, other) =>
+          statSync(one).size > statSync(other).size ? one : other,
+        );
+        renameSync(largest, join(scratch.path, 'lost'));
+        const created = await daemon.cli(['backup', 'create', 'web', '--json'], { timeoutMs: 300_000 });
+        assert.match(created.stdout, /"backup_damaged"/);
+        assert.notEqual(created.code, 0);
+        renameSync(join(scratch.path, 'lost'), largest);
+        await daemon.ok(['backup', 'create', 'web'], { timeoutMs: 300_000 });
+      },
+    );
 
     await daemon.check(t, 'a restore under a new name is another server beside the first', async () => {
       await daemon.ok(['backup', 'restore', await idOf(-1), 'twin'], { timeoutMs: 300_000 });

@@ -78,9 +78,12 @@ export class Connections {
     }
   }
 
-  /** Whether the guest's agent answers now. One question is under way at a time; an older request is not waited for. */
+  /**
+   * Whether the guest's agent answers within this time. One question is under way at a time, and waits on for an agent that
+   * begins; an older request is not waited for.
+   */
   async isAnswering(timeoutMs: number): Promise<boolean> {
-    this.#ping ??= ping(this.agent, timeoutMs)
+    this.#ping ??= ping(this.agent)
       .then(
         () => true,
         () => false,

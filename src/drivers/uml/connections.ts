@@ -10,8 +10,8 @@ import { linePipes, machinePaths } from './paths.ts';
 import { RestartWatch } from './restart-watch.ts';
 
 /**
- * How long the agent's line stays closed before it is opened again: the guest sees it hung up, and forgets what its
- * agent has not read. What adds up there would stop the line for good (lines.ts, TERMINAL_ROOM).
+ * How long the agent's line stays closed after the guest's kernel has taken what nobody answered: the guest sees it hung
+ * up, and forgets what its agent has not read. What adds up there would stop the line for good (lines.ts, TERMINAL_ROOM).
  */
 const HANGUP_MS = 500;
 
@@ -36,14 +36,17 @@ export class Connections {
     await this.#hungUp;
     const line = LineStream.open(pipes);
     line.once('close', () => {
-      this.#hungUp = sleep(HANGUP_MS, undefined, { ref: false });
+      if (LineStream.takeBack(pipes) === 0) this.#hungUp = sleep(HANGUP_MS, undefined, { ref: false });
     });
     return line;
   }
 
-  /** Whether the guest's agent answers now. One question is under way at a time; an older request is not waited for. */
+  /**
+   * Whether the guest's agent answers within this time. One question is under way at a time, and waits on for an agent that
+   * begins; an older request is not waited for.
+   */
   async isAnswering(timeoutMs: number): Promise<boolean> {
-    this.#ping ??= ping(this.agent, timeoutMs)
+    this.#ping ??= ping(this.agent)
       .then(
         () => true,
         () => false,

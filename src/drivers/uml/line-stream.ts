@@ -37,6 +37,15 @@ export class LineStream extends Duplex {
     }
   }
 
+  /** Takes back what the guest has not read of its input; the bytes. None of a machine that is gone. */
+  static takeBack({ input }: LinePipes): number {
+    try {
+      return drainFifo(input);
+    } catch {
+      return 0;
+    }
+  }
+
   override _read(): void {
     this.#reader.resume();
   }

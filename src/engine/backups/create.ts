@@ -18,6 +18,7 @@ import { requireData, techniqueAfter } from '../snapshots.ts';
 import type { TaskRun } from '../task-run.ts';
 import { writeDefinition } from './definition.ts';
 import { isBackup, KIND } from './found.ts';
+import { requireReliable } from './look.ts';
 import { repositoryQueue } from './repositories.ts';
 import { scratchVolume } from './scratch-volume.ts';
 
@@ -90,6 +91,7 @@ async function backUp(
     added: result.added,
     task: run.id,
   });
+  await run.part('look at the repository', () => requireReliable(context, repository, run.signal));
   run.progress.measure({ message: `${formatSize(result.added)} of ${formatSize(result.size)} were new` });
 }
 

@@ -2,9 +2,7 @@ import { asMullionError, type MullionError } from '../../contract/errors.ts';
 import type { Check } from '../../contract/resources.ts';
 import type { Context } from '../context.ts';
 import { backupCondition } from './condition.ts';
-
-/** Longest that a repository is looked at; a large one that is not through by then has shown no damage. */
-const LOOK_MS = 20_000;
+import { lookAt } from './look.ts';
 
 interface BrokenRepository {
   readonly repository: string;
@@ -12,14 +10,12 @@ interface BrokenRepository {
 }
 
 /** Repositories that do not answer, or have lost something. */
-async function brokenRepositories({ deps, state, closing }: Context): Promise<BrokenRepository[]> {
-  const looks = [...state.repositories.values()].map(async (record): Promise<BrokenRepository[]> => {
-    const late = AbortSignal.timeout(LOOK_MS);
+async function brokenRepositories(context: Context): Promise<BrokenRepository[]> {
+  const looks = [...context.state.repositories.values()].map(async (record): Promise<BrokenRepository[]> => {
     try {
-      await deps.backups.check(record, AbortSignal.any([closing, late]));
+      await lookAt(context, record, context.closing);
       return [];
     } catch (thrown) {
-      if (late.aborted) return [];
       return [{ repository: `${record.project}/${record.name}`, failure: asMullionError(thrown) }];
     }
   });
