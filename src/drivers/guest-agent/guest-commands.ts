@@ -32,13 +32,22 @@ const NOTHING: ExecRequest = { argv: ['/bin/true'], env: {}, tty: false };
 /** How often a runner whose command is under way is looked at: a guest that lacks memory may have killed it. */
 const WATCH_MS = 5_000;
 
+/** Bytes of a request that holds the runner's whole program, and what else it takes. */
+const LONG_REQUEST = 2 * RUNNER.length + 64 * 1024;
+
+/** The runner's program as Perl is given it. */
+interface Program {
+  readonly path: string;
+  readonly input: Buffer | undefined;
+}
+
 /** A process of the guest that runs commands, and its line. */
 export interface Runner {
   readonly line: GuestLine;
   readonly pid: number;
 }
 
-/** Commands in a guest: its agent starts a runner, whose program is put there once, and which serves one after the other. */
+/** Commands in a guest: its agent starts a runner, which serves one after the other. */
 export class GuestCommands {
   readonly #agent: AgentChannel;
   readonly #lines: LineProvider;
@@ -61,8 +70,8 @@ export class GuestCommands {
     const called = await this.#callIdle(open);
     if (called !== undefined) return this.#begun(called.session, called.runner);
     for (let attempt = 0; attempt < 2; attempt += 1) {
-      await this.#install();
-      const started = await this.#startRunner(open);
+      const program = await this.#program();
+      const started = await this.#startRunner(open, program);
       if (started !== undefined) return this.#begun(started.session, started.runner);
       // The guest has started anew, or somebody removed the program.
       this.#installed = undefined;
@@ -130,12 +139,13 @@ export class GuestCommands {
 
   async #startRunner(
     open: (line: GuestLine) => RunnerSession,
+    { path, input }: Program,
   ): Promise<{ session: RunnerSession; runner: Runner } | undefined> {
     const line = await this.#lines.openLine();
     const session = open(line);
     try {
-      const argv = [PERL, FILE, ...session.arguments] as const;
-      const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS });
+      const argv = [PERL, path, ...session.arguments] as const;
+      const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS, input });
       if (await this.#greets(session, { line, pid })) return { session, runner: { line, pid } };
     } catch (failure) {
       session.close();
@@ -199,12 +209,15 @@ export class GuestCommands {
     await forgetCommand(this.#agent, pid);
   }
 
-  #install(): Promise<void> {
+  /** By its standard input where the agent takes all of it at once, which costs the guest no other process. */
+  async #program(): Promise<Program> {
+    if (this.#agent.longestRequest > LONG_REQUEST) return { path: '-', input: Buffer.from(RUNNER) };
     this.#installed ??= putRunner(this.#agent).catch((failure) => {
       this.#installed = undefined;
       throw failure;
     });
-    return this.#installed;
+    await this.#installed;
+    return { path: FILE, input: undefined };
   }
 }
 
