@@ -11,6 +11,9 @@ import type { StoreConnection } from './store-connection.ts';
 
 const CONSOLE_MS = 10_000;
 
+/** The agent reads its channel as a terminal, some kilobytes at a time. */
+const LONGEST_REQUEST = 32 * 1024;
+
 /** The daemon's side of one running domain: its console and its channels. */
 export class DomainRun {
   readonly uuid: string;
@@ -30,7 +33,7 @@ export class DomainRun {
     this.domain = domain;
     this.#logPath = logPath;
     this.#service = new ChannelService(connection, domain);
-    this.agent = new AgentChannel(() => openChannel(connection, domain, AGENT_CHANNEL));
+    this.agent = new AgentChannel(() => openChannel(connection, domain, AGENT_CHANNEL), LONGEST_REQUEST);
     this.#lines = new ExecLines((channel) => openChannel(connection, domain, channel));
     this.commands = new GuestCommands(this.agent, this.#lines);
   }
