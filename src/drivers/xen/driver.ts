@@ -248,7 +248,6 @@ export class XenDriver implements Driver {
   };
 
   readonly health: HealthAbility = {
-    agent: { hasAnswered: ({ id }) => this.#runs.get(id)?.agent.hasAnswered === true },
     isReady: async (machine, handle) => {
       const run = this.#runs.get(machine.id) ?? (await this.#attachTo(machine, handle));
       if (run === undefined || !(await run.isAnswering(PING_MS))) return false;
