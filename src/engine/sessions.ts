@@ -33,8 +33,7 @@ export function sessionVerbs(
   };
   return {
     async exec(project, name, request, gone) {
-      await answering(context, project, name, gone);
-      const { driver, features, machine, handle } = live(context, project, name, 'exec');
+      const { driver, features, machine, handle } = await answering(context, project, name, gone);
       const ability = needed(driver.exec, machine, 'run commands');
       if (!features.exec) throw noAgent(name);
       if (request.tty && !features.tty) throw lacks(machine, 'give a command a terminal');
@@ -75,8 +74,7 @@ export function sessionVerbs(
 
 export function fileVerbs(context: Context): FileVerbs {
   const files = async (project: string, name: string) => {
-    await answering(context, project, name);
-    const found = live(context, project, name, 'exec');
+    const found = await answering(context, project, name);
     const ability = needed(found.driver.files, found.machine, 'reach its files');
     if (!found.features.files) throw noAgent(name);
     return { ...found, ability };
@@ -103,11 +101,13 @@ async function answering(
   project: string,
   name: string,
   gone?: AbortSignal | undefined,
-): Promise<void> {
-  const { driver, features, machine } = live(context, project, name, 'exec');
+): Promise<Live> {
+  const found = live(context, project, name, 'exec');
+  const { driver, features, machine } = found;
   const agent = driver.health?.agent;
-  if (agent === undefined || !features.health || agent.hasAnswered(machine)) return;
+  if (agent === undefined || !features.health || agent.hasAnswered(machine)) return found;
   await untilAnswering(context, context.state.requireVps(project, name), gone);
+  return live(context, project, name, 'exec');
 }
 
 /** @throws not_found, wrong_state */
