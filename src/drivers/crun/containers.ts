@@ -83,11 +83,13 @@ export class Containers {
         });
       }
       makeFolders(machine, paths);
-      layOver(paths.upper, image, identityFiles(machine));
       const facts = { root: paths.root, init, architecture: process.arch, openFiles: this.openFiles };
-      writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
-      mountRoot({ image, volume: machine.volume }, paths, await userNamespace);
-      const creating = this.#create(machine, paths);
+      const inside = await userNamespace;
+      const creating = this.#create(machine, paths, () => {
+        layOver(paths.upper, image, identityFiles(machine));
+        writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
+        mountRoot({ image, volume: machine.volume }, paths, inside);
+      });
       creating.catch(() => undefined);
       using wardrobe = this.#views.layOut({ staging: paths.view, limits: machine.limits });
       const state = await creating;
@@ -122,9 +124,10 @@ export class Containers {
     await this.remove(machine, undefined);
   }
 
-  async #create(machine: Machine, paths: ContainerPaths): Promise<ContainerState> {
+  async #create(machine: Machine, paths: ContainerPaths, complete: () => void): Promise<ContainerState> {
     const { pid } = await this.runtime.create(paths.bundle, containerId(machine.id), {
       pidFile: paths.pidFile,
+      complete,
       monitor: {
         name: machine.name,
         log: paths.log,

@@ -10,20 +10,28 @@ const CREATE_MS = 30_000;
 const FIRST_FD = 3;
 
 /**
- * Makes a container under conmon. conmon leaves the caller's session, so that it outlives this process.
- * @throws MullionError `start_failed` with crun's words
+ * Makes a container under conmon. conmon leaves the caller's session, so that it outlives this process. `complete` makes
+ * what crun needs while conmon is loaded, and must not wait.
+ * @throws MullionError `start_failed` with crun's words; what `complete` throws
  */
 export async function createMonitored(
   crun: Crun,
   prefix: readonly string[],
   container: MonitoredContainer,
   extraFds: readonly number[],
+  complete: () => void,
 ): Promise<{ readonly pid: number }> {
   // On it conmon tells the container's pid, or why there is none.
   const syncFd = FIRST_FD + extraFds.length;
+  // conmon begins when it can read from it (conmon, src/conmon.c, "_OCI_STARTPIPE").
+  const startFd = syncFd + 1;
   const child = spawnCommand(monitorArgv(crun, prefix, container, extraFds.length), {
-    stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe'],
-    env: commandEnvironment({ ...PLAIN_LANGUAGE, _OCI_SYNCPIPE: String(syncFd) }),
+    stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe', 'pipe'],
+    env: commandEnvironment({
+      ...PLAIN_LANGUAGE,
+      _OCI_SYNCPIPE: String(syncFd),
+      _OCI_STARTPIPE: String(startFd),
+    }),
     cwd: '/',
   });
   const sync = child.stdio.at(syncFd);
@@ -34,6 +42,16 @@ export async function createMonitored(
     });
   });
   failed.catch(() => undefined);
+  const start = child.stdio.at(startFd);
+  start?.on('error', () => undefined);
+  try {
+    complete();
+    start?.end('\n');
+  } catch (failure) {
+    child.kill('SIGKILL');
+    for (const stream of child.stdio) stream?.destroy();
+    throw failure;
+  }
   const answer = parseSync(await Promise.race([firstLine(sync), failed]));
   if (answer.pid > 0) return { pid: answer.pid };
   const last = answer.message.trim().split('\n').at(-1) || 'no message';

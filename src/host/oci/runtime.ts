@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { closeSync, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
 import { uptime } from 'node:os';
 import { join } from 'node:path';
@@ -7,9 +7,12 @@ import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
+import { moveFd } from '../descriptors.ts';
+import { openFifo } from '../fifo.ts';
 import { mountsWithout } from '../mount-namespaces.ts';
 import { type Child, type RunOptions, type RunResult, run, type Stdio, spawnCommand } from '../run.ts';
 import { sealedProgram } from '../sealed-program.ts';
+import { hasCode } from '../system-error.ts';
 import {
   type Crun,
   createPrefix,
@@ -32,6 +35,8 @@ export interface CreateOptions {
   readonly pidFile: string;
   /** Puts conmon above the container: a console, its log, the exit code. */
   readonly monitor?: MonitorOptions | undefined;
+  /** With a monitor: makes what crun needs while the monitor is loaded; what is mounted then, the container can have. */
+  readonly complete?: (() => void) | undefined;
   /** Without a monitor: what standard output and error become; absent, they are thrown away. */
   readonly outputFd?: number | undefined;
   /** Descriptors that the container gets as 3, 4, ... */
@@ -44,6 +49,8 @@ export type ContainerChild = Child & { readonly stdout: Readable; readonly stder
 interface Ground extends Disposable {
   /** What stands before `crun create`. */
   readonly prefix: readonly string[];
+  /** Must be done before crun begins: it finds what is mounted now. */
+  takeMounts(): void;
 }
 
 const CREATE_MS = 30_000;
@@ -78,7 +85,10 @@ export class OciRuntime {
     if (monitor !== undefined) {
       using ground = this.#ground();
       const container = { id, bundle, pidFile, monitor };
-      return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? []);
+      return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? [], () => {
+        options.complete?.();
+        ground.takeMounts();
+      });
     }
     return this.#createBare(bundle, id, options);
   }
@@ -101,11 +111,14 @@ export class OciRuntime {
   #ground(): Ground {
     const clocks = this.ownClocks ? Math.floor(uptime()) : undefined;
     const hidden = hiddenFromCreate(this.#layout);
-    if (hidden === undefined)
-      return { prefix: createPrefix(clocks, undefined), [Symbol.dispose]: () => undefined };
-    const mounts = mountsWithout(hidden);
+    if (hidden === undefined) {
+      const prefix = createPrefix(clocks, undefined);
+      return { prefix, takeMounts: () => undefined, [Symbol.dispose]: () => undefined };
+    }
+    const mounts = openSync('/dev/null', 'r');
     return {
       prefix: createPrefix(clocks, `/proc/${process.pid}/fd/${mounts}`),
+      takeMounts: () => moveFd(mountsWithout(hidden), mounts),
       [Symbol.dispose]: () => closeSync(mounts),
     };
   }
@@ -114,6 +127,7 @@ export class OciRuntime {
     const { pidFile, outputFd = 'ignore', extraFds = [] } = options;
     const log = `${pidFile}.log`;
     using ground = this.#ground();
+    ground.takeMounts();
     const argv = crunArgv(
       this.#crun,
       ...['--log', log],
@@ -138,15 +152,21 @@ export class OciRuntime {
   run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
     const argv = crunArgv(this.#crun, 'run', '--bundle', bundle, checkId(id));
     const ground = this.#ground();
+    ground.takeMounts();
     const child = spawnCommand([...ground.prefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
     child.once('close', () => ground[Symbol.dispose]());
     if (!hasPipes(child)) throw new TypeError('a child without pipes');
     return child;
   }
 
-  /** @throws MullionError `command_failed` */
+  /**
+   * Lets the container's program begin, as crun(1) does by a program of its own: it looks whether the process is there, and
+   * writes to the pipe that this one reads (crun, src/libcrun/status.c, "exec.fifo"). Where that fails crun itself says why.
+   * @throws MullionError `command_failed`
+   */
   async start(id: string, pid?: number): Promise<void> {
-    await this.#run([...this.#clocks(pid), ...crunArgv(this.#crun, 'start', checkId(id))]);
+    if (letBegin(join(this.stateDirectory, checkId(id), 'exec.fifo'))) return;
+    await this.#run([...this.#clocks(pid), ...crunArgv(this.#crun, 'start', id)]);
   }
 
   /** A signal, by name or number, to the container's first process. @throws MullionError `command_failed` */
@@ -199,6 +219,22 @@ export class OciRuntime {
       throw failure;
     });
     return entries.filter((entry) => !entry.startsWith('.'));
+  }
+}
+
+/** False when no container waits there. Its pipe goes first: by that, crun tells one that has begun. */
+function letBegin(fifo: string): boolean {
+  try {
+    const fd = openFifo(fifo, 'write');
+    try {
+      unlinkSync(fifo);
+      return writeSync(fd, Buffer.alloc(1)) === 1;
+    } finally {
+      closeSync(fd);
+    }
+  } catch (failure) {
+    if (hasCode(failure, 'ENOENT', 'ENXIO', 'EPIPE')) return false;
+    throw failure;
   }
 }
 

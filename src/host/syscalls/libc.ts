@@ -63,6 +63,7 @@ interface Libc {
   memfd_create(name: string, flags: number): number;
   fcntl(fd: number, operation: number, argument: number): number;
   pipe2(descriptors: Memory, flags: number): number;
+  dup3(fd: number, place: number, flags: number): number;
   socketpair(domain: number, type: number, protocol: number, descriptors: Memory): number;
   waitpid(pid: number, status: Memory, options: number): number;
   /** This and the next answer an errno, or 0. */
@@ -169,6 +170,7 @@ function load(): Libc {
     memfd_create: library.func('int memfd_create(const char *name, unsigned int flags)'),
     fcntl: library.func('int fcntl(int fd, int operation, int argument)'),
     pipe2: library.func('int pipe2(void *descriptors, int flags)'),
+    dup3: library.func('int dup3(int fd, int place, int flags)'),
     socketpair: library.func('int socketpair(int domain, int type, int protocol, void *descriptors)'),
     waitpid: library.func('int waitpid(int pid, void *status, int options)'),
     posix_spawn: library.func(
