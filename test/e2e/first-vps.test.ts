@@ -5,6 +5,7 @@ import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import {
+  checkDaemonRestart,
   checkOwnEnd,
   checkOwnReboot,
   checkRestart,
@@ -58,6 +59,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'one', 1);
+    await checkDaemonRestart(t, daemon, 'one', 1);
     await checkRestart(t, daemon, 'one', 1);
     await checkOwnReboot(t, daemon, 'one', 1);
     await checkOwnEnd(t, daemon, 'one', 1);

@@ -7,7 +7,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
-import { checkOwnEnd, checkOwnReboot, checkStop, checkVerbs, infoOf } from './verbs.ts';
+import { checkDaemonRestart, checkOwnEnd, checkOwnReboot, checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** An emulated machine is this much slower than a container. */
 const PATIENCE = 5;
@@ -46,6 +46,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
+    await checkDaemonRestart(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const { addresses } = await infoOf(daemon, 'machine');

@@ -5,7 +5,7 @@ import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { umlUnfit } from '../support/uml-fixture.ts';
-import { checkRestart, checkStop, checkVerbs, infoOf } from './verbs.ts';
+import { checkDaemonRestart, checkRestart, checkStop, checkVerbs, infoOf } from './verbs.ts';
 
 /** A guest under User-Mode Linux is this much slower than a container. */
 const PATIENCE = 5;
@@ -38,6 +38,7 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, daemon, 'machine', PATIENCE);
+    await checkDaemonRestart(t, daemon, 'machine', PATIENCE);
 
     await daemon.check(t, 'it has its address, and names resolve to and from a container', async () => {
       const [address = '?'] = (await infoOf(daemon, 'machine')).addresses;

@@ -6,24 +6,25 @@ import type { TestContext } from 'node:test';
 import type { Vps, VpsInfo } from '../../src/contract/vps.ts';
 import type { TestDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/scratch.ts';
+import type { VpsDoor } from '../support/vps-door.ts';
 
-export const listVps = async (daemon: TestDaemon): Promise<Vps[]> => daemon.client.call('vps.list');
-export const infoOf = (daemon: TestDaemon, name: string): Promise<VpsInfo> =>
+export const listVps = async (daemon: VpsDoor): Promise<Vps[]> => daemon.client.call('vps.list');
+export const infoOf = (daemon: VpsDoor, name: string): Promise<VpsInfo> =>
   daemon.client.call('vps.info', { params: { name } });
 
-export async function stateOf(daemon: TestDaemon, name: string): Promise<string> {
+export async function stateOf(daemon: VpsDoor, name: string): Promise<string> {
   return (await infoOf(daemon, name)).state;
 }
 
 /** Seconds since the guest's first process began, by the guest's own account. */
-export async function firstProcessAge(daemon: TestDaemon, name: string): Promise<number> {
+export async function firstProcessAge(daemon: VpsDoor, name: string): Promise<number> {
   return Number(await daemon.inside(name, 'ps -o etimes= -p 1'));
 }
 
 /** Every verb of a VPS that runs, whatever its technique; `patience` stretches the waits of slow ones. */
 export async function checkVerbs(
   t: TestContext,
-  daemon: TestDaemon,
+  daemon: VpsDoor,
   name: string,
   patience: number,
 ): Promise<void> {
@@ -181,7 +182,16 @@ export async function checkVerbs(
     assert.equal(await stateOf(daemon, name), 'running');
     assert.equal(await daemon.inside(name, 'echo back', { timeoutMs }), 'back');
   });
+}
 
+/** A daemon that stops leaves its VPSs alone. */
+export async function checkDaemonRestart(
+  t: TestContext,
+  daemon: TestDaemon,
+  name: string,
+  patience: number,
+): Promise<void> {
+  const timeoutMs = 60_000 * patience;
   await daemon.check(t, 'the daemon stops, and the next one finds the VPS as it was', async () => {
     const identity = (): Promise<string> =>
       daemon.inside(name, 'cat /proc/sys/kernel/random/boot_id && cut -d" " -f22 /proc/1/stat', {
@@ -199,7 +209,7 @@ export async function checkVerbs(
 /** Of a machine that is no container it is a whole boot. */
 export async function checkRestart(
   t: TestContext,
-  daemon: TestDaemon,
+  daemon: VpsDoor,
   name: string,
   patience: number,
 ): Promise<void> {
@@ -224,7 +234,7 @@ export async function checkRestart(
 /** What becomes of a VPS whose guest starts anew by itself, by this command. */
 export async function checkOwnReboot(
   t: TestContext,
-  daemon: TestDaemon,
+  daemon: VpsDoor,
   name: string,
   patience: number,
   command: readonly string[] = ['systemctl', 'reboot'],
@@ -252,7 +262,7 @@ export async function checkOwnReboot(
 /** What becomes of a VPS whose guest switches itself off, by this command. */
 export async function checkOwnEnd(
   t: TestContext,
-  daemon: TestDaemon,
+  daemon: VpsDoor,
   name: string,
   patience: number,
   command: readonly string[] = ['systemctl', 'poweroff'],
@@ -278,7 +288,7 @@ export async function checkOwnEnd(
 /** The last of the verbs: what it checks leaves the VPS stopped. */
 export async function checkStop(
   t: TestContext,
-  daemon: TestDaemon,
+  daemon: VpsDoor,
   name: string,
   patience: number,
 ): Promise<void> {

@@ -9,13 +9,13 @@ import { createNodeTransport } from '../../src/client/node-transport.ts';
 import { socketPath } from '../../src/core/naming.ts';
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts';
 import { saveEvidence } from './evidence.ts';
-import { runInGuest } from './guest-shell.ts';
 import { type Inventory, type Place, takeInventory } from './inventory.ts';
 import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
 import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
 import { CACHE, QUICK_IMAGE } from './test-image.ts';
 import { takeVerdicts } from './verdicts.ts';
+import { VpsDoor } from './vps-door.ts';
 
 export const ROOT = join(import.meta.dirname, '../..');
 export const LAUNCHER = join(ROOT, 'mullion');
@@ -37,8 +37,6 @@ export interface TestDaemonOptions {
   readonly module?: string;
 }
 
-type Patience = Pick<CommandOptions, 'timeoutMs'>;
-
 /** Once for a run of all tests, which says so by its environment. */
 async function ensureBuilt(): Promise<void> {
   if (process.env.MULLION_TEST_BUILT !== undefined) return;
@@ -54,7 +52,7 @@ const withoutNetwork = ({ config }: TestDaemonOptions): boolean =>
  * A daemon of the checkout with state, sockets and network of its own. Only inside `enterPrivateNetns`. Leaving the
  * scope ends the daemon and frees all that it held, whatever happened.
  */
-export class TestDaemon implements AsyncDisposable {
+export class TestDaemon extends VpsDoor implements AsyncDisposable {
   readonly name: string;
   readonly folder: string;
   readonly place: Place;
@@ -65,6 +63,7 @@ export class TestDaemon implements AsyncDisposable {
   #process: ChildProcess | undefined;
 
   private constructor(name: string, folder: string, options: TestDaemonOptions) {
+    super();
     this.name = name;
     this.folder = folder;
     this.place = placeIn(folder);
@@ -165,37 +164,6 @@ export class TestDaemon implements AsyncDisposable {
   /** Runs `mullion ARGS` against this daemon. */
   cli(args: readonly string[], options: CommandOptions = {}): Promise<CommandResult> {
     return runCommand([LAUNCHER, ...args], { ...options, env: { ...this.environment, ...options.env } });
-  }
-
-  /** Runs `mullion ARGS`, which must succeed; its standard output. */
-  async ok(args: readonly string[], options: CommandOptions = {}): Promise<string> {
-    const result = await this.cli(args, options);
-    assert.equal(
-      result.code,
-      0,
-      `mullion ${args.join(' ')}: exit ${result.code}\n${result.stdout}${result.stderr}`,
-    );
-    return result.stdout;
-  }
-
-  /** Runs a shell line inside a VPS, which must succeed; its standard output without the last line end. */
-  async inside(vps: string, script: string, { timeoutMs = 120_000 }: Patience = {}): Promise<string> {
-    const { code, stdout, stderr } = await runInGuest(this.client, vps, script, timeoutMs);
-    assert.equal(code, 0, `in ${vps}: ${script}: exit ${code}\n${stdout}${stderr}`);
-    return stdout.trimEnd();
-  }
-
-  /** Waits until a VPS runs commands. */
-  async answers(vps: string, timeoutMs = 300_000): Promise<void> {
-    await eventually(
-      `${vps} answers`,
-      () =>
-        runInGuest(this.client, vps, 'true', timeoutMs).then(
-          ({ code }) => code === 0,
-          () => false,
-        ),
-      timeoutMs,
-    );
   }
 
   inventory(): Promise<Inventory> {

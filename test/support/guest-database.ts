@@ -1,10 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
-import type { TestDaemon } from './daemon.ts';
 import { eventually } from './scratch.ts';
+import type { VpsDoor } from './vps-door.ts';
 
 const DATABASE = '/var/lib/data.db';
 
-export const query = (daemon: TestDaemon, vps: string, statement: string): Promise<string> =>
+export const query = (daemon: VpsDoor, vps: string, statement: string): Promise<string> =>
   daemon.inside(vps, `sqlite3 -cmd '.timeout 60000' ${DATABASE} "${statement}"`);
 
 /**
@@ -17,7 +17,7 @@ export class WriteLoad implements AsyncDisposable {
   #child: ChildProcess | undefined;
   #ended: Promise<unknown> = Promise.resolve();
 
-  static async start(daemon: TestDaemon, vps: string): Promise<WriteLoad> {
+  static async start(daemon: VpsDoor, vps: string): Promise<WriteLoad> {
     const load = new WriteLoad();
     await query(daemon, vps, 'create table entry (number integer primary key, content blob)');
     const loop = `i=0; while true; do i=$((i+1)); sqlite3 ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; sleep 0.1; done`;
@@ -50,7 +50,7 @@ export interface DatabaseState {
 }
 
 /** The database's own check of itself, and what it holds. */
-export async function readDatabase(daemon: TestDaemon, vps: string): Promise<DatabaseState> {
+export async function readDatabase(daemon: VpsDoor, vps: string): Promise<DatabaseState> {
   const [integrity = '', count, last] = (
     await query(daemon, vps, 'pragma integrity_check; select count(*), max(number) from entry')
   ).split(/[\n|]/);

@@ -6,6 +6,8 @@ export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test'
 
 /** The parts of debian/12, for tests of drivers alone: `scripts/prime-image-cache.ts` makes this link. */
 export const PRIMED = join(CACHE, 'primed');
+/** Likewise those of `quick`. */
+export const PRIMED_QUICK = join(CACHE, 'primed-quick');
 export const TEST_IMAGE = process.env.MULLION_TEST_IMAGE ?? PRIMED;
 
 /** An image with a web server in it, which `scripts/prime-image-cache.ts` builds too. */

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import * as z from 'zod';
 import { MullionError } from '../../contract/errors.ts';
@@ -11,14 +10,13 @@ import { newToken } from './exec-script.ts';
 import type { GuestLine, LineProvider } from './guest-line.ts';
 import { writeFileArgv } from './long-command.ts';
 import { encodeRequest } from './runner-frames.ts';
+import { RUNNER_FILE } from './runner-file.ts';
 import { PERL, RUNNER } from './runner-script.ts';
 import { DISMISSAL, RunnerSession } from './runner-session.ts';
 
 const START_MS = 30_000;
 /** How often the agent is asked whether the runner lives, while it has not said anything. */
 const LOOK_MS = 500;
-/** Where root alone writes, until the guest starts anew; another version has another name. */
-const FILE = `/run/mullion-runner-${createHash('sha256').update(RUNNER).digest('hex').slice(0, 12)}.pl`;
 
 /** A runner that waits for the next command keeps memory of the guest: one of them, and not for long. */
 const IDLE_MS = 60_000;
@@ -217,14 +215,14 @@ export class GuestCommands {
       throw failure;
     });
     await this.#installed;
-    return { path: FILE, input: undefined };
+    return { path: RUNNER_FILE, input: undefined };
   }
 }
 
 async function putRunner(agent: AgentChannel): Promise<void> {
   if (await isThere(agent)) return;
-  const unfinished = `${FILE}.${newToken().slice(0, 8)}`;
-  const place = ['/bin/mv', '-f', unfinished, FILE] as const;
+  const unfinished = `${RUNNER_FILE}.${newToken().slice(0, 8)}`;
+  const place = ['/bin/mv', '-f', unfinished, RUNNER_FILE] as const;
   for (const argv of [...writeFileArgv(unfinished, RUNNER, agent.longestRequest), place]) {
     const { code } = await runInGuest(agent, argv);
     if (code !== 0)
@@ -237,7 +235,7 @@ async function putRunner(agent: AgentChannel): Promise<void> {
 
 async function isThere(agent: AgentChannel): Promise<boolean> {
   try {
-    const handle = await agent.call('guest-file-open', { path: FILE, mode: 'r' }, z.number().int());
+    const handle = await agent.call('guest-file-open', { path: RUNNER_FILE, mode: 'r' }, z.number().int());
     await agent.call('guest-file-close', { handle }, z.unknown());
     return true;
   } catch (failure) {

@@ -1,5 +1,6 @@
 import type { ArchiveEntry } from '../archive/entry.ts';
 import type { Machine } from '../driver.ts';
+import { runnerFile } from '../guest-agent/runner-file.ts';
 import { textFile } from '../provision/text-file.ts';
 import { AGENT_LINE, guestDevice } from './lines.ts';
 
@@ -12,6 +13,7 @@ export function machineFiles({ nics }: Machine): ArchiveEntry[] {
   return [
     textFile(`${UNITS}/${AGENT}`, AGENT_UNIT),
     startedBy('sysinit.target', AGENT),
+    runnerFile(),
     // Whoever has looked for a module keeps its list open.
     textFile(`${UNITS}/usr-lib-modules.mount.d/10-mullion.conf`, '[Mount]\nLazyUnmount=yes\n'),
     // Nothing else can ask a guest without an agent to end: the management console presses Ctrl-Alt-Del.

@@ -8,6 +8,7 @@ import { run } from '../../host/run.ts';
 import { attachLoop } from '../../host/syscalls/loop.ts';
 import { startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
+import { runnerFile } from '../guest-agent/runner-file.ts';
 import { diskFile, growDiskFile } from '../guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
 import { identityFiles } from '../provision/identity.ts';
@@ -56,7 +57,7 @@ export async function makeDomain(
   await mkdir(machine.logDirectory, { recursive: true, mode: 0o700 });
   await startLog(paths.consoleLog, 0);
   await growDiskFile(machine, machine.limits.disk);
-  const files = [...identityFiles(machine), ...agentFiles()];
+  const files = [...identityFiles(machine), ...agentFiles(), runnerFile()];
   await writeInitramfs(kernel.initramfs, paths.initramfs, renderProvision(files, new Date()));
   const uuid = randomUUID();
   if (!existsSync('/dev/loop-control')) await run(['modprobe', 'loop']);

@@ -7,7 +7,7 @@ import { makeBundle } from '../../../scripts/bundle/make-bundle.ts';
 import { run } from '../../../src/host/run.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
 import { runCommand } from '../command.ts';
-import { CACHE, PRIMED } from '../test-image.ts';
+import { CACHE, PRIMED, PRIMED_QUICK } from '../test-image.ts';
 import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -37,16 +37,18 @@ export async function bundleSupply(): Promise<Supply> {
   });
 }
 
-/** Mullion's cache with the image debian/12 and apt's lists, as a disk; undefined when the image was not built yet. */
+/** Mullion's cache with the images debian/12 and quick and apt's lists, as a disk; undefined when they were not built yet. */
 export async function cacheSupply(): Promise<Supply | undefined> {
-  if (!existsSync(PRIMED)) return undefined;
-  const image = basename(readlinkSync(PRIMED));
-  return supply('cache', image.slice(0, 16), async (target) => {
+  const primed = [PRIMED, PRIMED_QUICK];
+  if (!primed.every((path) => existsSync(path))) return undefined;
+  const images = primed.map((path) => basename(readlinkSync(path)));
+  return supply('cache', images.map((image) => image.slice(0, 8)).join(''), async (target) => {
     const staging = `${target}.folder`;
     await rm(staging, { recursive: true, force: true });
     await mkdir(join(staging, 'images'), { recursive: true });
     await run(['cp', '-al', join(CACHE, 'apt'), staging]);
-    await run(['cp', '-al', join(CACHE, 'images', image), join(staging, 'images')]);
+    for (const image of images)
+      await run(['cp', '-al', join(CACHE, 'images', image), join(staging, 'images')]);
     await run(
       [
         ...['mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'mullion-cache', '-m', '0'],
