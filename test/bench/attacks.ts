@@ -1,5 +1,7 @@
 export interface Attack {
   readonly name: string;
+  /** Only for a neighbour with a limit: nothing else would keep it from the whole machine. */
+  readonly onlyLimited?: true;
   /** Runs until it is killed, with what is in a minimal Debian. */
   script(target: { readonly victim: string }): string;
 }
@@ -38,6 +40,7 @@ while :; do dd if=/root/noise/a of=/dev/null bs=1M iflag=direct 2>/dev/null; don
   },
   {
     name: 'forks without end',
+    onlyLimited: true,
     script: () => several(4, perl('$SIG{CHLD} = "IGNORE"; while (1) { fork }')),
   },
   {

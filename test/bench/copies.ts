@@ -7,6 +7,7 @@ import type { Task } from '../../src/contract/tasks.ts';
 import { poolDirectory } from '../../src/core/naming.ts';
 import { destroySubvolume, snapshotSubvolume } from '../../src/host/btrfs.ts';
 import { TestDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/scratch.ts';
 import { type Measurement, measure, type Subject, timed } from './measure.ts';
 import type { Comparison, Section } from './report.ts';
 
@@ -17,6 +18,11 @@ const SIZES = [
   { vps: 'large', text: '10 GB', bytes: 10 * 1024 * MIB },
 ] as const;
 const BARE = 'bare ioctl: snapshot, 250 MB';
+/** Files of different sizes, as a server has them, rather than one. */
+const FILES = 50;
+/** A VPS that writes all the time while it is snapshot. */
+const BUSY = 'busy';
+const WRITER = 'while :; do dd if=/dev/zero of=/root/written bs=64k count=400 conv=fsync 2>/dev/null; done';
 
 const flat = (verb: string): Comparison => ({
   what: `${verb}: 10 GB against 250 MB`,
@@ -42,6 +48,17 @@ const copy = (client: Client, vps: string, name: string): Promise<void> =>
 const remove = (client: Client, name: string): Promise<void> =>
   ended(client, client.call('vps.delete', { params: { name }, query }));
 
+/** Written, not only allocated: what is flat must not depend on how many extents there are. */
+function writeData(folder: string, bytes: number): void {
+  mkdirSync(folder, { recursive: true });
+  const sum = (FILES * (FILES + 1)) / 2;
+  for (let file = 1; file <= FILES; file += 1) {
+    const blocks = Math.round((bytes / MIB) * (file / sum));
+    const target = `of=${join(folder, String(file))}`;
+    execFileSync('dd', ['if=/dev/zero', target, 'bs=1M', `count=${blocks}`, 'status=none']);
+  }
+}
+
 /** Snapshots, copies and their deletion, by the API until each is done, at two sizes of data. */
 export async function copySection(rounds: number): Promise<Section> {
   await using daemon = await TestDaemon.start('bench-copies', { poolSize: '16G' });
@@ -52,13 +69,15 @@ export async function copySection(rounds: number): Promise<Section> {
   for (const { vps, bytes } of SIZES) {
     await daemon.ok(['launch', 'debian/12', vps, '--technique', 'os', '--disk', '11G', '--no-start']);
     const volume = join(pool, 'volumes', (await client.call('vps.info', { params: { name: vps } })).id);
-    execFileSync('fallocate', ['--length', String(bytes), join(volume, 'upper/data')]);
+    writeData(join(volume, 'upper/data'), bytes);
     volumes.set(vps, volume);
   }
   execFileSync('sync', ['--file-system', pool]);
+  await daemon.ok(['launch', 'debian/12', BUSY, '--technique', 'os', '--disk', '2G']);
   const measurements = await measure(
     [
       ...SIZES.flatMap(({ vps, text }) => subjects(client, vps, text)),
+      whileWriting(daemon),
       bare(volumes.get('small') ?? '', pool),
     ],
     rounds,
@@ -67,7 +86,7 @@ export async function copySection(rounds: number): Promise<Section> {
   return {
     title: 'Snapshots and copies',
     notes: [
-      'Of a stopped VPS of technique os, whose data is allocated and not written, on the pool that Mullion makes.',
+      'Of a stopped VPS of technique os with 50 files of its own, on the pool that Mullion makes; and of one that writes all the time.',
     ],
     measurements: [...measurements, await inARow(client)],
   };
@@ -104,6 +123,32 @@ function subjects(client: Client, vps: string, text: string): Subject[] {
       },
     },
   ];
+}
+
+/** The kernel writes out first what the guest has not. */
+function whileWriting(daemon: TestDaemon): Subject {
+  return {
+    name: 'snapshot of a VPS that writes without end',
+    run: async (round) => {
+      const writer = daemon.cli(['exec', BUSY, '--', 'timeout', '3', 'sh', '-c', WRITER]);
+      const seen = (): Promise<string> =>
+        daemon.inside(BUSY, 'stat -c %Y%i /root/written 2>/dev/null || true');
+      const before = await seen();
+      await eventually('it writes', async () => (await seen()) !== before);
+      const params = { name: BUSY };
+      const snapshot = `w${round}`;
+      const body = { name: snapshot };
+      const milliseconds = await timed(() =>
+        ended(daemon.client, daemon.client.call('snapshots.create', { params, query, body })),
+      );
+      await ended(
+        daemon.client,
+        daemon.client.call('snapshots.delete', { params: { name: BUSY, snapshot }, query }),
+      );
+      await writer;
+      return milliseconds;
+    },
+  };
 }
 
 /** What the kernel alone takes for the same. */

@@ -1,64 +1,20 @@
-import { request } from 'node:http';
+import { globSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { poolDirectory } from '../../src/core/naming.ts';
 import { runCommand } from '../support/command.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/scratch.ts';
 import { ATTACKS } from './attacks.ts';
 import { quantile } from './measure.ts';
+import { openEntrance } from './neighbours.ts';
+import { mullionPair, otherPairs, type Pair } from './noise-pairs.ts';
+import { get, type Look, look, VICTIM } from './noise-victim.ts';
 import type { Section } from './report.ts';
 
 /** Each attack lasts this long, after as long a time of peace. */
-const SECONDS = Number(process.env.MULLION_BENCH_NOISE_S ?? 10);
-const GAP_MS = 5;
-const PORT = 8000;
+const SECONDS = Number(process.env.MULLION_BENCH_NOISE_S ?? 5);
 const AIM = 1.5;
-
-/**
- * Answers a page, and on /write one after 4 KiB are on the disk, with the milliseconds that took: by clock_gettime(2),
- * whose numbers are those of x86-64 and asm-generic, as Debian's perl-base has no Time::HiRes.
- */
-const VICTIM = `use Socket; use IO::Handle; use Config; $SIG{PIPE} = 'IGNORE';
-sub now { my $t = pack 'q2', 0, 0; syscall($Config{archname} =~ /^x86_64/ ? 228 : 113, 1, $t); my ($s, $n) = unpack 'q2', $t; $s + $n / 1e9 }
-socket(S, PF_INET, SOCK_STREAM, 0); setsockopt(S, SOL_SOCKET, SO_REUSEADDR, 1);
-bind(S, sockaddr_in(${PORT}, INADDR_ANY)) or die; listen(S, 64); open(F, '>', '/root/journal') or die; $n = 0;
-while (accept(C, S)) { sysread(C, $q, 4096); $b = 'x' x 1024;
-  if ($q =~ m{^GET /write}) { $t = now(); sysseek(F, 4096 * ($n++ % 256), 0); syswrite(F, 'y' x 4096); F->sync;
-    $b = 1000 * (now() - $t) }
-  syswrite(C, "HTTP/1.0 200 OK\\r\\nContent-Length: " . length($b) . "\\r\\n\\r\\n$b"); close C }`;
-
-interface Look {
-  /** Milliseconds of a whole request. */
-  readonly http: readonly number[];
-  /** Milliseconds of a synced write, by the victim's own clock. */
-  readonly write: readonly number[];
-}
-
-function get(host: string, path: string): Promise<string> {
-  return new Promise((resolve, reject) => {
-    const asked = request({ host, port: PORT, path, agent: false, timeout: 10_000 }, (answer) => {
-      let body = '';
-      answer.setEncoding('utf8').on('data', (text: string) => {
-        body += text;
-      });
-      answer.on('end', () => resolve(body)).on('error', reject);
-    });
-    asked.on('timeout', () => asked.destroy(new Error('no answer within 10 s')));
-    asked.on('error', reject).end();
-  });
-}
-
-async function look(host: string, ms: number): Promise<Look> {
-  const [http, write]: [number[], number[]] = [[], []];
-  const end = performance.now() + ms;
-  while (performance.now() < end) {
-    const began = performance.now();
-    await get(host, '/');
-    http.push(performance.now() - began);
-    write.push(Number(await get(host, '/write')));
-    await sleep(GAP_MS);
-  }
-  return { http, write };
-}
 
 /** A network beyond the host, so that packets for it are forwarded and tracked. It has nobody in it. */
 async function makeOutside(): Promise<void> {
@@ -73,7 +29,7 @@ async function makeOutside(): Promise<void> {
 
 const figure = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 
-function row(name: string, calm: Look, noisy: Look): string {
+function row(name: string, kind: string, calm: Look, noisy: Look): string {
   const ratios: number[] = [];
   const cells = (['http', 'write'] as const).flatMap((what) => {
     const of = (samples: Look, share: number): number => quantile(samples[what], share);
@@ -84,68 +40,66 @@ function row(name: string, calm: Look, noisy: Look): string {
     );
   });
   const met = ratios.every((ratio) => ratio <= AIM) ? 'yes' : 'no';
-  return `| ${name} | ${cells.join(' | ')} | ${calm.http.length} and ${noisy.http.length} | ${met} |`;
+  return `| ${name} | ${kind} | ${cells.join(' | ')} | ${calm.http.length} and ${noisy.http.length} | ${met} |`;
 }
 
-/** What one VPS feels of another that does one thing as hard as its default limits let it. */
-export async function noiseSection(): Promise<Section> {
-  await using daemon = await TestDaemon.start('bench-noise');
-  await daemon.ensureImage();
-  await makeOutside();
-  for (const name of ['victim', 'attacker'])
-    await daemon.ok(['launch', 'debian/12', name, '--technique', 'os']);
+/** What the victim feels of each attack, by the attack's name. */
+async function feel(pair: Pair): Promise<ReadonlyMap<string, string>> {
+  const { host, kind, isLimited } = pair;
   const quoted = VICTIM.replaceAll("'", "'\\''");
-  await daemon.inside('victim', `setsid perl -e '${quoted}' >/dev/null 2>&1 </dev/null &`);
-  const { addresses } = await daemon.client.call('vps.info', { params: { name: 'victim' } });
-  const host = addresses[0] ?? '';
-  const answers = (): Promise<boolean> => get(host, '/write').then(Boolean, () => false);
-  await eventually('the victim answers', answers, 30_000);
+  await pair.run('victim', `setsid perl -e '${quoted}' >/dev/null 2>&1 </dev/null &`);
+  await eventually(
+    `the victim answers (${kind})`,
+    () => get(host, '/write').then(Boolean, () => false),
+    30_000,
+  );
   await look(host, 1_000);
-  const lines: string[] = [];
-  for (const { name, script } of ATTACKS) {
+  const rows = new Map<string, string>();
+  for (const { name, script, onlyLimited = false } of ATTACKS) {
+    if (onlyLimited && !isLimited) continue;
     const calm = await look(host, SECONDS * 1000);
-    const attack = daemon.cli(
-      [
-        'exec',
-        'attacker',
-        '--',
-        'timeout',
-        '-s',
-        'KILL',
-        String(SECONDS + 2),
-        'sh',
-        '-c',
-        script({ victim: host }),
-      ],
-      { timeoutMs: 60_000 },
-    );
+    const line = script({ victim: host }).replaceAll("'", "'\\''");
+    const attack = pair.run('attacker', `timeout -s KILL ${SECONDS + 2} sh -c '${line}'`);
     await sleep(1_000);
     const noisy = await look(host, SECONDS * 1000);
     await attack;
     // What it forked outlives the command; so does what it left in the disk's queue.
-    await daemon.cli([
-      'exec',
-      'attacker',
-      '--',
-      'sh',
-      '-c',
-      'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync',
-    ]);
-    lines.push(row(name, calm, noisy));
-    console.log(lines.at(-1));
+    await pair.run('attacker', 'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync');
+    rows.set(name, row(name, kind, calm, noisy));
+    console.log(rows.get(name));
+  }
+  return rows;
+}
+
+/** What one VPS feels of another that does one thing as hard as its default limits let it; and containers of other tools. */
+export async function noiseSection(): Promise<Section> {
+  await using daemon = await TestDaemon.start('bench-noise');
+  await daemon.ensureImage();
+  await makeOutside();
+  const folder = join(daemon.folder, 'noise');
+  mkdirSync(folder);
+  const rootfs = globSync(`${poolDirectory({ instance: '', ...daemon.place })}/images/*/rootfs`)[0];
+  if (rootfs === undefined) throw new Error('the image has no rootfs folder');
+  using entrance = await openEntrance();
+  const pairs = [() => mullionPair(daemon), ...(await otherPairs({ rootfs, folder, enter: entrance.enter }))];
+  const felt: ReadonlyMap<string, string>[] = [];
+  for (const open of pairs) {
+    await using pair = await open();
+    felt.push(await feel(pair));
   }
   return {
     title: 'What a VPS feels of a noisy neighbour',
     notes: [
-      `Two VPSs of technique os with default limits. One answers HTTP and does synced writes of 4 KiB; the other does one`,
-      `thing as hard as it can for ${SECONDS} s. Milliseconds, before and during, and how many times as long. What the`,
-      'kernel cannot part is named in docs/security.md.',
+      `Two containers of a kind. One answers HTTP and does synced writes of 4 KiB; the other does one thing as hard as it can`,
+      `for ${SECONDS} s. Milliseconds, before and during, and how many times as long. VPSs have their default limits; the others`,
+      'have none and share one network, which is what their tools make when nothing is said, and do not fork without end. What',
+      'the kernel cannot part is named in docs/security.md.',
     ],
     measurements: [],
     lines: [
-      '| neighbour | HTTP p50 | HTTP p99 | synced write p50 | synced write p99 | samples | p99 at most 1.5x |',
-      '|---|---|---|---|---|---|---|',
-      ...lines,
+      '| neighbour | of | HTTP p50 | HTTP p99 | synced write p50 | synced write p99 | samples | p99 at most 1.5x |',
+      '|---|---|---|---|---|---|---|---|',
+      ...ATTACKS.flatMap(({ name }) => felt.flatMap((rows) => rows.get(name) ?? [])),
     ],
   };
 }

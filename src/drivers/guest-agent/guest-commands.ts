@@ -9,8 +9,8 @@ import { lost } from './exec-end.ts';
 import { newToken } from './exec-script.ts';
 import type { GuestLine, LineProvider } from './guest-line.ts';
 import { writeFileArgv } from './long-command.ts';
-import { encodeRequest } from './runner-frames.ts';
 import { RUNNER_FILE } from './runner-file.ts';
+import { encodeRequest } from './runner-frames.ts';
 import { PERL, RUNNER } from './runner-script.ts';
 import { DISMISSAL, RunnerSession } from './runner-session.ts';
 

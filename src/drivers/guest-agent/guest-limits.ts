@@ -45,12 +45,21 @@ done
 [ "$own" -gt 0 ] && limit=$(($1 + \${tasks#*/} - own))
 echo "$limit" >/proc/sys/kernel/threads-max`;
 
-/** Both ask the kernel to grow the mounted ext4; an image has at least one of them. */
-const GROW_ROOT = `if command -v resize2fs >/dev/null; then exec resize2fs "$1"; fi
+/** The kernel hears of the new size a little later. Both ask it to grow the mounted ext4; an image has at least one of them. */
+const GROW_ROOT = `tries=0
+until [ "$(cat "/sys/class/block/\${1##*/}/size")" -ge "$2" ]; do
+  tries=$((tries + 1))
+  [ $tries -le 200 ] || { echo "$1 does not grow" >&2; exit 1; }
+  sleep 0.05
+done
+if command -v resize2fs >/dev/null; then exec resize2fs "$1"; fi
 exec /lib/systemd/systemd-growfs /`;
 
-/** Lets the guest's root file system fill its disk, which has grown. @param disk its device in the guest */
-export const growRoot = (agent: AgentChannel, disk: string): Promise<void> => inGuest(agent, GROW_ROOT, disk);
+const SECTOR = 512;
+
+/** Lets the guest's root file system fill its disk, which has grown to `size` bytes. @param disk its device in the guest */
+export const growRoot = (agent: AgentChannel, disk: string, size: number): Promise<void> =>
+  inGuest(agent, GROW_ROOT, disk, String(Math.floor(size / SECTOR)));
 
 async function inGuest(agent: AgentChannel, script: string, ...args: readonly string[]): Promise<void> {
   const result = await runInGuest(agent, ['/bin/sh', '-c', script, 'mullion', ...args], 60_000);

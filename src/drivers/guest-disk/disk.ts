@@ -53,18 +53,25 @@ export async function populateDisk(machine: Machine, source = machine.image.disk
   }
 }
 
+export interface GrownDisk {
+  /** In bytes. */
+  readonly size: number;
+  readonly hasGrown: boolean;
+}
+
 /**
- * Makes the disk's file as large as the new limit, never smaller; its size after that. A link in its place is not followed.
+ * Makes the disk's file as large as the new limit, never smaller. A link in its place is not followed.
  * @throws MullionError `host_unfit` when it is no plain file
  */
-export async function growDiskFile(machine: Machine, limit: number): Promise<number> {
+export async function growDiskFile(machine: Machine, limit: number): Promise<GrownDisk> {
   const path = plainFile(diskFile(machine));
   const file = await open(path, constants.O_RDWR | constants.O_NOFOLLOW);
   try {
     const present = (await file.stat()).size;
     const size = Math.max(present, diskSize(limit));
-    if (size > present) await file.truncate(size);
-    return size;
+    const hasGrown = size > present;
+    if (hasGrown) await file.truncate(size);
+    return { size, hasGrown };
   } finally {
     await file.close();
   }

@@ -350,9 +350,8 @@ export class QemuDriver implements Driver {
     const own = !isForeign(machine.image);
     if (own) await plugProcessors(machine, monitor, connections.agent, limits.cpus);
     this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
-    if (limits.disk > machine.limits.disk) {
-      await growDisk(monitor, own ? connections.agent : undefined, await growDiskFile(machine, limits.disk));
-    }
+    const disk = await growDiskFile(machine, limits.disk);
+    if (disk.hasGrown) await growDisk(monitor, own ? connections.agent : undefined, disk.size);
     if (own) await limitThreads(connections.agent, limits);
   }
 

@@ -74,5 +74,5 @@ export async function growDisk(
   size: number,
 ): Promise<void> {
   await monitor.execute('block_resize', { 'node-name': 'disk', size }, AnySchema, 30_000);
-  if (agent !== undefined) await growRoot(agent, '/dev/vda');
+  if (agent !== undefined) await growRoot(agent, '/dev/vda', size);
 }

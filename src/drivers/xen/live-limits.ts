@@ -48,10 +48,10 @@ export async function setLimits(change: Change): Promise<void> {
     if (wanted > domain.cpus) await bringProcessorsOnline(agent, limits.cpus);
   }
   await setDomainCap(domain.name, scheduler, cpuCap(limits.cpus));
-  if (limits.disk > machine.limits.disk) {
-    await growDiskFile(machine, limits.disk);
+  const { size, hasGrown } = await growDiskFile(machine, limits.disk);
+  if (hasGrown) {
     for (const device of await loopDevicesOf(diskFile(machine))) await refreshLoopSize(device);
-    await growRoot(agent, GUEST_DISK);
+    await growRoot(agent, GUEST_DISK, size);
   }
   await limitThreads(agent, limits);
 }
