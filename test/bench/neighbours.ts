@@ -88,7 +88,7 @@ export async function lxcStart(ground: Ground): Promise<Subject> {
 }
 
 /** Lower than any host's own, so that no capability is needed to set them. */
-const LOW_LIMITS = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
+export const LOW_LIMITS = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=1024:1024'] as const;
 
 /**
  * `podman run --rootfs` of /bin/true, with podman's usual settings but without a network. podman refuses a run folder

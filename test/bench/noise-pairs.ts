@@ -1,8 +1,8 @@
-import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { runCommand } from '../support/command.ts';
 import type { TestDaemon } from '../support/daemon.ts';
-import { type Ground, mustRun } from './neighbours.ts';
+import { LOW_LIMITS, mustRun, openEntrance } from './neighbours.ts';
 
 /** Two containers of one kind: who answers, and who disturbs. */
 export interface Pair extends AsyncDisposable {
@@ -42,63 +42,61 @@ interface Tool {
 }
 
 /** Containers as each tool makes them when nothing is said of limits, in the network of the benchmark. */
-export async function otherPairs(ground: Ground): Promise<readonly (() => Promise<Pair>)[]> {
-  const runRoot = mkdtempSync('/run/mullion-bench-');
-  const podman = [
-    ...[...ground.enter, 'podman', '--root', join(ground.folder, 'noise-podman'), '--runroot', runRoot],
-    ...['--cgroup-manager', 'cgroupfs'],
-  ];
-  const crun = [...ground.enter, 'crun', '--root', join(ground.folder, 'noise-crun')];
-  const lxc = join(ground.folder, 'noise-lxc');
-  const tools: readonly Tool[] = [
-    {
+const TOOLS: readonly ((folder: string, enter: readonly string[]) => Tool)[] = [
+  (folder, enter) => {
+    const crun = [...enter, 'crun', '--root', join(folder, 'crun')];
+    return {
       kind: 'crun, as it comes',
       start: async (name, root) => {
-        const bundle = join(ground.folder, `noise-${name}`);
+        const bundle = join(folder, `bundle-${name}`);
         mkdirSync(bundle, { recursive: true });
         await mustRun(['crun', 'spec', '--bundle', bundle]);
-        await mustRun([...crun, 'run', '--detach', '--bundle', writeWaiting(bundle, root), name]);
+        writeWaiting(bundle, root);
+        await mustRun([...crun, 'run', '--detach', '--bundle', bundle, name]);
       },
       exec: (name) => [...crun, 'exec', name],
       stop: (name) => [...crun, 'delete', '--force', name],
-    },
-    {
+    };
+  },
+  (folder, enter) => {
+    // podman refuses a run folder whose path is longer than 50 characters.
+    const runRoot = `/run/mullion-noise-${process.pid}`;
+    const store = ['--root', join(folder, 'podman'), '--runroot', runRoot, '--cgroup-manager', 'cgroupfs'];
+    const podman = [...enter, 'podman', ...store];
+    const flags = ['--detach', '--network', 'host', ...LOW_LIMITS];
+    return {
       kind: 'podman, as it comes',
-      start: async (name, root) => {
-        const flags = [
-          '--detach',
-          '--network',
-          'host',
-          '--ulimit',
-          'nofile=1024:1024',
-          '--ulimit',
-          'nproc=1024:1024',
-        ];
-        await mustRun([...podman, 'run', ...flags, '--name', name, '--rootfs', root, '/bin/sleep', '3600']);
-      },
+      start: (name, root) =>
+        mustRun([...podman, 'run', ...flags, '--name', name, '--rootfs', root, '/bin/sleep', '3600']),
       exec: (name) => [...podman, 'exec', name],
       stop: (name) => [...podman, 'rm', '--force', '--time', '0', name],
-    },
-    {
+    };
+  },
+  (folder) => {
+    const path = join(folder, 'lxc');
+    return {
       kind: 'lxc, as it comes',
-      start: async (name, root) => {
-        mkdirSync(join(lxc, name), { recursive: true });
+      start: (name, root) => {
+        mkdirSync(join(path, name), { recursive: true });
         const config = [
           ...[`lxc.uts.name = ${name}`, `lxc.rootfs.path = dir:${root}`, 'lxc.net.0.type = none'],
           ...['lxc.init.cmd = /bin/sleep 3600', 'lxc.mount.auto = proc:mixed sys:ro', ''],
         ];
-        writeFileSync(join(lxc, name, 'config'), config.join('\n'));
-        await mustRun(['lxc-start', '-P', lxc, '-n', name]);
+        writeFileSync(join(path, name, 'config'), config.join('\n'));
+        return mustRun(['lxc-start', '-P', path, '-n', name]);
       },
-      exec: (name) => ['lxc-attach', '-P', lxc, '-n', name, '--clear-env', `--set-var=PATH=${PATH}`, '--'],
-      stop: (name) => ['lxc-stop', '-P', lxc, '-n', name, '--kill'],
-    },
-  ];
-  return tools.map((tool) => () => openPair(tool, ground));
-}
+      exec: (name) => ['lxc-attach', '-P', path, '-n', name, '--clear-env', `--set-var=PATH=${PATH}`, '--'],
+      stop: (name) => ['lxc-stop', '-P', path, '-n', name, '--kill'],
+    };
+  },
+];
 
-async function openPair(tool: Tool, { rootfs, folder }: Ground): Promise<Pair> {
+export const otherPairs = (rootfs: string, folder: string): (() => Promise<Pair>)[] =>
+  TOOLS.map((tool) => () => openPair(tool, rootfs, folder));
+
+async function openPair(make: (typeof TOOLS)[number], rootfs: string, folder: string): Promise<Pair> {
   await using cleanup = new AsyncDisposableStack();
+  const roots = new Map<(typeof NAMES)[number], string>();
   for (const name of NAMES) {
     const tree = mkdtempSync(join(folder, `${name}-`));
     const root = join(tree, 'root');
@@ -107,11 +105,16 @@ async function openPair(tool: Tool, { rootfs, folder }: Ground): Promise<Pair> {
     const layers = `lowerdir=${rootfs},upperdir=${join(tree, 'upper')},workdir=${join(tree, 'work')}`;
     await mustRun(['mount', '-t', 'overlay', 'overlay', '-o', layers, root]);
     cleanup.defer(() => mustRun(['umount', '--lazy', root]));
-    for (const file of ['hosts', 'resolv.conf']) copyFileSync(`/etc/${file}`, join(root, 'etc', file));
-    await tool.start(name, root);
+    roots.set(name, root);
+  }
+  // It shows what is mounted now.
+  const { enter } = cleanup.use(await openEntrance());
+  const tool = make(folder, enter);
+  for (const [name, root] of roots) {
     cleanup.defer(async () => {
       await runCommand(tool.stop(name));
     });
+    await tool.start(name, root);
   }
   const owned = cleanup.move();
   return {
@@ -126,7 +129,7 @@ async function openPair(tool: Tool, { rootfs, folder }: Ground): Promise<Pair> {
 }
 
 /** Has crun's own configuration wait, in the network that it is started in. */
-function writeWaiting(bundle: string, root: string): string {
+function writeWaiting(bundle: string, root: string): void {
   const path = join(bundle, 'config.json');
   const config: { linux: { namespaces: { type: string }[] } } & Record<string, unknown> = JSON.parse(
     readFileSync(path, 'utf8'),
@@ -139,5 +142,4 @@ function writeWaiting(bundle: string, root: string): string {
     linux: { ...config.linux, namespaces },
   };
   writeFileSync(path, JSON.stringify(own));
-  return bundle;
 }

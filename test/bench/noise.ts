@@ -7,7 +7,6 @@ import { TestDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/scratch.ts';
 import { ATTACKS } from './attacks.ts';
 import { quantile } from './measure.ts';
-import { openEntrance } from './neighbours.ts';
 import { mullionPair, otherPairs, type Pair } from './noise-pairs.ts';
 import { get, type Look, look, VICTIM } from './noise-victim.ts';
 import type { Section } from './report.ts';
@@ -80,8 +79,7 @@ export async function noiseSection(): Promise<Section> {
   mkdirSync(folder);
   const rootfs = globSync(`${poolDirectory({ instance: '', ...daemon.place })}/images/*/rootfs`)[0];
   if (rootfs === undefined) throw new Error('the image has no rootfs folder');
-  using entrance = await openEntrance();
-  const pairs = [() => mullionPair(daemon), ...(await otherPairs({ rootfs, folder, enter: entrance.enter }))];
+  const pairs = [() => mullionPair(daemon), ...otherPairs(rootfs, folder)];
   const felt: ReadonlyMap<string, string>[] = [];
   for (const open of pairs) {
     await using pair = await open();
