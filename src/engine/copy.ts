@@ -3,12 +3,13 @@ import type { CopyRequest } from '../contract/snapshots.ts';
 import type { Task } from '../contract/tasks.ts';
 import { demandOf, requireRoomToRun } from './capacity-check.ts';
 import { type Context, now, requireDriver } from './context.ts';
+import { FIREWALL_QUEUE, groupsOfVps } from './firewall-members.ts';
 import { networkFor } from './networks.ts';
 import { beginLife, freePlace, requireFreeName, UNBORN } from './new-vps.ts';
 import type { VpsRecord } from './records.ts';
 import { requireData, requireSnapshot, techniqueAfter } from './snapshots.ts';
 
-/** A new VPS with the data, limits and properties of another, and with an identity of its own. */
+/** A new VPS with the data, limits, firewall groups and properties of another, and with an identity of its own. */
 export async function copy(
   context: Context,
   project: string,
@@ -18,24 +19,27 @@ export async function copy(
   const source = context.state.requireVps(project, name);
   check(context, source, request);
   const network = await networkFor(context, project, source.network);
-  // From here to the queue nothing waits: what is free now is taken before another looks.
-  const current = context.state.requireVps(project, name);
-  check(context, current, request);
-  const technique =
-    request.snapshot === undefined ? current.technique : techniqueAfter(context, current, request.snapshot);
-  return beginLife(context, 'vps.copy', {
-    ...current,
-    technique,
-    driver: requireDriver(context, technique).name,
-    ...UNBORN,
-    ...freePlace(context, project, network),
-    name: request.name,
-    createdAt: now(context),
-    goal: request.start ? 'running' : 'stopped',
-    copyOf: {
-      vps: current.id,
-      ...(request.snapshot === undefined ? {} : { snapshot: request.snapshot }),
-    },
+  return context.queue.run(FIREWALL_QUEUE, async () => {
+    // From here to the queue nothing waits: what is free now is taken before another looks.
+    const current = context.state.requireVps(project, name);
+    check(context, current, request);
+    const technique =
+      request.snapshot === undefined ? current.technique : techniqueAfter(context, current, request.snapshot);
+    const record: VpsRecord = {
+      ...current,
+      technique,
+      driver: requireDriver(context, technique).name,
+      ...UNBORN,
+      ...freePlace(context, project, network),
+      name: request.name,
+      createdAt: now(context),
+      goal: request.start ? 'running' : 'stopped',
+      copyOf: {
+        vps: current.id,
+        ...(request.snapshot === undefined ? {} : { snapshot: request.snapshot }),
+      },
+    };
+    return beginLife(context, 'vps.copy', record, undefined, groupsOfVps(context, current));
   });
 }
 

@@ -63,6 +63,21 @@ describe('firewall groups', () => {
     await again.close();
   });
 
+  check('hold the copies of their members too', async (world, engine) => {
+    await launch(engine, 'web');
+    for (const name of ['default', 'front', 'back']) await create(engine, name);
+    await engine.firewall.join(PROJECT, 'front', 'web');
+    await done(engine, engine.vps.copy(PROJECT, 'web', { name: 'twin', start: true }));
+    assert.deepEqual((await engine.firewall.info(PROJECT, 'front')).members, ['twin', 'web']);
+    const { id } = await engine.vps.info(PROJECT, 'twin');
+    const guarded = world.network.firewall.map(({ members }) => members.some(({ vps }) => vps === id));
+    assert.deepEqual(guarded, [false, true, false]);
+    await engine.close();
+    const again = await world.open();
+    assert.deepEqual((await again.firewall.info(PROJECT, 'front')).members, ['twin', 'web']);
+    await again.close();
+  });
+
   check('are as they were when the host refuses a change', async (world, engine) => {
     await launch(engine, 'web');
     await create(engine, 'front');

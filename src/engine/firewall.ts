@@ -3,11 +3,11 @@ import type { FirewallGroup, FirewallRule } from '../contract/firewall.ts';
 import { ruleCounterName } from '../core/firewall-counters.ts';
 import { type Context, now } from './context.ts';
 import type { FirewallVerbs } from './contract.ts';
+import { FIREWALL_QUEUE } from './firewall-members.ts';
 import { applyFirewall, DEFAULT_GROUP, membersOf } from './firewall-rules.ts';
 import { lowestFree } from './networks.ts';
 import type { FirewallGroupRecord } from './records.ts';
 
-const QUEUE = 'firewall';
 const MOST_GROUPS = 100;
 const MOST_RULES = 100;
 
@@ -53,7 +53,7 @@ export function firewallVerbs(context: Context): FirewallVerbs {
     name: string,
     edit: (group: FirewallGroupRecord) => FirewallGroupRecord,
   ): Promise<FirewallGroup> =>
-    queue.run(QUEUE, async () => {
+    queue.run(FIREWALL_QUEUE, async () => {
       const before = requireGroup(project, name);
       const present = { ...before, members: before.members.filter((id) => state.vps.get(id) !== undefined) };
       const after = edit(present);
@@ -79,7 +79,7 @@ export function firewallVerbs(context: Context): FirewallVerbs {
       return viewOne(requireGroup(project, name));
     },
     create: (project, { name, description }) =>
-      queue.run(QUEUE, async () => {
+      queue.run(FIREWALL_QUEUE, async () => {
         state.requireProject(project);
         const others = groupsOf(project);
         if (others.some((group) => group.name === name)) {
@@ -112,7 +112,7 @@ export function firewallVerbs(context: Context): FirewallVerbs {
         return viewOne(group);
       }),
     delete: (project, name) =>
-      queue.run(QUEUE, async () => {
+      queue.run(FIREWALL_QUEUE, async () => {
         const group = requireGroup(project, name);
         requireUnused(context, group, groupsOf(project));
         const gone = state.firewallGroups.drop(group);

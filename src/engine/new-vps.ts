@@ -4,9 +4,11 @@ import type { Task } from '../contract/tasks.ts';
 import { allocateAddress } from '../core/addresses.ts';
 import { macAddress, SLOTS } from '../core/naming.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
+import type { Operation } from '../store/store.ts';
 import type { Context } from './context.ts';
+import { joinGroups } from './firewall-members.ts';
 import { lowestFree } from './networks.ts';
-import { type Operation, pursue } from './operate.ts';
+import { pursue, type Operation as VpsOperation } from './operate.ts';
 import type { NetworkRecord, VpsRecord } from './records.ts';
 import { claims, claimsOf } from './state.ts';
 import type { TaskRun } from './task-run.ts';
@@ -54,23 +56,25 @@ export const UNBORN = {
 
 /**
  * Begins a VPS's life and answers the task of it. From the look at what is free to here nothing may wait.
- * `work` ends the task.
+ * `work` ends the task. Whoever names firewall groups that it joins has the turn in their queue.
  */
 export async function beginLife(
   context: Context,
-  kind: Operation | 'backup.restore' | 'backup.verify',
+  kind: VpsOperation | 'backup.restore' | 'backup.verify',
   record: VpsRecord,
   work: (run: TaskRun) => Promise<void> = (run) => pursue(context, record.id, run),
+  groups: readonly string[] = [],
 ): Promise<Task> {
   const { project } = record;
   context.state.vps.set(record);
+  const joined = joinGroups(context, record, groups);
   const run = context.tasks.create({ kind, project, target: record.name, vps: record.id });
   run.begun = true;
   const accepted = Promise.withResolvers<void>();
   context.queue
     .run(record.id, async () => {
       try {
-        await commitNew(context, record, context.tasks.save(run));
+        await commitNew(context, record, [context.tasks.save(run), ...joined]);
       } catch (failure) {
         context.state.vps.drop(record);
         context.tasks.discard(run);
@@ -107,15 +111,11 @@ function freshId(takenMacs: ReadonlySet<string>): string {
   }
 }
 
-async function commitNew(
-  context: Context,
-  record: VpsRecord,
-  saveTask: ReturnType<Context['tasks']['save']>,
-): Promise<void> {
+async function commitNew(context: Context, record: VpsRecord, more: readonly Operation[]): Promise<void> {
   const { state } = context;
   const keys = claimsOf(record);
   const puts = keys.map((key) => ({ type: 'put', key, value: record.id }) as const);
-  if (await state.commit([state.vps.put(record), saveTask, ...puts], keys)) return;
+  if (await state.commit([state.vps.put(record), ...more, ...puts], keys)) return;
   const name = await state.store.get(claims.name(record.project, record.name));
   if (name !== undefined) throw nameTaken(record.project, record.name);
   throw new MullionError('conflict', 'Something else took the same address at the same time.');

@@ -7,7 +7,7 @@ import { sanitizeLine } from '../output/sanitize.ts';
 export const command = defineCommand({
   summary: 'make a new VPS with the data of another',
   description:
-    'The copy is a VPS of its own: with a name, address, MAC, machine id, SSH host keys and random seed that no other has, and with the limits, environment and keys of the source; forwards and snapshots are not copied. It takes no time and no space, whatever the size of the data, also while the source runs, which then is copied at one instant. It shares what it does not change with the source, and outlives it.\n\nThe copy is stopped at first, unless --start.',
+    'The copy is a VPS of its own: with a name, address, MAC, machine id, SSH host keys and random seed that no other has, and with the limits, environment, keys and firewall groups of the source; forwards and snapshots are not copied. It takes no time and no space, whatever the size of the data, also while the source runs, which then is copied at one instant. It shares what it does not change with the source, and outlives it.\n\nThe copy is stopped at first, unless --start.',
   arguments: {
     source: { label: 'SRC[/SNAP]', summary: 'a VPS, or one of its snapshots', complete: 'vps' },
     name: { label: 'DST', summary: 'name of the new VPS' },
