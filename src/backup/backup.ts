@@ -29,6 +29,9 @@ export interface SaveProgress {
   readonly total: number;
 }
 
+/** Answers ids; asked with what there is, oldest first, and asked again whenever another program was waited for. */
+export type Choice = (all: readonly SavedFolder[]) => readonly string[];
+
 /** Files of a folder that are disks. */
 export interface DiskFiles {
   /** Regular files at the top. */
@@ -111,9 +114,10 @@ export interface BackupBackend {
   list(place: RepositoryPlace, signal: AbortSignal): Promise<SavedFolder[]>;
   /**
    * Whether all that it should hold is there, without reading the data. A save does not notice: it leaves away what it
-   * believes to be there.
+   * believes to be there. What other programs delete meanwhile may seem to be lost, unless it is `alone`: then they are
+   * waited for, and wait.
    */
-  check(place: RepositoryPlace, signal: AbortSignal): Promise<void>;
+  check(place: RepositoryPlace, signal: AbortSignal, alone?: boolean): Promise<void>;
   save(place: RepositoryPlace, request: SaveRequest): Promise<SaveResult>;
   restore(place: RepositoryPlace, id: string, request: RestoreRequest): Promise<void>;
   /** One node of a saved folder, by its path in it, for example `upper/etc/passwd`; links are not followed. */
@@ -123,7 +127,7 @@ export interface BackupBackend {
   /** The content of a regular file. The stream fails when the content cannot be read whole. */
   read(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<Readable>;
   /** Forgets saved folders, and frees what only they held. Ids that are gone are fine. */
-  forget(place: RepositoryPlace, ids: readonly string[], signal: AbortSignal): Promise<void>;
+  forget(place: RepositoryPlace, which: readonly string[] | Choice, signal: AbortSignal): Promise<void>;
   /** Ids of places of which this host holds secrets. */
   places(): Promise<string[]>;
 }

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { addRepo, launched, volumes } from '../../test/support/backup-world.ts';
 import {
   check,
   done,
@@ -9,7 +8,6 @@ import {
   failsWith,
   NOTHING,
   PROJECT,
-  request,
   STOP,
   World,
 } from '../../test/support/engine-world.ts';
@@ -17,22 +15,6 @@ import { eventually } from '../../test/support/scratch.ts';
 import { MullionError } from '../contract/errors.ts';
 import { GIB } from '../contract/sizes.ts';
 import type { Engine } from './contract.ts';
-
-const addRepo = (engine: Engine, name = 'nas', url = '/srv/backups') =>
-  engine.backups.addRepository(PROJECT, { name, url });
-
-async function launched(world: World, engine: Engine): Promise<string> {
-  await done(engine, engine.vps.launch(PROJECT, request()));
-  const { id } = await engine.vps.info(PROJECT, 'web');
-  mkdirSync(join(world.pool.volumePath(id), 'upper'), { recursive: true });
-  writeFileSync(join(world.pool.volumePath(id), 'upper/data'), 'precious');
-  mkdirSync(world.pool.imagePath('image-0'), { recursive: true });
-  return id;
-}
-
-/** Volumes apart from images, which the noted pool keeps beside them. */
-const volumes = async (world: World): Promise<string[]> =>
-  (await world.pool.listVolumes()).filter((id) => !id.startsWith('image-'));
 
 describe('repositories', () => {
   check('are named once, and their keys are the owner’s to take', async (world, engine) => {
@@ -204,19 +186,30 @@ describe('a backup', () => {
     assert.equal((await engine.backups.list(PROJECT, {})).length, 2);
   });
 
-  check('is deleted, and with the last one its image', async (world, engine) => {
+  test('is deleted, and with the last one its image, once that is a day old', async () => {
+    using world = new World();
+    const clock = { now: new Date('2026-03-11T01:00:00Z') };
+    world.backups.clock = () => clock.now;
+    const engine = await world.open({ clock: () => clock.now });
     await launched(world, engine);
     await addRepo(engine);
-    for (let count = 0; count < 2; count++) {
+    for (let count = 0; count < 3; count++) {
       await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
     }
     const kinds = () => world.backups.saved.get('/srv/backups')?.map(({ labels }) => labels.kind);
-    const all = await engine.backups.list(PROJECT, {});
-    await done(engine, engine.backups.delete(PROJECT, all[0]?.id ?? ''));
+    const [one, two, three] = await engine.backups.list(PROJECT, {});
+    await done(engine, engine.backups.delete(PROJECT, one?.id ?? ''));
+    await done(engine, engine.backups.delete(PROJECT, two?.id ?? ''));
     assert.deepEqual(kinds(), ['image', 'vps']);
-    await done(engine, engine.backups.delete(PROJECT, all[1]?.id ?? ''));
+    await done(engine, engine.backups.delete(PROJECT, three?.id ?? ''));
+    assert.deepEqual(kinds(), ['image'], 'a backup that another host makes may need it');
+    await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
+    const [last] = await engine.backups.list(PROJECT, {});
+    clock.now = new Date('2026-03-12T01:00:01Z');
+    await done(engine, engine.backups.delete(PROJECT, last?.id ?? ''));
     assert.deepEqual(kinds(), []);
     await assert.rejects(engine.backups.delete(PROJECT, 'aaaaaaaa'), failsWith('not_found'));
+    await engine.close();
   });
 
   check('is verified in a VPS of its own, which is gone afterwards', async (world, engine) => {
@@ -224,7 +217,14 @@ describe('a backup', () => {
     await addRepo(engine);
     await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
     const [backup] = await engine.backups.list(PROJECT, {});
+    const admitted: string[] = [];
+    const admit = world.network.admit.bind(world.network);
+    world.network.admit = async (attachment) => {
+      admitted.push(attachment.vps);
+      await admit(attachment);
+    };
     const task = await done(engine, engine.backups.verify(PROJECT, backup?.id ?? ''));
+    assert.deepEqual(admitted, [], 'it boots without network');
     assert.equal(task.target, `verify-${backup?.id}`);
     assert.equal(world.disks.checked.length, 1);
     assert.deepEqual(

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import {
   closeSync,
   mkdirSync,
@@ -13,83 +12,10 @@ import {
   writeSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { type TestContext, test } from 'node:test';
-import type { RepositoryPlace } from '../../src/backup/backup.ts';
-import { hasProgram } from '../../src/host/programs.ts';
-import { quietly, refused } from '../conformance/backups.ts';
+import { refused } from '../conformance/backups.ts';
+import { faultTest, filesBelow, Ground, MIB, resticsOf, signal } from '../support/backup-ground.ts';
 import { runCommand } from '../support/command.ts';
-import { resticIn } from '../support/restic.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
-
-const signal = new AbortController().signal;
-const MIB = 1024 * 1024;
-
-class Ground implements Disposable {
-  readonly scratch = scratchDirectory('backup-faults');
-  readonly source = join(this.scratch.path, 'source');
-  readonly place: RepositoryPlace;
-  readonly backend = resticIn(this.scratch.path, { lockMs: 3_000, retryMs: 3_000 });
-
-  constructor(repository = join(this.scratch.path, 'repository')) {
-    this.place = { id: 'aaaaaaaaaaaa', url: repository };
-    mkdirSync(this.source);
-    for (let file = 0; file < 4; file++) {
-      writeFileSync(join(this.source, `file${file}`), randomBytes(24 * MIB));
-    }
-  }
-
-  save(onProgress: () => void = () => undefined) {
-    return this.backend.save(this.place, { folder: this.source, labels: { a: '1' }, ...quietly, onProgress });
-  }
-
-  /** All is well: what is saved now comes back whole, and can be forgotten. */
-  async prove(): Promise<void> {
-    const { saved } = await this.save();
-    const target = join(this.scratch.path, `target-${saved.id.slice(0, 8)}`);
-    mkdirSync(target);
-    await this.backend.restore(this.place, saved.id, { target, signal });
-    const compared = await runCommand(['diff', '--recursive', this.source, target]);
-    assert.equal(compared.code, 0, compared.stdout);
-    await this.backend.forget(this.place, [saved.id], signal);
-    const checked = await this.restic(['check', '--read-data']);
-    assert.equal(checked.code, 0, checked.stderr);
-  }
-
-  restic(args: readonly string[]) {
-    return runCommand(['restic', '--repo', this.place.url, '--no-cache', ...args], {
-      env: { RESTIC_PASSWORD_FILE: join(this.scratch.path, 'secrets', this.place.id, 'key') },
-    });
-  }
-
-  [Symbol.dispose](): void {
-    this.scratch[Symbol.dispose]();
-  }
-}
-
-/** Every restic that works on the repository. */
-function resticsOf({ url }: RepositoryPlace): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .filter((pid) => {
-      try {
-        const text = readFileSync(`/proc/${pid}/cmdline`, 'utf8');
-        return text.startsWith('restic\0') && text.includes(`\0${url}\0`);
-      } catch {
-        return false;
-      }
-    })
-    .map(Number);
-}
-
-const filesBelow = (folder: string): string[] =>
-  readdirSync(folder, { recursive: true, encoding: 'utf8' })
-    .map((name) => join(folder, name))
-    .filter((path) => statSync(path).isFile());
-
-function faultTest(name: string, body: (t: TestContext) => Promise<void>): void {
-  if (hasProgram('restic')) test(name, body);
-  else test(name, (t) => t.skip('the program restic is not installed'));
-}
 
 faultTest('a restic that is killed at any moment leaves a repository that works', async () => {
   using ground = new Ground();
@@ -138,6 +64,8 @@ faultTest('a lock of a dead program is taken away, and one of a living program i
     other.kill('SIGSTOP');
     await assert.rejects(ground.backend.forget(ground.place, [saved.id], signal), refused('in_use'));
     assert.equal((await ground.backend.list(ground.place, signal)).length, 1);
+    await ground.backend.check(ground.place, signal);
+    await assert.rejects(ground.backend.check(ground.place, signal, true), refused('in_use'));
     const gone = new Promise((resolve) => other?.once('exit', resolve));
     other.kill('SIGKILL');
     await gone;

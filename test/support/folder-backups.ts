@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { createReadStream, existsSync, statSync } from 'node:fs';
 import { cp, mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
 import type {
   BackupBackend,
   BackupProbe,
+  Choice,
   DiskInspector,
   RepositoryPlace,
   RepositorySecrets,
@@ -25,6 +26,8 @@ export class FolderBackups implements BackupBackend {
   /** Repositories that are away, and those that have lost data. */
   readonly away = new Set<string>();
   readonly lost = new Set<string>();
+  /** Repositories out of which another program deletes, and whether it ends when it is waited for. */
+  readonly pruned = new Map<string, 'ends' | 'goes on'>();
   /** Thrown by the next save. */
   failure: MullionError | undefined;
   /** Saves wait for it. */
@@ -57,8 +60,11 @@ export class FolderBackups implements BackupBackend {
     if (this.away.has(url)) throw new MullionError('repository_unreachable', `${url} is not there.`);
     return [...(this.saved.get(url) ?? [])];
   }
-  async check({ url }: RepositoryPlace): Promise<void> {
-    if (this.lost.has(url)) throw new MullionError('backup_damaged', `${url} has lost something.`);
+  async check({ url }: RepositoryPlace, _signal: AbortSignal, alone = false): Promise<void> {
+    const prune = this.pruned.get(url);
+    if (alone && prune === 'goes on') throw new MullionError('in_use', `${url} is locked.`);
+    if (this.lost.has(url) || (!alone && prune !== undefined))
+      throw new MullionError('backup_damaged', `${url} has lost something.`);
   }
   async save(
     { url }: RepositoryPlace,
@@ -89,16 +95,25 @@ export class FolderBackups implements BackupBackend {
   async look(): Promise<SavedNode | undefined> {
     return undefined;
   }
-  async entries(): Promise<SavedNode[]> {
-    return [];
+  async entries(_place: RepositoryPlace, id: string, path: string): Promise<SavedNode[]> {
+    const folder = join(this.#path(id), path);
+    const entries = await readdir(folder, { withFileTypes: true });
+    return entries.map((entry) => ({
+      name: entry.name,
+      type: entry.isDirectory() ? 'directory' : 'file',
+      size: entry.isDirectory() ? 0 : statSync(join(folder, entry.name)).size,
+      ...{ mode: 0o600, uid: 0, gid: 0, target: '', opaque: false },
+    }));
   }
   async read(_place: RepositoryPlace, id: string, path: string): Promise<Readable> {
     return createReadStream(join(this.#path(id), path));
   }
-  async forget({ url }: RepositoryPlace, ids: readonly string[]): Promise<void> {
+  async forget({ url }: RepositoryPlace, which: readonly string[] | Choice): Promise<void> {
+    const all = this.saved.get(url) ?? [];
+    const ids = typeof which === 'function' ? which(all) : which;
     this.saved.set(
       url,
-      (this.saved.get(url) ?? []).filter(({ id }) => !ids.includes(id)),
+      all.filter(({ id }) => !ids.includes(id)),
     );
     for (const id of ids) await rm(this.#path(id), { recursive: true, force: true });
   }
@@ -118,6 +133,6 @@ export class NotedDisks implements DiskInspector {
     this.checked.push(volume);
   }
   async read(): Promise<Readable> {
-    return Readable.from([]);
+    return Readable.from(['of a disk']);
   }
 }

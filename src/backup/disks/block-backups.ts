@@ -3,6 +3,7 @@ import { MullionError } from '../../contract/errors.ts';
 import type {
   BackupBackend,
   BackupProbe,
+  Choice,
   RepositoryPlace,
   RepositorySecrets,
   RestoreRequest,
@@ -40,14 +41,14 @@ export class BlockBackups implements BackupBackend {
   list(place: RepositoryPlace, signal: AbortSignal): Promise<SavedFolder[]> {
     return this.#inner.list(place, signal);
   }
-  check(place: RepositoryPlace, signal: AbortSignal): Promise<void> {
-    return this.#inner.check(place, signal);
+  check(place: RepositoryPlace, signal: AbortSignal, alone?: boolean): Promise<void> {
+    return this.#inner.check(place, signal, alone);
   }
   read(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<Readable> {
     return this.#inner.read(place, id, path, signal);
   }
-  forget(place: RepositoryPlace, ids: readonly string[], signal: AbortSignal): Promise<void> {
-    return this.#inner.forget(place, ids, signal);
+  forget(place: RepositoryPlace, which: readonly string[] | Choice, signal: AbortSignal): Promise<void> {
+    return this.#inner.forget(place, which, signal);
   }
   places(): Promise<string[]> {
     return this.#inner.places();

@@ -9,6 +9,7 @@ import { run } from '../../host/run.ts';
 import type {
   BackupBackend,
   BackupProbe,
+  Choice,
   RepositoryPlace,
   RepositorySecrets,
   RestoreRequest,
@@ -117,8 +118,9 @@ export class ResticBackend implements BackupBackend {
     return readSnapshots(stdout);
   }
 
-  async check(place: RepositoryPlace, signal: AbortSignal): Promise<void> {
-    await this.#reading(place, { verb: 'check', signal }, ['check']);
+  async check(place: RepositoryPlace, signal: AbortSignal, alone = false): Promise<void> {
+    const work = { verb: 'check', signal };
+    await (alone ? this.#locked(place, work, ['check']) : this.#reading(place, work, ['check']));
   }
 
   async save(place: RepositoryPlace, request: SaveRequest): Promise<SaveResult> {
@@ -195,9 +197,15 @@ export class ResticBackend implements BackupBackend {
     return streamRestic(this.#render(place, ['dump', id, `/${path}`]), options);
   }
 
-  async forget(place: RepositoryPlace, ids: readonly string[], signal: AbortSignal): Promise<void> {
-    if (ids.length === 0) return;
-    await this.#locked(place, { verb: 'forget', signal }, ['forget', '--prune', ...ids]);
+  async forget(
+    place: RepositoryPlace,
+    which: readonly string[] | Choice,
+    signal: AbortSignal,
+  ): Promise<void> {
+    await this.#patiently(place, signal, async () => {
+      const ids = typeof which === 'function' ? which(await this.list(place, signal)) : which;
+      if (ids.length > 0) await this.#once(place, { verb: 'forget', signal }, ['forget', '--prune', ...ids]);
+    });
   }
 
   async places(): Promise<string[]> {
@@ -236,9 +244,12 @@ export class ResticBackend implements BackupBackend {
   }
 
   #locked(place: RepositoryPlace, work: Work, args: readonly string[]): Promise<Outcome> {
-    const { signal } = work;
+    return this.#patiently(place, work.signal, () => this.#once(place, work, args));
+  }
+
+  #patiently<T>(place: RepositoryPlace, signal: AbortSignal, attempt: () => Promise<T>): Promise<T> {
     return patiently(
-      () => this.#once(place, work, args),
+      attempt,
       async () => {
         await this.#once(place, { verb: 'unlock', signal }, ['unlock']);
       },

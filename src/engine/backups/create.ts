@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
-import type { DiskFiles, SavedFolder, SaveRequest, SaveResult } from '../../backup/backup.ts';
-import { MullionError } from '../../contract/errors.ts';
+import type { DiskFiles, SaveResult } from '../../backup/backup.ts';
+import { asMullionError, MullionError } from '../../contract/errors.ts';
 import { formatSize } from '../../contract/size-text.ts';
 import type { Consistency } from '../../contract/snapshots.ts';
 import type { Task } from '../../contract/tasks.ts';
@@ -10,7 +10,6 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import { bounded } from '../bounded.ts';
 import { type Context, now } from '../context.ts';
 import { givesDisk } from '../desired.ts';
-import { holdImage } from '../image-holds.ts';
 import { startTask } from '../node-task.ts';
 import { atRest } from '../quiesce.ts';
 import type { RepositoryRecord, VpsRecord } from '../records.ts';
@@ -20,7 +19,11 @@ import { writeDefinition } from './definition.ts';
 import { isBackup, KIND } from './found.ts';
 import { requireReliable } from './look.ts';
 import { repositoryQueue } from './repositories.ts';
+import { save, saveImage } from './save.ts';
 import { scratchVolume } from './scratch-volume.ts';
+
+/** How often a backup is made whose image is taken away meanwhile. */
+const ATTEMPTS = 3;
 
 /** Queues a backup of a VPS. It works on a copy, so the VPS is free for all else meanwhile. */
 export function startBackup(
@@ -41,6 +44,10 @@ export function startBackup(
   );
 }
 
+/**
+ * An image is in nobody's way of deleting it until a backup that needs it is there, and a repository may have other users
+ * than this daemon. So it is looked for once all is saved, and the backup made anew when it is gone.
+ */
 async function backUp(
   context: Context,
   repository: RepositoryRecord,
@@ -48,6 +55,36 @@ async function backUp(
   run: TaskRun,
   schedule: boolean,
 ): Promise<void> {
+  const { backups } = context.deps;
+  const useless: string[] = [];
+  for (;;) {
+    const { result, imageSaved } = await saveAll(context, repository, vps, run, schedule);
+    const all = await run.part('look at the repository', async () => {
+      await requireReliable(context, repository, run);
+      return backups.list(repository, run.signal);
+    });
+    if (all.some(({ id }) => id === imageSaved)) {
+      run.progress.measure({ message: `${formatSize(result.added)} of ${formatSize(result.size)} were new` });
+      break;
+    }
+    useless.push(result.saved.id);
+    if (useless.length === ATTEMPTS) throw withoutImage(repository);
+  }
+  if (useless.length === 0) return;
+  await run
+    .part('delete what lost its image', () => backups.forget(repository, useless, run.signal))
+    .catch((failure: unknown) => {
+      run.warn(`Backups without their image were not deleted: ${asMullionError(failure).message}`);
+    });
+}
+
+async function saveAll(
+  context: Context,
+  repository: RepositoryRecord,
+  vps: Present,
+  run: TaskRun,
+  schedule: boolean,
+): Promise<{ readonly result: SaveResult; readonly imageSaved: string }> {
   const { deps, events } = context;
   const known = await run.part('look into the repository', () => deps.backups.list(repository, run.signal));
   const { id } = vps;
@@ -91,9 +128,15 @@ async function backUp(
     added: result.added,
     task: run.id,
   });
-  await run.part('look at the repository', () => requireReliable(context, repository, run.signal));
-  run.progress.measure({ message: `${formatSize(result.added)} of ${formatSize(result.size)} were new` });
+  return { result, imageSaved };
 }
+
+const withoutImage = ({ url }: RepositoryRecord): MullionError =>
+  new MullionError(
+    'conflict',
+    `The image of the backup was deleted from ${url} each time that the backup was made.`,
+    { remedy: 'See who else deletes in this repository; then make the backup again' },
+  );
 
 /** A volume holds folders of a container, or the files of a machine. */
 async function disksOf(volume: string, copiedAfter: Date): Promise<DiskFiles> {
@@ -106,40 +149,6 @@ const chargedFor = ({ deps }: Context, volume: string): Promise<number> =>
   deps.pool.usage(volume).then(
     ({ used }) => used,
     () => 0,
-  );
-
-/** The image is saved whole, once for each repository: a backup then needs nothing else of this host. */
-async function saveImage(
-  context: Context,
-  repository: RepositoryRecord,
-  image: ImageRecord,
-  known: readonly SavedFolder[],
-  run: TaskRun,
-): Promise<string> {
-  const { digest } = image;
-  const same = known.find(({ labels }) => labels.kind === KIND.image && labels.digest === digest);
-  if (same !== undefined) return same.id;
-  using _held = holdImage(context, image.id);
-  const { saved } = await save(context, repository, run, `save the image ${image.name}`, {
-    folder: context.deps.pool.imagePath(image.id),
-    labels: { kind: KIND.image, digest, name: image.name },
-  });
-  return saved.id;
-}
-
-const save = (
-  context: Context,
-  repository: RepositoryRecord,
-  run: TaskRun,
-  step: string,
-  request: Omit<SaveRequest, 'onProgress' | 'signal'>,
-): Promise<SaveResult> =>
-  run.part(step, (node) =>
-    context.deps.backups.save(repository, {
-      ...request,
-      signal: run.signal,
-      onProgress: ({ done, total }) => node.measure({ done, total, unit: 'bytes' }),
-    }),
   );
 
 /** A VPS that may be gone meanwhile, and by which name it was known. */

@@ -53,9 +53,11 @@ export async function checkBackups(context: Context): Promise<Check> {
   }
   const broken = await brokenRepositories(context);
   if (broken.length > 0) {
+    const certain = broken.some(({ failure }) => failure.code !== 'in_use');
+    const fault = certain ? 'cannot be used as they are' : 'could not be looked at for certain';
     return check(
-      'failed',
-      `${broken.length} of ${state.repositories.size} repositories cannot be used as they are.`,
+      certain ? 'failed' : 'warning',
+      `${broken.length} of ${state.repositories.size} repositories ${fault}.`,
       broken.map(({ repository, failure }) => `${repository}: ${failure.message}`),
       [...new Set(broken.map(({ failure }) => failure.remedy))].join('; '),
     );

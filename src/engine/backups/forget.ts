@@ -1,4 +1,4 @@
-import type { SavedFolder } from '../../backup/backup.ts';
+import type { Choice, SavedFolder } from '../../backup/backup.ts';
 import type { Retention } from '../../contract/backups.ts';
 import type { Task } from '../../contract/tasks.ts';
 import { expired } from '../../core/retention.ts';
@@ -8,6 +8,8 @@ import type { RepositoryRecord } from '../records.ts';
 import type { TaskRun } from '../task-run.ts';
 import { type FoundBackup, isBackup, KIND, viewBackup } from './found.ts';
 import { repositoryQueue } from './repositories.ts';
+
+const YOUNG_MS = 24 * 60 * 60 * 1000;
 
 export function startDelete(context: Context, project: string, found: FoundBackup): Promise<Task> {
   const { id, vps } = viewBackup(found);
@@ -41,15 +43,20 @@ async function forget(
   ids: readonly string[],
   run: TaskRun,
 ): Promise<void> {
-  const { backups } = context.deps;
-  await run.part('delete, and free what only this held', async () => {
-    const all = await backups.list(repository, run.signal);
-    const unneeded = unneededImages(all.filter(({ id }) => !ids.includes(id)));
-    await backups.forget(repository, [...ids, ...unneeded], run.signal);
-  });
+  const withUnneeded: Choice = (all) => {
+    const left = all.filter(({ id }) => !ids.includes(id));
+    return [...ids, ...unneededImages(left, context.clock())];
+  };
+  await run.part('delete, and free what only this held', () =>
+    context.deps.backups.forget(repository, withUnneeded, run.signal),
+  );
 }
 
-export function unneededImages(all: readonly SavedFolder[]): string[] {
+/** A backup that some host makes may need a young image, and be saved only later. */
+export function unneededImages(all: readonly SavedFolder[], now: Date): string[] {
   const needed = new Set(all.filter(isBackup).map(({ labels }) => labels.imageSaved));
-  return all.filter(({ id, labels }) => labels.kind === KIND.image && !needed.has(id)).map(({ id }) => id);
+  const isOld = ({ createdAt }: SavedFolder): boolean => now.getTime() - Date.parse(createdAt) > YOUNG_MS;
+  return all
+    .filter((saved) => saved.labels.kind === KIND.image && isOld(saved) && !needed.has(saved.id))
+    .map(({ id }) => id);
 }
