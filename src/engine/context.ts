@@ -112,7 +112,7 @@ export interface Context {
   /** Ids of images that are being deleted. */
   readonly imagesLeaving: Set<string>;
   readonly imagesHeld: Holds;
-  /** Repositories from which a VPS is brought back. */
+  /** Repositories from which a VPS or a file is brought back. */
   readonly repositoriesHeld: Holds;
   /** Ids of volumes that only live as long as a task. */
   readonly scratchVolumes: Set<string>;

@@ -8,7 +8,7 @@ import { usage } from '../parse.ts';
 export const command = defineCommand({
   summary: 'make a VPS from a backup, or bring one file back',
   description:
-    'Needs nothing but the repository. Under its old name the VPS keeps its address and identity where they are free; under a new one it is another server. The old one must be deleted before it can be restored under its name.\n\nWith --file PATH --to DEST only that file comes back, to this machine; - writes to standard output.',
+    'Needs nothing but the repository. Under its old name the VPS keeps its address and identity where they are free; under a new one it is another server. The old one must be deleted before it can be restored under its name. It joins the firewall groups that it was in, by name; a warning tells which of them the project does not have. Its image gets another name where its own is taken.\n\nWith --file PATH --to DEST only that file comes back, to this machine; - writes to standard output.',
   arguments: {
     id: BACKUP,
     name: { label: 'NEWNAME', summary: 'another name than it had', arity: 'optional' },

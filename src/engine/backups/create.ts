@@ -10,6 +10,7 @@ import type { ImageRecord } from '../../images/image-store.ts';
 import { bounded } from '../bounded.ts';
 import { type Context, now } from '../context.ts';
 import { givesDisk } from '../desired.ts';
+import { groupsOfVps } from '../firewall-members.ts';
 import { startTask } from '../node-task.ts';
 import { atRest } from '../quiesce.ts';
 import type { RepositoryRecord, VpsRecord } from '../records.ts';
@@ -99,6 +100,7 @@ async function saveAll(
   const disks = await disksOf(copy.path, copiedAfter);
   await writeDefinition(copy.path, {
     record,
+    groups: groupsOfVps(context, record),
     image: imageOf(context, vps),
     imageSaved,
     used: Math.max(...(await Promise.all([id, copy.id].map((volume) => chargedFor(context, volume))))),

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import * as z from 'zod';
 import { DEFAULT_AUTOSTART } from '../../contract/autostart-policies.ts';
 import { MullionError } from '../../contract/errors.ts';
-import { NameSchema, VpsNameSchema } from '../../contract/names.ts';
+import { ImageNameSchema, NameSchema, VpsNameSchema } from '../../contract/names.ts';
 import { ImageSchema } from '../../contract/resources.ts';
 import { DEFAULT_RESTART } from '../../contract/restart-policies.ts';
 import { TechniqueSchema } from '../../contract/techniques.ts';
@@ -48,8 +48,10 @@ const DefinitionSchema = z.object({
     forwards: z.array(ForwardSchema).max(1000),
     restart: RestartPolicySchema.default(DEFAULT_RESTART),
     autostart: AutostartPolicySchema.default(DEFAULT_AUTOSTART),
+    /** Names of firewall groups that it was put into. */
+    groups: z.array(NameSchema).max(1000).default([]),
   }),
-  image: ImageSchema.omit({ usedBy: true }),
+  image: ImageSchema.omit({ usedBy: true }).extend({ name: ImageNameSchema }),
   /** Id of the image's own saved folder in the same repository. */
   imageSaved: z.string().regex(/^[0-9a-f]{64}$/),
 });
@@ -57,6 +59,7 @@ export type Definition = z.infer<typeof DefinitionSchema>;
 
 export interface DefinitionParts {
   readonly record: VpsRecord;
+  readonly groups: readonly string[];
   readonly image: ImageRecord;
   readonly imageSaved: string;
   readonly used: number;
@@ -87,6 +90,7 @@ export async function writeDefinition(folder: string, parts: DefinitionParts): P
       forwards,
       restart,
       autostart,
+      groups: [...parts.groups],
     },
     image: { ...parts.image, parts: [...parts.image.parts], onDemand: [...parts.image.onDemand] },
     imageSaved: parts.imageSaved,

@@ -1,14 +1,13 @@
-import { randomBytes } from 'node:crypto';
 import type { RestoreBackupRequest } from '../../contract/backups.ts';
 import { asMullionError, MullionError } from '../../contract/errors.ts';
-import { DEFAULT_NETWORK, DEFAULT_PROJECT } from '../../contract/names.ts';
+import { DEFAULT_NETWORK } from '../../contract/names.ts';
 import type { Task } from '../../contract/tasks.ts';
 import { sameAddress } from '../../core/addresses.ts';
 import { volumeLimit } from '../../core/capacity.ts';
-import type { ImageRecord } from '../../images/image-store.ts';
 import { demandOf, requireRoomOnDisk, requireRoomToRun } from '../capacity-check.ts';
 import { type Context, now, requireDriver } from '../context.ts';
 import { givesDisk } from '../desired.ts';
+import { FIREWALL_QUEUE, groupsThatExist } from '../firewall-members.ts';
 import { provideParts } from '../images.ts';
 import { machineOf } from '../machine.ts';
 import { networkFor } from '../networks.ts';
@@ -22,6 +21,7 @@ import { Interrupted, type TaskRun } from '../task-run.ts';
 import type { Techniques } from '../techniques.ts';
 import { DEFINITION_FILE, type Definition } from './definition.ts';
 import { type FoundBackup, readDefinition, viewBackup } from './found.ts';
+import { bringImageBack } from './restore-image.ts';
 
 /** How often the growth of a volume is looked at. */
 const LOOK_MS = 1_000;
@@ -79,19 +79,27 @@ export async function bringBack(
   const demand = demandOf(context, technique, limits, image.minimumDisk);
   await requireRoomOnDisk(context, demand);
   const network = await networkFor(context, project, networkName(context, project, definition));
-  requireFreeName(context, project, target.name);
-  requireRoomToRun(context, demand);
-  const record = recordOf(context, project, definition, target, network, choice.reason);
-  return beginLife(context, target.kind, record, async (run) => {
-    try {
-      await fill(context, found, definition, record.id, run, target.compare);
-      const filled = context.state.vps.get(record.id);
-      if (filled !== undefined) await andThen(filled, run);
-    } catch (failure) {
-      if (failure instanceof Interrupted) return;
-      const failed = context.state.vps.get(record.id);
-      if (failed !== undefined) await abandon(context, failed, run, asMullionError(failure));
-    }
+  return context.queue.run(FIREWALL_QUEUE, async () => {
+    requireFreeName(context, project, target.name);
+    requireRoomToRun(context, demand);
+    const record = recordOf(context, project, definition, target, network, choice.reason);
+    const wanted = target.isolated ? [] : definition.vps.groups;
+    const groups = groupsThatExist(context, project, wanted);
+    const work = async (run: TaskRun): Promise<void> => {
+      for (const group of wanted.filter((name) => !groups.includes(name))) {
+        run.warn(`It was in the firewall group ${group}, which the project ${project} does not have.`);
+      }
+      try {
+        await fill(context, found, definition, record, run, target.compare);
+        const filled = context.state.vps.get(record.id);
+        if (filled !== undefined) await andThen(filled, run);
+      } catch (failure) {
+        if (failure instanceof Interrupted) return;
+        const failed = context.state.vps.get(record.id);
+        if (failed !== undefined) await abandon(context, failed, run, asMullionError(failure));
+      }
+    };
+    return beginLife(context, target.kind, record, work, groups);
   });
 }
 
@@ -99,13 +107,13 @@ async function fill(
   context: Context,
   { repository, saved }: FoundBackup,
   definition: Definition,
-  id: string,
+  { id, project }: VpsRecord,
   run: TaskRun,
   verify: boolean,
 ): Promise<void> {
   const { state, deps } = context;
   using _held = context.repositoriesHeld.hold(repository.id);
-  const image = await bringImageBack(context, repository, definition, id, run);
+  const image = await bringImageBack(context, repository, definition, project, run);
   const record = state.vps.get(id);
   if (record === undefined) throw new MullionError('not_found', 'The VPS is gone.');
   state.vps.set({ ...record, imageId: image.id, image: image.name });
@@ -133,38 +141,6 @@ async function fill(
   const now = state.vps.get(id) ?? record;
   state.vps.set({ ...now, observed: { ...now.observed, volume: 'filled', volumeLimit: limit } });
   await saveProgress(context, id, run);
-}
-
-/** The image of that digest that is here, or else the one that the repository has. */
-async function bringImageBack(
-  context: Context,
-  repository: FoundBackup['repository'],
-  { image, imageSaved }: Definition,
-  id: string,
-  run: TaskRun,
-): Promise<ImageRecord> {
-  const { images, backups } = context.deps;
-  const project = context.state.vps.get(id)?.project ?? DEFAULT_PROJECT;
-  return context.queue.run('images', async () => {
-    const here = images
-      .list()
-      .find(
-        (other) =>
-          other.digest === image.digest &&
-          !context.imagesLeaving.has(other.id) &&
-          [project, DEFAULT_PROJECT].includes(other.project),
-      );
-    if (here !== undefined) return here;
-    return run.part(`restore the image ${image.name}`, () =>
-      images.adopt({ ...image, id: `image-${randomBytes(8).toString('hex')}`, project }, (folder) =>
-        backups.restore(repository, imageSaved, {
-          target: folder,
-          except: ['image.json'],
-          signal: run.signal,
-        }),
-      ),
-    );
-  });
 }
 
 /** Tells how far the data has come, by what the volume holds. */
