@@ -7,7 +7,7 @@ import { VPS } from '../vps-argument.ts';
 export const command = defineCommand({
   summary: 'back a VPS up',
   description:
-    'The data is copied at one instant, and the VPS runs on. Only what changed since its last backup is stored, encrypted, together with all that a restore elsewhere needs: its definition and, once for each repository, its image.',
+    'The data is copied at one instant, and the VPS runs on. Only what changed since its last backup is stored, encrypted, with its definition and, once for each repository, its image: a restore elsewhere needs nothing of this host.\n\nWhat does not travel: snapshots, the memory of a VPS that runs, schedules, the network itself (its name does), and the rules of firewall groups (their names do).',
   arguments: { name: VPS },
   flags: { repo: REPO_FLAG },
   examples: [
