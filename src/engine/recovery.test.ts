@@ -1,85 +1,18 @@
 import assert from 'node:assert/strict';
-import { mkdirSync, rmSync } from 'node:fs';
 import { describe, test } from 'node:test';
-import {
-  done,
-  ended,
-  fault,
-  NOTHING,
-  PROJECT,
-  request,
-  STOP,
-  World,
-} from '../../test/support/engine-world.ts';
+import { done, ended, fault, PROJECT, request, STOP, World } from '../../test/support/engine-world.ts';
 import { Interruption } from '../../test/support/interruption.ts';
+import {
+  assertSane,
+  killedAtAnyCall,
+  mortal,
+  type Scenario,
+  settled,
+} from '../../test/support/killed-works.ts';
 import { eventually } from '../../test/support/scratch.ts';
-import type { Task } from '../contract/tasks.ts';
-import type { Technique } from '../contract/techniques.ts';
 import { vpsRunDirectory } from '../core/naming.ts';
 import { readState } from '../drivers/fake/state.ts';
-import { createEngine, type Engine, type EngineDeps } from './engine.ts';
-
-/** Everything below an engine, that stops answering at one call. */
-function mortal(world: World, death: Interruption): EngineDeps {
-  const deps = world.deps();
-  const driver = death.wrap('driver', world.driver(), [
-    'populate',
-    'prepare',
-    'start',
-    'shutdown',
-    'remove',
-    'recover',
-    'leftovers',
-  ]);
-  const techniques: readonly Technique[] = ['os', 'full'];
-  return {
-    ...deps,
-    store: death.wrap('store', world.store, ['transact', 'get', 'list']),
-    pool: death.wrap('pool', world.pool, [
-      'createVolume',
-      'deleteVolume',
-      'setLimit',
-      'listVolumes',
-      'createSnapshot',
-      'deleteSnapshot',
-      'restoreSnapshot',
-      'cloneVolume',
-    ]),
-    network: death.wrap('network', world.network, ['admit', 'connect', 'detach', 'ensureNetwork', 'sync']),
-    backups: death.wrap('backups', world.backups, ['list', 'read', 'save', 'restore']),
-    drivers: new Map(techniques.map((technique) => [technique, driver])),
-    timings: { ...deps.timings, step: 1_500, populate: 1_500, question: 1_500, health: 0 },
-  };
-}
-
-/** What is on the host fits what the engine says there is. */
-async function assertSane(world: World, engine: Engine): Promise<void> {
-  const all = await engine.vps.list(PROJECT);
-  const running = all.filter(({ state }) => state === 'running' || state === 'paused').map(({ id }) => id);
-  const { machines, volumes, attached } = await world.holdings();
-  assert.deepEqual(volumes.sort(), all.map(({ id }) => id).sort(), 'volumes');
-  assert.deepEqual(machines.sort(), running.sort(), 'machines');
-  assert.deepEqual(attached.sort(), running.sort(), 'places on the network');
-  for (const { id, name } of all) {
-    const known = (await engine.snapshots.list(PROJECT, name)).map((snapshot) => snapshot.name);
-    assert.deepEqual(await world.pool.listSnapshots(id), known, `snapshots of ${name}`);
-  }
-  assert.equal((await world.store.list('claim/slot/')).length, all.length, 'slots');
-  assert.equal((await world.store.list('claim/name/')).length, all.length, 'names');
-  for (const task of await engine.tasks.list(PROJECT)) assert.notEqual(task.state, 'running', task.kind);
-}
-
-async function settled(engine: Engine): Promise<void> {
-  for (const task of await engine.tasks.list(PROJECT)) await ended(engine, task);
-}
-
-interface Scenario {
-  readonly verb: string;
-  readonly prepare: (engine: Engine, world: World) => Promise<unknown>;
-  readonly act: (engine: Engine) => Promise<Task>;
-  /** States that the VPS may be in after the next daemon has done its work; gone: it is not there. */
-  readonly allowed: readonly string[];
-}
+import { createEngine, type Engine } from './engine.ts';
 
 const running = (engine: Engine) => engine.vps.launch(PROJECT, request()).then((task) => done(engine, task));
 const stopped = (engine: Engine) =>
@@ -88,16 +21,6 @@ const snapshotted = (engine: Engine) =>
   running(engine)
     .then(() => engine.snapshots.create(PROJECT, 'web', { name: 's1' }))
     .then((task) => done(engine, task));
-const backedUp = async (engine: Engine, world: World): Promise<void> => {
-  await running(engine);
-  await engine.backups.addRepository(PROJECT, { name: 'nas', url: '/srv/backups' });
-  const [image] = world.images.records;
-  const folder = world.pool.imagePath(image?.id ?? '');
-  mkdirSync(folder);
-  await done(engine, engine.backups.create(PROJECT, { vps: 'web' }));
-  // The noted pool keeps images beside volumes.
-  rmSync(folder, { recursive: true });
-};
 const nothing = async (): Promise<void> => undefined;
 
 const SCENARIOS: readonly Scenario[] = [
@@ -186,21 +109,6 @@ const SCENARIOS: readonly Scenario[] = [
     allowed: ['running'],
   },
   {
-    verb: 'backup',
-    prepare: backedUp,
-    act: (e) => e.backups.create(PROJECT, { vps: 'web' }),
-    allowed: ['running'],
-  },
-  {
-    verb: 'restore of a backup',
-    prepare: backedUp,
-    act: async (e) => {
-      const [backup] = await e.backups.list(PROJECT, {});
-      return e.backups.restore(PROJECT, backup?.id ?? '', { name: 'twin', start: true });
-    },
-    allowed: ['running'],
-  },
-  {
     verb: 'set',
     prepare: running,
     act: (e) => e.vps.set(PROJECT, 'web', { disk: 8 * 2 ** 30, cpus: 2 }),
@@ -209,48 +117,7 @@ const SCENARIOS: readonly Scenario[] = [
 ];
 
 describe('a daemon that is killed', () => {
-  for (const { verb, prepare, act, allowed } of SCENARIOS) {
-    for (const when of ['before', 'after'] as const) {
-      test(`${when} the effect of any call of a ${verb} leaves nothing half done`, async () => {
-        const met: string[] = [];
-        for (let at = 1; ; at++) {
-          assert.ok(at < 60, `endless: ${met.join(' ')}`);
-          using world = new World();
-          const death = new Interruption(at, when);
-          const first = createEngine(mortal(world, death));
-          await first.open();
-          await prepare(first, world);
-          death.arm();
-          const acting = act(first).then((task) => ended(first, task));
-          acting.catch(() => undefined);
-          const finished = await Promise.race([acting.then(() => true), death.reached.then(() => false)]);
-          met.push(death.calls.at(-1) ?? '');
-          const second = await world.open();
-          try {
-            await settled(second);
-            await eventually('it rests', async () =>
-              (await second.vps.list(PROJECT)).every(
-                ({ state }) => !state.endsWith('ing') || state === 'running',
-              ),
-            );
-            await settled(second);
-            const vps = (await second.vps.list(PROJECT)).find(({ name }) => name === 'web');
-            const where = `killed ${when} call ${at}: ${death.calls.join(' ')}`;
-            assert.ok(allowed.includes(vps?.state ?? 'gone'), `${vps?.state}, ${where}`);
-            await assertSane(world, second);
-            for (const { name } of await second.vps.list(PROJECT)) {
-              await done(second, second.vps.delete(PROJECT, name, { force: true }));
-            }
-            assert.deepEqual(await world.holdings(), NOTHING, where);
-          } finally {
-            await second.close();
-          }
-          if (finished) break;
-        }
-        assert.ok(met.length > 2);
-      });
-    }
-  }
+  for (const scenario of SCENARIOS) killedAtAnyCall(scenario);
 
   test('while it recovers recovers again', async () => {
     for (let at = 1; at < 60; at++) {

@@ -297,6 +297,7 @@ export class World implements Disposable {
   readonly audit: AuditTrail = createMemoryTrail();
   bootId = 'boot-1';
   memoryAvailable = 16 * GIB;
+  clock: () => Date = () => new Date();
   logger: Logger = silentLogger;
 
   driver(): Driver {
@@ -338,6 +339,7 @@ export class World implements Disposable {
         ioStalledSeconds: 0,
       }),
       checks: [],
+      clock: () => this.clock(),
       timings: { question: 500, step: 2_000, close: 500, health: 2_000 },
       ...change,
     };
