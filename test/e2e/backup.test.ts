@@ -184,7 +184,7 @@ if (!enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'deleted backups free what only they held', async () => {
       for (const { id } of await backups()) await daemon.ok(['backup', 'delete', id], { timeoutMs: 300_000 });
       assert.deepEqual(await backups(), []);
-      assert.deepEqual(readdirSync(join(repository, 'snapshots')), []);
+      assert.equal(readdirSync(join(repository, 'snapshots')).length, 1, 'an image of today stays');
       await daemon.ok(['backup', 'repo', 'remove', 'disk']);
       assert.ok(existsSync(join(repository, 'config')));
       assert.deepEqual(readdirSync(join(daemon.place.stateDirectory, 'backup/secrets')), []);
