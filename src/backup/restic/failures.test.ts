@@ -26,6 +26,8 @@ test('an SFTP server that ends while restic closes its files is one that cannot 
 test('a repository that has lost what it should hold is damaged, in whatever way restic ends', () => {
   for (const words of [
     'Fatal: packs from index missing in repo\n',
+    'pack 4cd3: unexpected file size: got 1048576, expected 3145892\n\nFatal: repository contains errors\n',
+    'Fatal: repository contains errors\n',
     'panic: runtime error: slice bounds out of range\n\ngoroutine 1 [running]:\nmain.main()\n',
   ]) {
     assert.equal(said(words).code, 'backup_damaged', words);

@@ -55,7 +55,7 @@ const KINDS: readonly Kind[] = [
   },
   {
     pattern:
-      /ciphertext verification failed|invalid data returned|wrong hash|hash mismatch|not found in (?:repository|index)|does not exist|no such file or directory|unexpected eof|invalid header|id .* not found|damaged|corrupt|is not present|content does not match|invalid mac|file is too short|packs from index missing|^panic: /im,
+      /ciphertext verification failed|invalid data returned|wrong hash|hash mismatch|not found in (?:repository|index)|does not exist|no such file or directory|unexpected eof|invalid header|id .* not found|damaged|corrupt|is not present|content does not match|invalid mac|file is too short|packs from index missing|unexpected file size|repository contains errors|^panic: /im,
     code: 'backup_damaged',
     says: 'has lost or damaged data',
     remedy:
