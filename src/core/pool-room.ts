@@ -13,6 +13,9 @@ const RESERVE_LIMIT = 2 * GIB;
 /** What VPSs keep of the pool while something is written into it: a part of it, at most so many bytes. */
 export const keptForVps = (size: number): number => Math.min(size * RESERVE_SHARE, RESERVE_LIMIT);
 
+/** What a pool's file leaves to the host of the file system that it lies in. */
+export const keptForHost = (size: number): number => keptForVps(size);
+
 export const isShort = ({ size, free }: Room): boolean => free < keptForVps(size);
 
 /** `needed` are the bytes it comes to, where that is known. */
@@ -23,7 +26,8 @@ export function noRoomFor(what: string, room: Room, needed?: number, cause?: unk
     'insufficient_disk',
     `There is no room for ${what}: ${formatSize(room.free)} are left in the pool, of which ${formatSize(reserve)} are kept for VPSs${known ? `; it needs ${formatSize(needed)}` : ''}.`,
     {
-      remedy: 'Grow the pool: mullion pool grow, or delete images that nobody uses: mullion image list',
+      remedy:
+        'Grow the pool: mullion pool grow default SIZE, or delete images that nobody uses: mullion image list',
       details: { free: room.free, reserve, ...(known ? { needed } : {}) },
       cause,
     },

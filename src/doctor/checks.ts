@@ -3,7 +3,7 @@ import { formatSize } from '../contract/size-text.ts';
 import { detectCgroups } from '../host/cgroups.ts';
 import { hostFacts } from '../host/facts.ts';
 import { hasProgram } from '../host/programs.ts';
-import type { VolumeBackend } from '../storage/volume.ts';
+import type { PoolInfo, VolumeBackend } from '../storage/volume.ts';
 import type { Store } from '../store/store.ts';
 
 /** Programs without which something does not work, and what. */
@@ -17,7 +17,6 @@ const PROGRAMS: readonly { readonly name: string; readonly why: string }[] = [
   { name: 'mmdebstrap', why: 'building images' },
 ];
 const WANTED_CONTROLLERS = ['cpu', 'memory', 'pids'];
-const POOL_NEARLY_FULL = 0.9;
 const MEMORY_LOW = 256 * 1024 ** 2;
 
 type Finding = Pick<Check, 'state' | 'message' | 'remedy'> & { readonly evidence?: readonly string[] };
@@ -72,27 +71,21 @@ export function checkMemory(): Check {
   });
 }
 
-export async function checkPool(pool: VolumeBackend): Promise<Check> {
-  const { backend, path, size, used, free, warnings } = await pool.info();
-  const full = size > 0 && used / size > POOL_NEARLY_FULL;
-  const evidence = [
-    `${backend} at ${path}`,
-    `${formatSize(used)} used, ${formatSize(free)} free`,
-    ...warnings,
-  ];
-  if (full) {
-    return check('pool', {
-      state: 'warning',
-      message: `The pool is ${Math.round((100 * used) / size)} % full.`,
-      remedy: 'Make it larger with: mullion pool grow default --size SIZE',
-      evidence,
-    });
-  }
+export const checkPool = async (pool: Pick<VolumeBackend, 'info'>): Promise<Check> =>
+  judgePool(await pool.info());
+
+/** Says the gravest of its warnings, and what to do about each. */
+export function judgePool({ backend, path, size, used, free, warnings }: PoolInfo): Check {
+  const [gravest] = warnings;
   return check('pool', {
-    state: warnings.length > 0 ? 'warning' : 'ok',
-    message: warnings[0] ?? `The pool has ${formatSize(free)} of ${formatSize(size)} free.`,
-    remedy: warnings.length > 0 ? 'Use a kernel and packages with btrfs, then a new state directory' : '',
-    evidence,
+    state: gravest === undefined ? 'ok' : 'warning',
+    message: gravest?.message ?? `The pool has ${formatSize(free)} of ${formatSize(size)} free.`,
+    remedy: [...new Set(warnings.map(({ remedy }) => remedy))].join('; '),
+    evidence: [
+      `${backend} at ${path}`,
+      `${formatSize(used)} used, ${formatSize(free)} free`,
+      ...warnings.map(({ message }) => message),
+    ],
   });
 }
 

@@ -14,7 +14,11 @@ export function poolVerbs(context: Context): PoolVerbs {
   const { pool } = context.deps;
   const view = async (): Promise<Pool> => {
     const info = await pool.info();
-    return { name: POOL_NAME, ...info, warnings: [...overcommitment(context, info.size), ...info.warnings] };
+    const warnings = [
+      ...overcommitment(context, info.size),
+      ...info.warnings.map(({ message, remedy }) => `${message} ${remedy}.`),
+    ];
+    return { name: POOL_NAME, ...info, warnings };
   };
   return {
     async list() {

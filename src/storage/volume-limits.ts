@@ -1,5 +1,6 @@
 import { MullionError } from '../contract/errors.ts';
 import { formatSize, MIB } from '../contract/sizes.ts';
+import type { PoolWarning } from './volume.ts';
 
 /** Below this, a file system may not be able to record even a deletion. */
 const RESERVE = 32 * MIB;
@@ -12,17 +13,17 @@ const NEARLY_FULL = 0.9;
 export const reserveOf = (size: number): number =>
   Math.max(RESERVE, Math.min(MOST_RESERVE, Math.floor(size * RESERVED_SHARE)));
 
-/** What to say of a pool that fills up. */
-export function fullnessWarnings({ size, free }: { readonly size: number; readonly free: number }): string[] {
+/** What to say of a pool that fills up; `remedy` says how it becomes larger. */
+export function fullnessWarnings(
+  { size, free }: { readonly size: number; readonly free: number },
+  remedy: string,
+): PoolWarning[] {
   if (free < reserveOf(size)) {
-    return [
-      `The pool is full: ${formatSize(free)} left. Nothing new is made in it until something is deleted, or it grows.`,
-    ];
+    const message = `The pool is full: ${formatSize(free)} left. Nothing new is made in it until something is deleted, or it grows.`;
+    return [{ message, remedy }];
   }
   if (size > 0 && (size - free) / size > NEARLY_FULL) {
-    return [
-      `The pool is nearly full: ${formatSize(free)} of ${formatSize(size)} left. Grow it with: mullion pool grow`,
-    ];
+    return [{ message: `The pool is nearly full: ${formatSize(free)} of ${formatSize(size)} left.`, remedy }];
   }
   return [];
 }
@@ -50,7 +51,7 @@ export function checkFree({ size, free }: { readonly size: number; readonly free
 
 export const poolIsFull = (free: number, cause?: unknown): MullionError =>
   new MullionError('insufficient_disk', `The pool is full: ${formatSize(free)} left.`, {
-    remedy: 'Delete something, or grow the pool: mullion pool grow',
+    remedy: 'Delete something, or grow the pool: mullion pool grow default SIZE',
     details: { free },
     cause,
   });

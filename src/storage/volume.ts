@@ -1,5 +1,12 @@
 import type { Pool } from '../contract/resources.ts';
 
+/** What people should know of a pool, and what to do about it. */
+export interface PoolWarning {
+  readonly message: string;
+  readonly remedy: string;
+}
+export type PoolInfo = Omit<Pool, 'name' | 'warnings'> & { readonly warnings: readonly PoolWarning[] };
+
 export interface VolumeUsage {
   /** Bytes this volume is charged for. */
   readonly used: number;
@@ -29,7 +36,8 @@ export interface VolumeBackend {
   open(): Promise<void>;
   /** Unmounts it; its data stays. */
   close(): Promise<void>;
-  info(): Promise<Omit<Pool, 'name'>>;
+  /** The gravest of its warnings comes first. */
+  info(): Promise<PoolInfo>;
   /** Larger only. @throws not_supported, insufficient_disk */
   grow(size: number, onProgress: (done: number, total: number) => void): Promise<void>;
 

@@ -108,7 +108,8 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
       await pool.createVolume('v2', 64 * MIB);
       if (!pool.features.quota) {
         await assert.rejects(pool.setLimit('v1', 32 * MIB), { code: 'not_supported' });
-        assert.match((await pool.info()).warnings.join('\n'), /not stopped at its disk limit/);
+        const lack = (await pool.info()).warnings.find(({ message }) => /not stopped at its disk/.test(message));
+        assert.match(lack?.remedy ?? '', /btrfs/);
         return;
       }
       assertStopped(fill(join(pool.volumePath('v1'), 'a'), 200 * MIB), 64 * MIB, 'EDQUOT');
@@ -244,6 +245,9 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
       const { error } = fill(join(pool.volumePath('big'), 'data'), size);
       assert.ok(hasCode(error, 'ENOSPC'), String(error));
       await assert.rejects(pool.createVolume('v1', 64 * MIB), { code: 'insufficient_disk' });
+      const [gravest] = (await pool.info()).warnings;
+      assert.match(gravest?.message ?? '', /The pool is full/);
+      assert.match(gravest?.remedy ?? '', pool.features.grow ? /pool grow default SIZE/ : /nlarge/);
       assert.deepEqual(await pool.listVolumes(), ['big', 'small']);
       await pool.deleteVolume('big');
       await pool.createVolume('v1', 64 * MIB);

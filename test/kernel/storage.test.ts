@@ -88,7 +88,9 @@ if (missing === undefined) {
       await pool.open();
       assert.equal(quotaMode(fs), 'off');
       assert.equal(pool.features.quota, false);
-      assert.match((await pool.info()).warnings.join(), /pool\.quota/);
+      const [warning] = (await pool.info()).warnings;
+      assert.match(warning?.message ?? '', /not stopped at its disk limit/);
+      assert.match(warning?.remedy ?? '', /pool\.quota/);
       await pool.close();
     } finally {
       unmount(fs);

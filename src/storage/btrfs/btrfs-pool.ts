@@ -9,7 +9,7 @@ import { hasCode } from '../../host/system-error.ts';
 import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { Measure, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import type { Measure, PoolInfo, PoolWarning, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit, fullnessWarnings, poolIsFull, reserveOf } from '../volume-limits.ts';
 import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
@@ -59,7 +59,7 @@ export class BtrfsPool implements VolumeBackend {
     return exclusively(this.#lock, () => this.#ground.close());
   }
 
-  async info(): Promise<Omit<Pool, 'name'>> {
+  async info(): Promise<PoolInfo> {
     const { root } = this.#folders;
     const space = await spaceOf(root);
     return {
@@ -69,9 +69,9 @@ export class BtrfsPool implements VolumeBackend {
       volumes: this.#folders.listVolumes().length,
       features: this.features,
       warnings: [
-        ...fullnessWarnings(space),
-        ...quotaWarnings(this.#quota, root, this.#ground.mayEnableQuota),
+        ...fullnessWarnings(space, this.#ground.growth),
         ...(await this.#ground.warnings()),
+        ...quotaWarnings(this.#quota, root, this.#ground.mayEnableQuota),
       ],
     };
   }
@@ -282,22 +282,34 @@ async function destroy(path: string): Promise<void> {
   else await removeFolder(path);
 }
 
-function quotaWarnings(mode: btrfs.QuotaMode, root: string, mayEnable: boolean): string[] {
+function quotaWarnings(mode: btrfs.QuotaMode, root: string, mayEnable: boolean): PoolWarning[] {
   switch (mode) {
     case 'simple':
       return [];
     case 'off':
       if (!mayEnable) {
         return [
-          `A VPS is not stopped at its disk limit: simple quota is off in the file system of ${root}. Set pool.quota to true in the configuration to switch it on; that is for good, and kernels before 6.7 cannot mount it then.`,
+          {
+            message: `A VPS is not stopped at its disk limit: simple quota is off in the file system of ${root}.`,
+            remedy:
+              'Set pool.quota to true in the configuration to switch it on; that is for good, and kernels before 6.7 cannot mount it then',
+          },
         ];
       }
       return [
-        'This kernel has no simple quota of btrfs (Linux 6.7 has it): a VPS is not stopped at its disk limit.',
+        {
+          message: 'A VPS is not stopped at its disk limit: this kernel has no simple quota of btrfs.',
+          remedy:
+            'Boot a kernel of Linux 6.7 or later; the pool uses it from the next start of the daemon on',
+        },
       ];
     case 'full':
       return [
-        `This file system counts by full quota groups, which make deletion slow; Mullion sets no limits with them: a VPS is not stopped at its disk limit. Run: btrfs quota disable ${root}; then restart the daemon.`,
+        {
+          message:
+            'A VPS is not stopped at its disk limit: this file system counts by full quota groups, which make deletion slow, and Mullion sets no limits with them.',
+          remedy: `Run: btrfs quota disable ${root}; then restart the daemon`,
+        },
       ];
   }
 }

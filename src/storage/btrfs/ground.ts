@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs';
 import { MullionError } from '../../contract/errors.ts';
 import { isBtrfs } from '../../host/btrfs.ts';
+import type { PoolWarning } from '../volume.ts';
 
 /** The file system that a btrfs pool stands on. */
 export interface Ground {
@@ -12,7 +13,9 @@ export interface Ground {
   open(): Promise<void>;
   close(): Promise<void>;
   grow(size: number): Promise<void>;
-  warnings(): Promise<string[]>;
+  /** How it becomes larger, for people. */
+  readonly growth: string;
+  warnings(): Promise<PoolWarning[]>;
   /** Room of the file system that the pool's own file lies in and still needs; undefined without such a file. */
   spaceBelow(): Promise<{ readonly size: number; readonly free: number } | undefined>;
 }
@@ -21,6 +24,7 @@ export interface Ground {
 export class ExistingGround implements Ground {
   readonly root: string;
   readonly canGrow = false;
+  readonly growth = 'Enlarge that file system itself: btrfs device add, or btrfs filesystem resize';
   readonly mayEnableQuota: boolean;
 
   constructor(root: string, mayEnableQuota: boolean) {
@@ -51,7 +55,7 @@ export class ExistingGround implements Ground {
       'not_supported',
       'The pool is a folder on a file system that Mullion did not make.',
       {
-        remedy: 'Enlarge that file system itself: btrfs device add, or btrfs filesystem resize',
+        remedy: this.growth,
       },
     );
   }
@@ -60,9 +64,14 @@ export class ExistingGround implements Ground {
     return undefined;
   }
 
-  async warnings(): Promise<string[]> {
-    return this.mayEnableQuota
-      ? ['Simple quota is on in this file system for good: kernels before 6.7 cannot mount it any more.']
-      : [];
+  async warnings(): Promise<PoolWarning[]> {
+    if (!this.mayEnableQuota) return [];
+    return [
+      {
+        message:
+          'Simple quota is on in this file system for good: kernels before 6.7 cannot mount it any more.',
+        remedy: 'Keep a kernel of Linux 6.7 or later',
+      },
+    ];
   }
 }

@@ -7,8 +7,9 @@ import { kernelKnows, spaceOf } from '../../host/file-systems.ts';
 import { loopDevicesOf, mountFile, refreshLoopSize, releaseLoops } from '../../host/loops.ts';
 import { MS, mountsUnder, unmount } from '../../host/mounts.ts';
 import { run } from '../../host/run.ts';
+import type { PoolWarning } from '../volume.ts';
 import type { Ground } from './ground.ts';
-import { checkSignature, makePoolFile } from './pool-file.ts';
+import { checkSignature, leftIn, makePoolFile, spared } from './pool-file.ts';
 
 const MOUNT_OPTIONS = 'discard=async';
 
@@ -16,6 +17,7 @@ const MOUNT_OPTIONS = 'discard=async';
 export class LoopGround implements Ground {
   readonly root: string;
   readonly canGrow = true;
+  readonly growth = 'Make it larger: mullion pool grow default SIZE; or delete what nobody needs';
   readonly mayEnableQuota = true;
   readonly #file: string;
   readonly #size: number;
@@ -61,13 +63,18 @@ export class LoopGround implements Ground {
         },
       );
     }
-    const { free } = await spaceOf(this.#file);
+    const below = await spaceOf(this.#file);
     const missing = size - file.blocks * 512;
-    if (missing > free) {
+    if (missing > spared(below)) {
+      const most = Math.floor((spared(below) + file.blocks * 512) / MIB) * MIB;
       throw new MullionError(
         'insufficient_disk',
-        `The file system of ${this.#file} has ${formatSize(free)} left; the pool could come to need ${formatSize(missing)} of it.`,
-        { remedy: 'Grow by less, or free space there', details: { free, missing } },
+        `The pool could come to need ${formatSize(missing)} more of the file system of ${this.#file}: ${leftIn(below)}.`,
+        {
+          remedy:
+            most > file.size ? `Grow it to ${most / MIB}M at most, or free space there` : 'Free space there',
+          details: { free: below.free, missing },
+        },
       );
     }
     await truncate(this.#file, size);
@@ -79,14 +86,17 @@ export class LoopGround implements Ground {
     return file.blocks * 512 >= file.size ? undefined : spaceOf(this.#file);
   }
 
-  /** A sparse file may promise more than its file system can still hold. */
-  async warnings(): Promise<string[]> {
+  /** A sparse file may promise more than its file system can still hold beside the host. */
+  async warnings(): Promise<PoolWarning[]> {
     const file = await stat(this.#file);
-    const { free } = await spaceOf(this.#file);
+    const below = await spaceOf(this.#file);
     const missing = file.size - file.blocks * 512;
-    if (missing <= free) return [];
+    if (missing <= spared(below)) return [];
     return [
-      `The pool may still take ${formatSize(missing)}, but the file system of ${this.#file} has only ${formatSize(free)} left: free space there before the pool needs it.`,
+      {
+        message: `The pool may still take ${formatSize(missing)} of the file system of ${this.#file}: ${leftIn(below)}.`,
+        remedy: `Free space in the file system of ${this.#file}, or enlarge it, before the pool needs it`,
+      },
     ];
   }
 

@@ -12,7 +12,8 @@ import {
 import { basename, dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { formatSize, MIB } from '../../contract/sizes.ts';
-import { spaceOf } from '../../host/file-systems.ts';
+import { keptForHost } from '../../core/pool-room.ts';
+import { type Space, spaceOf } from '../../host/file-systems.ts';
 import { run } from '../../host/run.ts';
 
 export const MINIMUM_SIZE = 256 * MIB;
@@ -20,6 +21,12 @@ export const MINIMUM_SIZE = 256 * MIB;
 const MAGIC_OFFSET = 0x10040;
 const MAGIC = '_BHRfS_M';
 const DRAFT_SUFFIX = '.making';
+
+/** Bytes of the file system below that a pool may still take: VPSs within their limits may not fill the host's own disk. */
+export const spared = ({ size, free }: Space): number => Math.max(0, free - keptForHost(size));
+
+export const leftIn = ({ size, free }: Space): string =>
+  `it has ${formatSize(free)} left, of which ${formatSize(keptForHost(size))} are kept for the host`;
 
 /**
  * Makes the sparse file with an empty btrfs in it. It gets its name only when it is whole, so that a kill half-way
@@ -33,12 +40,19 @@ export async function makePoolFile(file: string, wanted: number): Promise<void> 
       remedy: `Set the pool's size to at least ${formatSize(MINIMUM_SIZE)}`,
     });
   }
-  const { free } = await spaceOf(dirname(file));
-  if (size > free) {
+  const below = await spaceOf(dirname(file));
+  if (size > spared(below)) {
+    const most = Math.floor(spared(below) / MIB);
+    const fits = most * MIB >= MINIMUM_SIZE;
     throw new MullionError(
       'insufficient_disk',
-      `A pool of ${formatSize(size)} does not fit: the file system of ${file} has ${formatSize(free)} left.`,
-      { remedy: 'Set a smaller pool size (MULLION_POOL_SIZE), or free space there', details: { size, free } },
+      `A pool of ${formatSize(size)} does not fit into the file system of ${file}: ${leftIn(below)}.`,
+      {
+        remedy: fits
+          ? `Set a smaller pool size, ${most}M at most (MULLION_POOL_SIZE), or free space there`
+          : 'Free space there, or set pool.path to a folder on btrfs elsewhere',
+        details: { size, free: below.free },
+      },
     );
   }
   removeDrafts(file);

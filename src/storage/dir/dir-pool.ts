@@ -1,19 +1,20 @@
 import { chmodSync, existsSync, mkdirSync, renameSync } from 'node:fs';
 import { MullionError } from '../../contract/errors.ts';
-import type { Pool } from '../../contract/resources.ts';
 import { spaceOf } from '../../host/file-systems.ts';
 import { mountsUnder, unmount } from '../../host/mounts.ts';
 import { run } from '../../host/run.ts';
 import { exclusively } from '../exclusive.ts';
 import { copyFolder, measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { Measure, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
-import { checkFree, checkLimit } from '../volume-limits.ts';
+import type { Measure, PoolInfo, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import { checkFree, checkLimit, fullnessWarnings } from '../volume-limits.ts';
 
-const WARNINGS = [
+const LACKS = [
   'A VPS is not stopped at its disk limit: plain folders have no quota.',
   'Copies take time and space, and there are no snapshots: plain folders cannot share data.',
 ];
+const WAY_OUT =
+  'Use a kernel with btrfs and the package btrfs-progs, then a new state directory or a pool.path on btrfs';
 
 /** Plain folders on whatever file system is there: the fallback. */
 export class DirPool implements VolumeBackend {
@@ -45,14 +46,19 @@ export class DirPool implements VolumeBackend {
     return undefined;
   }
 
-  async info(): Promise<Omit<Pool, 'name'>> {
+  async info(): Promise<PoolInfo> {
+    const { root } = this.#folders;
+    const space = await spaceOf(root);
     return {
       backend: this.backend,
-      path: this.#folders.root,
-      ...(await spaceOf(this.#folders.root)),
+      path: root,
+      ...space,
       volumes: this.#folders.listVolumes().length,
       features: this.features,
-      warnings: [...this.#reasons, ...WARNINGS],
+      warnings: [
+        ...fullnessWarnings(space, `Free space in the file system of ${root}, or enlarge it`),
+        ...[...this.#reasons, ...LACKS].map((message) => ({ message, remedy: WAY_OUT })),
+      ],
     };
   }
 
