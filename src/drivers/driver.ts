@@ -183,9 +183,9 @@ export interface MemoryAbility {
   /**
    * Holds the machine still and writes its memory into its volume. Until `PauseAbility.resume` lets it go on, what is
    * there fits the data beside it: the next start from that volume, as it was at any time between, goes on from there
-   * instead of booting, once.
+   * instead of booting, once. A driver that can gives up when `signal` aborts.
    */
-  save(machine: Machine, handle: Handle): Promise<void>;
+  save(machine: Machine, handle: Handle, signal?: AbortSignal): Promise<void>;
   /** What lies in the volume, also of a machine that does not run; undefined when nothing does. */
   saved(machine: Machine): Promise<SavedMemory | undefined>;
   /** Takes it out of the volume, what is half written too; the next start boots. */

@@ -1,5 +1,3 @@
-import { MullionError } from '../contract/errors.ts';
-import { formatSize } from '../contract/sizes.ts';
 import type { Technique } from '../contract/techniques.ts';
 import type { Limits } from '../contract/vps.ts';
 import { type Commitments, type Demand, requireCpus, requireDisk, requireMemory } from '../core/capacity.ts';
@@ -58,17 +56,6 @@ export function requireRoomToRun(context: Context, demand: Demand, except?: stri
 /** @throws insufficient_disk, invalid_request */
 export async function requireRoomOnDisk(context: Context, demand: Demand): Promise<void> {
   requireDisk(demand, (await context.deps.pool.info()).free);
-}
-
-/** Refuses what would not fit into the pool now. @throws insufficient_disk */
-export async function requireRoomInPool(context: Context, bytes: number): Promise<void> {
-  const { free } = await context.deps.pool.info();
-  if (bytes <= free) return;
-  throw new MullionError(
-    'insufficient_disk',
-    `Up to ${formatSize(bytes)} are needed for its memory; the pool has ${formatSize(free)} free.`,
-    { remedy: 'Delete something, or grow the pool: mullion pool grow', details: { free } },
-  );
 }
 
 /** Refuses the start of a VPS for which this host has no room; one that has its machine has its room, too. */

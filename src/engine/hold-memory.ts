@@ -3,6 +3,10 @@ import type { Consistency } from '../contract/snapshots.ts';
 import { bounded } from './bounded.ts';
 import { desiredOf } from './desired.ts';
 import type { Scope } from './executors/scope.ts';
+import { withinRoom } from './pool-room.ts';
+
+/** Nobody gives up a memory that is being saved but the pool. */
+const NEVER = new AbortController().signal;
 
 /**
  * Does something with a VPS's data while its memory lies beside them, both of one instant. The VPS stands still
@@ -23,8 +27,10 @@ export async function holdMemory(scope: Scope, work: () => Promise<void>): Promi
     bounded(what, context.timings.step, task);
   await widen(scope, memory.room(machine));
   try {
-    seen('paused');
-    await bounded('save the memory', context.timings.populate, memory.save(machine, handle));
+    await withinRoom(context, `the memory of ${record.name}`, memory.room(machine), NEVER, async (signal) => {
+      seen('paused');
+      await bounded('save the memory', context.timings.populate, memory.save(machine, handle, signal));
+    });
     await work();
   } finally {
     try {

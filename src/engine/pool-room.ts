@@ -3,6 +3,12 @@ import type { Context } from './context.ts';
 
 const WATCH_MS = 400;
 
+/** Refuses what would take room that is kept for VPSs. @throws insufficient_disk */
+export async function requireRoomInPool({ deps }: Context, what: string, needed: number): Promise<void> {
+  const room = await deps.pool.info();
+  if (needed > room.free - keptForVps(room.size)) throw noRoomFor(what, room, needed);
+}
+
 /**
  * Has work write into a volume and ends it before it takes the room that is kept for VPSs; `needed` are the bytes that it
  * comes to, where that is known: then it does not begin without them. @throws insufficient_disk
@@ -15,10 +21,7 @@ export async function withinRoom<T>(
   work: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const { pool } = context.deps;
-  const room = await pool.info();
-  if (needed !== undefined && needed > room.free - keptForVps(room.size)) {
-    throw noRoomFor(what, room, needed);
-  }
+  if (needed !== undefined) await requireRoomInPool(context, what, needed);
   const full = new AbortController();
   const look = async (): Promise<void> => {
     const now = await pool.info();

@@ -2,7 +2,7 @@ import { MullionError } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshots.ts';
 import type { Technique } from '../contract/techniques.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
-import { demandOf, requireRoomForVps, requireRoomInPool, requireRoomToRun } from './capacity-check.ts';
+import { demandOf, requireRoomForVps, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { SnapshotVerbs } from './contract.ts';
 import { dataForm } from './desired.ts';
@@ -10,6 +10,7 @@ import { featuresOf } from './features.ts';
 import { requireImageParts } from './images.ts';
 import { machineOf } from './machine.ts';
 import { operate } from './operate.ts';
+import { requireRoomInPool } from './pool-room.ts';
 import type { SnapshotRecord, VpsRecord } from './records.ts';
 import type { Techniques } from './techniques.ts';
 
@@ -133,7 +134,7 @@ async function requireMemory(context: Context, record: VpsRecord): Promise<void>
     );
   }
   requireAlive(record);
-  await requireRoomInPool(context, memory.room(machineOf(context, record)));
+  await requireRoomInPool(context, `the memory of ${name}`, memory.room(machineOf(context, record)));
 }
 
 /** @throws wrong_state */

@@ -13,6 +13,7 @@ import {
   STOP,
   type World,
 } from '../../test/support/engine-world.ts';
+import { eventually } from '../../test/support/scratch.ts';
 import { NO_RATES } from '../contract/rates.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import { CopyRequestSchema } from '../contract/snapshots.ts';
@@ -31,6 +32,9 @@ async function bootOf(world: World, engine: Engine): Promise<string> {
   assert.ok(typeof state === 'object' && state !== null && 'bootId' in state);
   return String(state.bootId);
 }
+
+const stateFile = async (world: World, engine: Engine): Promise<string> =>
+  join(world.naming.runDirectory, 'vps', (await engine.vps.info(PROJECT, 'web')).id, 'fake.json');
 
 const memoryFile = async (world: World, engine: Engine, name = 'web'): Promise<string> =>
   join(world.pool.volumePath((await engine.vps.info(PROJECT, name)).id), 'memory.json');
@@ -93,6 +97,35 @@ describe('a snapshot with memory', () => {
     world.pool.used = 0;
     await done(engine, engine.vps.stop(PROJECT, 'web', STOP));
     await assert.rejects(create(engine, 's1'), failsWith('wrong_state', /has no memory to keep/));
+  });
+
+  check('is refused where it would take the room that is kept for VPSs', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+    const { size } = world.pool;
+    world.pool.used = size - 2 * GIB - 1000;
+    await assert.rejects(create(engine, 's1'), failsWith('insufficient_disk', /2G are kept for VPSs/));
+    world.pool.used = size - 2 * GIB - 5000;
+    await done(engine, create(engine, 's1'));
+  });
+
+  check('is given up when that room is taken meanwhile, and the VPS goes on', async (world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request({ ...FULL, ...fault('slow:900') })));
+    const task = await create(engine, 's1');
+    const state = async () => (await engine.vps.info(PROJECT, 'web')).state;
+    await eventually(
+      'its memory is being saved',
+      async () =>
+        existsSync(await stateFile(world, engine)) &&
+        /paused/.test(readFileSync(await stateFile(world, engine), 'utf8')),
+    );
+    world.pool.used = world.pool.size - GIB;
+    const last = await ended(engine, task);
+    assert.equal(last.error?.code, 'insufficient_disk');
+    assert.match(last.error?.message ?? '', /the memory of web/);
+    assert.equal(await state(), 'running');
+    assert.equal(await world.driver().recover(...(await found(world, engine))), 'running');
+    assert.deepEqual(await engine.snapshots.list(PROJECT, 'web'), []);
+    assert.ok(!existsSync(await memoryFile(world, engine)));
   });
 
   check('does not give its memory to a copy', async (world, engine) => {

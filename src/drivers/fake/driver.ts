@@ -175,9 +175,11 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
     },
     memory: {
       room: () => 4096,
-      async save(machine, handle) {
+      async save(machine, handle, signal) {
         const state = living(machine, handle);
         writeState(machine, { ...state, condition: 'paused' });
+        await delay(faultsOf(machine).slow);
+        signal?.throwIfAborted();
         failWhen(faultsOf(machine).saveFails, 'save the memory');
         saveMemory(machine, state.bootId);
       },

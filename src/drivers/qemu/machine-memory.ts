@@ -29,7 +29,7 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     return memoryRoom(machine);
   }
 
-  async save(machine: Machine, { pid, pidStart }: Handle): Promise<void> {
+  async save(machine: Machine, { pid, pidStart }: Handle, signal?: AbortSignal): Promise<void> {
     if (!isAlive(pid, pidStart)) throw new MullionError('wrong_state', 'The VPS does not run.');
     const { monitor, ports, commands } = await this.#opened(machine);
     if ((await queryCondition(monitor)) === 'running') await commands.tidy();
@@ -38,7 +38,7 @@ export class MachineMemory implements MemoryAbility, WarmAbility {
     const runner = left === undefined ? undefined : { pid: left.pid, port: portOfLine(left.line) };
     await ports.whileStill(async () => {
       if ((await queryCondition(monitor)) === 'running') await holdStill(monitor);
-      await saveMemory(machine, monitor, runner);
+      await saveMemory(machine, monitor, runner, signal);
     });
   }
 

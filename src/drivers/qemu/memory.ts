@@ -47,20 +47,25 @@ export async function saveMemory(
   machine: Machine,
   monitor: QmpClient,
   runner: MemoryHeader['runner'],
+  signal: AbortSignal | undefined,
 ): Promise<void> {
   const { handover } = machinePaths(machine);
   const header = await describeMachine(machine, monitor, runner);
   await writeSavedMemory(machine, header, async (file) => {
     const connection = await listenUnixSocket(handover, SOCKET.memory);
+    const cancel = (): void => void monitor.execute('migrate_cancel', {}, AnySchema).catch(() => undefined);
     try {
       await leaveMappedOut(monitor, header.template);
       await monitor.execute('migrate-set-parameters', { 'max-bandwidth': BANDWIDTH }, AnySchema);
+      signal?.throwIfAborted();
+      signal?.addEventListener('abort', cancel, { once: true });
       await monitor.execute('migrate', { uri: `unix:${JAIL.handover}/${SOCKET.memory}` }, AnySchema);
       const written = receive(connection.accepted, file);
       await Promise.race([written, isOver(monitor)]);
       await written;
       await isOver(monitor);
     } finally {
+      signal?.removeEventListener('abort', cancel);
       connection.close();
     }
   });

@@ -5,6 +5,7 @@ import type { Driver, Handle, Machine } from '../../drivers/driver.ts';
 import { bounded, pause } from '../bounded.ts';
 import { type Context, requireDriver } from '../context.ts';
 import { strangerMachine } from '../machine.ts';
+import { withinRoom } from '../pool-room.ts';
 import type { TaskRun } from '../task-run.ts';
 import { type TemplateNeeds, templateLimits } from './template-key.ts';
 
@@ -27,28 +28,34 @@ export async function buildTemplate(
   }
   const machine = templateMachine(context, id, needs);
   const signal = AbortSignal.any([run.signal, context.closing]);
-  const step = <T>(what: string, work: () => Promise<T>, ms = context.timings.step): Promise<T> => {
-    signal.throwIfAborted();
-    return run.part(what, () => bounded(what, ms, work()));
-  };
   const { populate } = context.timings;
-  const size = volumeLimit + memory.room(machine);
+  const room = memory.room(machine);
   try {
-    await step('create the volume', () => pool.createVolume(id, size));
-    await step(
-      'fill the volume from the image',
-      async () => {
-        await images.provide(imageId, driver.needs(technique), signal);
-        await driver.populate(machine);
-      },
-      populate,
-    );
-    const { handle } = await step('prepare the machine', () => driver.prepare(machine));
-    await step('start it', () => driver.start(machine, handle));
-    await step('wait until it has booted', () => booted(context, driver, machine, handle, signal), populate);
-    await step('wait until it has settled', () => warm.settle(machine, handle), populate);
-    await step('save its memory', () => memory.save(machine, handle), populate);
-    await step('end it', () => driver.remove(machine, handle));
+    await withinRoom(context, 'the memory template', room, signal, async (within) => {
+      const step = <T>(what: string, work: () => Promise<T>, ms = context.timings.step): Promise<T> => {
+        within.throwIfAborted();
+        return run.part(what, () => bounded(what, ms, work()));
+      };
+      await step('create the volume', () => pool.createVolume(id, volumeLimit + room));
+      await step(
+        'fill the volume from the image',
+        async () => {
+          await images.provide(imageId, driver.needs(technique), within);
+          await driver.populate(machine);
+        },
+        populate,
+      );
+      const { handle } = await step('prepare the machine', () => driver.prepare(machine));
+      await step('start it', () => driver.start(machine, handle));
+      await step(
+        'wait until it has booted',
+        () => booted(context, driver, machine, handle, within),
+        populate,
+      );
+      await step('wait until it has settled', () => warm.settle(machine, handle), populate);
+      await step('save its memory', () => memory.save(machine, handle, within), populate);
+      await step('end it', () => driver.remove(machine, handle));
+    });
     await forgetFolders(context, id);
   } catch (failure) {
     await run.part('take away what was made', async () => {

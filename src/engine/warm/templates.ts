@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { Technique } from '../../contract/techniques.ts';
 import type { Limits } from '../../contract/vps.ts';
 import { volumeLimit } from '../../core/capacity.ts';
-import { demandOf, requireRoomInPool, requireRoomToRun } from '../capacity-check.ts';
+import { demandOf, requireRoomToRun } from '../capacity-check.ts';
 import { type Context, now, requireDriver } from '../context.ts';
 import { holdImage } from '../image-holds.ts';
 import { requireImageParts } from '../images.ts';
@@ -74,7 +74,6 @@ async function makeTemplate(
   const { minimumDisk } = requireImageParts(context, imageId);
   const demand = demandOf(context, technique, limits, minimumDisk);
   requireRoomToRun(context, demand);
-  await requireRoomInPool(context, limits.memory);
   context.scratchVolumes.add(id);
   try {
     await buildTemplate(context, id, needs, volumeLimit(limits.disk, demand.givesDisk), run);

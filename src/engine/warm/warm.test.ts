@@ -130,6 +130,15 @@ describe('a warm start', () => {
     assert.equal(await volumes(world), 3);
   });
 
+  check('makes no template in the room that is kept for VPSs', async (world, engine) => {
+    world.pool.used = world.pool.size - 2 * GIB - 1000;
+    await done(engine, engine.vps.launch(PROJECT, warm('one')));
+    const task = await built(engine);
+    assert.equal(task.error?.code, 'insufficient_disk');
+    assert.match(task.error?.message ?? '', /the memory template: .* kept for VPSs/);
+    assert.equal(await volumes(world), 1);
+  });
+
   check('survives a new daemon, which takes away what has no record', async (world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, warm('one')));
     await built(engine);
