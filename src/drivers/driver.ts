@@ -149,6 +149,15 @@ export interface PauseAbility {
   pause(machine: Machine, handle: Handle): Promise<void>;
   resume(machine: Machine, handle: Handle): Promise<void>;
 }
+/** Of machines that stand still, instead of failing, while there is no room for what they write to their disk. */
+export interface StallAbility {
+  /** Whether it stands still for that reason now; `recover` calls such a machine paused. */
+  isStalled(machine: Machine, handle: Handle): Promise<boolean>;
+  /** Calls back whenever it may have come to that. Returns the way to stop listening. */
+  onStall(machine: Machine, handle: Handle, listener: () => void): () => void;
+  /** Has it write once more what it could not; without room it stands still again. */
+  retry(machine: Machine, handle: Handle): Promise<void>;
+}
 export interface LimitsAbility {
   /** Applies what `features` marks as live. The volume's own limit is the storage's. */
   setLimits(machine: Machine, handle: Handle, limits: Limits): Promise<void>;
@@ -258,6 +267,7 @@ export interface Driver {
   readonly logs?: LogsAbility;
   readonly files?: FilesAbility;
   readonly pause?: PauseAbility;
+  readonly stall?: StallAbility;
   readonly limits?: LimitsAbility;
   readonly diskRates?: DiskRatesAbility;
   readonly health?: HealthAbility;

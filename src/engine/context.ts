@@ -45,6 +45,8 @@ export interface Timings {
   readonly question: number;
   /** After this the health of a guest that never became ready is `unknown`. */
   readonly health: number;
+  /** Between two attempts of a machine that stands still for want of room, at first; ten times that in the end. */
+  readonly retry: number;
   /** How often schedules are looked at. */
   readonly schedule: number;
   /** Longest that `close` waits for steps under way. */
@@ -55,6 +57,7 @@ export const TIMINGS: Timings = {
   populate: 30 * 60_000,
   question: 10_000,
   health: 10 * 60_000,
+  retry: 1_000,
   schedule: 20_000,
   close: 20_000,
 };
@@ -107,6 +110,8 @@ export interface Context {
     end: MachineEnd,
     stillWanted: (record: VpsRecord) => boolean,
   ) => Promise<void>;
+  /** Ids of VPSs that stand still, as the pool has no room for what they write. */
+  readonly stalls: Set<string>;
   /** Calls off the next start of a VPS that ended by itself, by its id. */
   readonly revivals: Map<string, () => void>;
   /** Ids of images that are being deleted. */

@@ -50,6 +50,7 @@ export function createEngine(deps: EngineDeps): Engine {
     queue: new KeyedQueue(),
     counters,
     watches: new Map(),
+    stalls: new Set(),
     concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),
     imagesLeaving: new Set(),

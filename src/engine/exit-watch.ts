@@ -3,6 +3,7 @@ import type { Context } from './context.ts';
 import { followHealth } from './health.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
+import { followStalls } from './stall.ts';
 
 /** Listens for the end of a VPS's machine and asks for its health from now on, unless that is done already. */
 export function watch(context: Context, id: string): void {
@@ -25,6 +26,7 @@ export function watch(context: Context, id: string): void {
     controller.abort();
     clearUp(context, id, handle, end);
   });
+  followStalls(context, id, machine, handle, controller.signal);
   if (record.health === 'starting') void followHealth(context, id, machine, handle, controller.signal);
 }
 

@@ -9,6 +9,7 @@ import { attachmentOf, machineOf } from './machine.ts';
 import { operate, pursue } from './operate.ts';
 import type { TaskRecord, VpsRecord } from './records.ts';
 import { awaitRevival, concludeEnd } from './revival.ts';
+import { standsWithoutRoom } from './stall.ts';
 
 const ATTEMPTS = 3;
 /** The boot of the host that a daemon last saw. */
@@ -126,7 +127,12 @@ async function conditionOf(
   for (let attempt = 1; ; attempt++) {
     try {
       const machine = machineOf(context, record);
-      return await bounded('find a machine again', context.timings.question, driver.recover(machine, handle));
+      const ask = async (): Promise<Condition> => {
+        const condition = await driver.recover(machine, handle);
+        const runs = condition === 'paused' && (await standsWithoutRoom(driver, record, machine, handle));
+        return runs ? 'running' : condition;
+      };
+      return await bounded('find a machine again', context.timings.question, ask());
     } catch (failure) {
       if (attempt === ATTEMPTS) throw failure;
     }

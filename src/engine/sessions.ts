@@ -8,6 +8,7 @@ import { type Context, requireDriver } from './context.ts';
 import type { FileVerbs, VpsVerbs } from './contract.ts';
 import { featuresOf, noAgent } from './features.ts';
 import { machineOf } from './machine.ts';
+import { requireRoomToAnswer } from './stall.ts';
 import { untilAnswering } from './until-answering.ts';
 
 interface Live {
@@ -104,6 +105,7 @@ async function answering(
 ): Promise<Live> {
   const found = live(context, project, name, 'exec');
   const { driver, features, machine } = found;
+  requireRoomToAnswer(context, context.state.requireVps(project, name));
   const agent = driver.health?.agent;
   if (agent === undefined || !features.health || agent.hasAnswered(machine)) return found;
   await untilAnswering(context, context.state.requireVps(project, name), gone);

@@ -9,6 +9,7 @@ import { lossOf, metersOf } from './loss.ts';
 import { machineOf } from './machine.ts';
 import type { VpsRecord } from './records.ts';
 import { viewSnapshots } from './snapshots.ts';
+import { isStalled, stallText } from './stall.ts';
 
 /** A VPS as everyone sees it. */
 export const viewVps = (context: Context, record: VpsRecord): Vps => ({
@@ -19,8 +20,10 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
   driver: record.driver,
   image: record.image,
   state: record.state,
-  health: record.health,
-  message: [record.message, nextStart(record), silence(context, record)].filter(Boolean).join(' '),
+  health: isStalled(context, record) ? 'degraded' : record.health,
+  message: [record.message, stallText(context, record), nextStart(record), silence(context, record)]
+    .filter(Boolean)
+    .join(' '),
   network: record.network,
   addresses: context.deps.networked && record.isolated !== true ? [record.ipv4, record.ipv6] : [],
   mac: record.mac,
@@ -37,7 +40,7 @@ export const viewVps = (context: Context, record: VpsRecord): Vps => ({
 
 /** What is to be said of a guest that runs and from which nothing is heard. */
 function silence(context: Context, record: VpsRecord): string {
-  if (record.state !== 'running' || record.health !== 'unknown') return '';
+  if (record.state !== 'running' || record.health !== 'unknown' || isStalled(context, record)) return '';
   if (!context.deps.drivers.has(record.technique)) return '';
   return featuresOf(context, record).health
     ? `Its guest has not said that it is ready; look at it with: mullion console ${record.name}`
@@ -73,8 +76,9 @@ async function usageOf(context: Context, record: VpsRecord): Promise<Usage> {
   };
   const driver = context.deps.drivers.get(record.technique);
   const { runtime, observed } = record;
-  // A guest that is paused answers no question.
-  const meters = observed.machine === 'paused' ? metersOf(context, record) : undefined;
+  // A guest that stands still answers no question.
+  const meters =
+    observed.machine === 'paused' || isStalled(context, record) ? metersOf(context, record) : undefined;
   const [machine, volume, link] = await Promise.all([
     runtime === null || driver === undefined
       ? undefined

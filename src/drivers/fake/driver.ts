@@ -14,6 +14,7 @@ import { fakeFiles, makeGuest } from './guest-files.ts';
 import { Lives } from './lives.ts';
 import { dropMemory, readMemory, saveMemory, unfitness } from './memory.ts';
 import { openSession } from './session.ts';
+import { Stalls } from './stall.ts';
 import { idsBelow, isSame, readState, removeState, writeState } from './state.ts';
 
 /** Pids start above what a kernel gives (proc(5), pid_max), so that none is a real process. */
@@ -25,6 +26,7 @@ const FIRST_PID = 5_000_000;
  */
 export function createFakeDriver({ naming }: { readonly naming: Naming }): Driver {
   const consoles = new Consoles();
+  const stall = new Stalls();
   const lives = new Lives((id) => consoles.end(id));
   let nextPid = FIRST_PID + (process.pid % 10_000) * 100;
 
@@ -90,6 +92,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       const bootId = readMemory(machine)?.bootId ?? randomUUID();
       dropMemory(machine);
       writeState(machine, { ...state, condition: 'running', diesAt, bootId });
+      stall.schedule(machine, handle);
       consoles.write(machine, `fake: ${machine.name} is up\n`);
     },
     async shutdown(machine, handle, timeoutMs) {
@@ -115,7 +118,8 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
     async recover(machine, handle): Promise<Condition> {
       failWhen(faultsOf(machine).handleLost, 'recover');
       const state = readState(machine);
-      return state !== undefined && isSame(state, handle) ? state.condition : 'gone';
+      if (state === undefined || !isSame(state, handle)) return 'gone';
+      return state.stalled ? 'paused' : state.condition;
     },
     onExit: (machine, handle, listener) => lives.watch(machine, handle, listener),
     async usage(machine, handle) {
@@ -188,6 +192,7 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
       },
       drop: async (machine) => dropMemory(machine),
     },
+    stall,
     limits: {
       async setLimits(machine, handle) {
         failWhen(faultsOf(machine).limitsFail, 'set limits');

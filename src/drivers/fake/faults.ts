@@ -26,6 +26,8 @@ export interface Faults {
   readonly freezeLies: boolean;
   /** The guest ends this long after its start, in milliseconds. */
   readonly diesAfter: number | undefined;
+  /** The guest stands still for want of room this long after its start, in milliseconds. */
+  readonly stallsAfter: number | undefined;
   /** Each step takes this long, in milliseconds. */
   readonly slow: number;
 }
@@ -56,6 +58,7 @@ export function faultsOf(machine: Pick<Machine, 'env'>): Faults {
     freezeHangs: has('freeze-hangs'),
     freezeLies: has('freeze-lies'),
     diesAfter: number('dies-after'),
+    stallsAfter: number('stalls-after'),
     slow: number('slow') ?? 0,
   };
 }

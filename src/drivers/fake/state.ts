@@ -11,6 +11,8 @@ const StateSchema = z.strictObject({
   diesAt: z.number().nullable(),
   /** Its file systems are at rest. */
   frozen: z.boolean().default(false),
+  /** It stands still, as its disk has no room. */
+  stalled: z.boolean().default(false),
   /** Of this boot; stands for all that its memory holds. */
   bootId: z.string().default(''),
 });

@@ -6,6 +6,7 @@ import { SHUTDOWN_TRACE } from './end.ts';
 import { type ForeignBoot, foreignDevices, foreignMachine, foreignNetwork } from './foreign/command-line.ts';
 import { PORT_COUNT, portName } from './guest-ports.ts';
 import { JAIL, SOCKET } from './paths.ts';
+import { HOLD_WITHOUT_ROOM } from './run-state.ts';
 import type { MemoryHeader } from './saved-memory.ts';
 
 /** Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. */
@@ -133,7 +134,16 @@ function preparedDevices(machine: Machine, options: CommandLineOptions): string[
     ...['-device', json({ driver: 'virtio-serial-pci', id: 'serial0', max_ports: PORT_COUNT })],
     ...socket('agent', SOCKET.agent),
     ...['-device', json(port(1, 'agent', { name: 'org.qemu.guest_agent.0' }))],
-    ...['-device', json({ driver: 'virtio-blk-pci', id: 'vda', drive: 'disk', 'num-queues': queues })],
+    ...[
+      '-device',
+      json({
+        driver: 'virtio-blk-pci',
+        id: 'vda',
+        drive: 'disk',
+        'num-queues': queues,
+        ...HOLD_WITHOUT_ROOM,
+      }),
+    ],
     ...['-object', 'rng-builtin,id=rng', '-device', 'virtio-rng-pci,rng=rng'],
     // A number that is new to the guest has it seed its random numbers anew (QEMU, "Virtual Machine Generation ID").
     ...['-device', 'vmgenid,guid=auto'],

@@ -22,6 +22,7 @@ export class Connections {
   readonly ports: GuestPorts;
   readonly commands: GuestCommands;
   readonly #sockets: string;
+  readonly #stopListeners = new Set<() => void>();
   #monitor: Promise<QmpClient> | undefined;
   #ping: Promise<boolean> | undefined;
   #end: MachineEnd | undefined;
@@ -48,6 +49,12 @@ export class Connections {
     return connectUnixSocket(join(this.#sockets, name), CONNECT_MS);
   }
 
+  /** Calls back whenever the guest was brought to stand still, for whatever reason. Returns the way to stop listening. */
+  onStop(listener: () => void): () => void {
+    this.#stopListeners.add(listener);
+    return () => this.#stopListeners.delete(listener);
+  }
+
   /** @throws MullionError when QEMU does not answer */
   monitor(): Promise<QmpClient> {
     this.#monitor ??= this.#openMonitor();
@@ -66,6 +73,7 @@ export class Connections {
       const client = await QmpClient.open(socket);
       client.onEvent(({ event, data }) => {
         if (event === 'RESET') this.#forgetConversations();
+        if (event === 'STOP') for (const listener of this.#stopListeners) listener();
         if (event === 'SHUTDOWN') this.#end = endFromEvent(data) ?? this.#end;
       });
       void client.ended.then(() => {
@@ -102,6 +110,7 @@ export class Connections {
 
   close(): void {
     this.#closed = true;
+    this.#stopListeners.clear();
     this.ports.reset();
     this.agent.close();
     this.console.close();

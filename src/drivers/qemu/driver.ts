@@ -35,6 +35,7 @@ import type {
   MemoryAbility,
   PauseAbility,
   Prepared,
+  StallAbility,
   WarmAbility,
 } from '../driver.ts';
 import { askAgentToEnd, askUntilEnded } from '../guest-agent/asked-to-end.ts';
@@ -64,7 +65,7 @@ import {
   startJail,
 } from './prepare.ts';
 import { probeTechnique } from './probe.ts';
-import { endAtOnce, holdStill, pressPowerButton, queryCondition } from './run-state.ts';
+import { endAtOnce, holdStill, isOutOfRoom, pressPowerButton, queryCondition } from './run-state.ts';
 import { translateAsUsual } from './translation-room.ts';
 
 const PING_MS = 2_000;
@@ -264,6 +265,17 @@ export class QemuDriver implements Driver {
       requireAlive(handle);
       const monitor = await this.#connected(machine).monitor();
       if ((await queryCondition(monitor)) === 'paused') await this.#memory.goOn(machine, monitor);
+    },
+  };
+
+  readonly stall: StallAbility = {
+    isStalled: async (machine, handle) =>
+      alive(handle) && isOutOfRoom(await this.#connected(machine).monitor()),
+    onStall: (machine, _handle, listener) => this.#connected(machine).onStop(listener),
+    retry: async (machine, handle) => {
+      requireAlive(handle);
+      const monitor = await this.#connected(machine).monitor();
+      if (await isOutOfRoom(monitor)) await this.#memory.goOn(machine, monitor);
     },
   };
 

@@ -29,6 +29,17 @@ export async function queryCondition(monitor: QmpClient): Promise<Condition> {
   return conditionOf((await monitor.execute('query-status', {}, StatusSchema)).status);
 }
 
+/**
+ * Of a disk: QEMU keeps a write that found no room (ENOSPC) and holds the guest still, which it tells of every other failure
+ * (QEMU, -drive werror).
+ */
+export const HOLD_WITHOUT_ROOM = { werror: 'enospc' } as const;
+
+/** Whether the guest is held still so. */
+export async function isOutOfRoom(monitor: QmpClient): Promise<boolean> {
+  return (await monitor.execute('query-status', {}, StatusSchema)).status === 'io-error';
+}
+
 /** Lets the guest run; a running one goes on. */
 export async function letRun(monitor: QmpClient): Promise<void> {
   await monitor.execute('cont', {}, AnySchema);

@@ -1,6 +1,7 @@
 import type { Bus, Firmware } from '../../../contract/vps.ts';
 import type { Machine } from '../../driver.ts';
 import { JAIL, SOCKET } from '../paths.ts';
+import { HOLD_WITHOUT_ROOM } from '../run-state.ts';
 
 /** How a guest with a loader of its own is booted. */
 export interface ForeignBoot {
@@ -24,7 +25,7 @@ export function foreignDevices(machine: Machine, { uefiCode }: ForeignBoot): str
           ...['-blockdev', json(file('uefi-code', uefiCode, true))],
           ...['-blockdev', json(file('uefi-variables', JAIL.uefiVariables, false))],
         ]),
-    ...['-device', json({ ...DISK[busOf(machine)], drive: 'disk', bootindex: 0 })],
+    ...['-device', json({ ...DISK[busOf(machine)], drive: 'disk', bootindex: 0, ...HOLD_WITHOUT_ROOM })],
     ...(machine.image.iso === undefined
       ? []
       : [
