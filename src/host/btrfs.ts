@@ -175,6 +175,29 @@ function readOrEmpty(path: string): string {
   }
 }
 
+export type { Extent } from './syscalls/btrfs.ts';
+
+/** Each extent of data that the subvolume holds once; those written before transaction `since` are left out. */
+export async function* dataOf(path: string, since = 0n): AsyncGenerator<calls.Extent> {
+  const fd = openFolder(path);
+  try {
+    const seen = new Set<number>();
+    for await (const extent of calls.extentsOf(fd, since)) {
+      if (seen.has(extent.place)) continue;
+      seen.add(extent.place);
+      yield extent;
+    }
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** The transaction from which on data in the subvolume is its own, and not that of what it was copied from. */
+export function firstOwnTransaction(path: string): bigint {
+  const { transaction, isCopy } = withFolder(path, calls.subvolumeBirth);
+  return isCopy ? transaction + 1n : transaction;
+}
+
 /**
  * Returns when all that was written before is on the disk; also sets off the clearing of destroyed subvolumes, which
  * otherwise waits for the next commit, up to 30 seconds.

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { MullionError } from '../../src/contract/errors.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
 import { hasCode } from '../../src/host/system-error.ts';
 import type { VolumeBackend } from '../../src/storage/volume.ts';
@@ -123,6 +124,50 @@ export function snapshotChecks(check: Check): void {
     const isFree = async (): Promise<boolean> => (await pool.usage('v1')).used < 76 * MIB;
     await eventually('what the snapshot kept is free', isFree, 60_000);
     assertStopped(fill(join(pool.volumePath('v1'), 'last'), 80 * MIB), 80 * MIB - 72 * MIB, 'EDQUOT');
+  });
+
+  check('snapshots give no room beyond what the newest may come to keep', async ({ pool }) => {
+    if (!pool.features.snapshots || !pool.features.quota) return;
+    const limit = 64 * MIB;
+    await pool.createVolume('v1', limit);
+    const folder = pool.volumePath('v1');
+    let failure: unknown;
+    for (let round = 0; round < 6 && failure === undefined; round += 1) {
+      failure = fill(join(folder, `file${round}`), 56 * MIB).error;
+      await pool.createSnapshot('v1', `s${round}`).catch((refusal: unknown) => {
+        failure ??= refusal;
+      });
+    }
+    assert.ok(failure instanceof MullionError && failure.code === 'insufficient_disk', String(failure));
+    assert.match(failure.message, /more than its limit of 64M/);
+    assert.deepEqual(await pool.listSnapshots('v1'), ['s0']);
+    const held = readdirSync(folder).reduce((sum, name) => sum + statSync(join(folder, name)).size, 0);
+    assert.ok(held <= 2 * limit, `${held} bytes of living data under a limit of ${limit}`);
+    await pool.restoreSnapshot('v1', 's0');
+    execFileSync('btrfs', ['filesystem', 'sync', folder]);
+    const isFree = async (): Promise<boolean> => (await pool.usage('v1')).used < limit;
+    await eventually('what was given up is free', isFree, 60_000);
+    assert.equal(fill(join(folder, 'again'), 56 * MIB).error, undefined);
+    await assert.rejects(pool.createSnapshot('v1', 's1'), { code: 'insufficient_disk' });
+    rmSync(join(folder, 'file0'));
+    await pool.createSnapshot('v1', 's1');
+    assert.deepEqual(await pool.listSnapshots('v1'), ['s0', 's1']);
+  });
+
+  check('data that is written anew between snapshots has its room as often as wanted', async ({ pool }) => {
+    if (!pool.features.snapshots || !pool.features.quota) return;
+    await pool.createVolume('v1', 64 * MIB);
+    assert.equal(fill(join(pool.volumePath('v1'), 'file'), 20 * MIB).error, undefined);
+    await pool.cloneVolume({ volume: 'v1' }, 'v2', 40 * MIB);
+    for (const id of ['v1', 'v2']) {
+      const file = join(pool.volumePath(id), 'own');
+      for (let round = 0; round < 4; round += 1) {
+        rmSync(file, { force: true });
+        assert.equal(fill(file, 36 * MIB).error, undefined, `${id}, round ${round}`);
+        await pool.createSnapshot(id, `s${round}`);
+      }
+      assert.equal((await pool.listSnapshots(id)).length, 4);
+    }
   });
 
   check('to restore again and again gains no room', async ({ pool }) => {

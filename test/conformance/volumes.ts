@@ -108,7 +108,9 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
       await pool.createVolume('v2', 64 * MIB);
       if (!pool.features.quota) {
         await assert.rejects(pool.setLimit('v1', 32 * MIB), { code: 'not_supported' });
-        const lack = (await pool.info()).warnings.find(({ message }) => /not stopped at its disk/.test(message));
+        const lack = (await pool.info()).warnings.find(({ message }) =>
+          /not stopped at its disk/.test(message),
+        );
         assert.match(lack?.remedy ?? '', /btrfs/);
         return;
       }

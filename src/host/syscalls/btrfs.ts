@@ -19,6 +19,7 @@ const SYNC = request(0, 8, 0);
 const QGROUP_ASSIGN = request(WRITE, 41, 24);
 const QGROUP_CREATE = request(WRITE, 42, 16);
 const QGROUP_LIMIT = request(READ, 43, 48);
+const GET_SUBVOL_INFO = request(READ, 60, 504);
 
 const SUBVOL_RDONLY = 1n << 1n;
 const SUBVOL_SPEC_BY_ID = 1n << 4n;
@@ -100,28 +101,97 @@ export function childSubvolumes(fd: number, id: bigint): bigint[] {
 
 const SEARCH_HEADER = 112;
 const ITEM_HEADER = 32;
+const PAGE = 65_536;
+const LAST = 2n ** 64n - 1n;
 
-/** Offsets of one object's keys, one page of them: struct btrfs_ioctl_search_key, buffer size, headers and items. */
-function searchTree(fd: number, tree: bigint, key: number, id: bigint, from: bigint): bigint[] {
-  const memory = Buffer.alloc(SEARCH_HEADER + 65_536);
-  const all = 2n ** 64n - 1n;
-  for (const [index, value] of [tree, id, id, from, all, 0n, all].entries()) {
+interface TreeKey {
+  readonly id: bigint;
+  readonly type: number;
+  readonly offset: bigint;
+}
+interface TreeItem extends TreeKey {
+  readonly content: Buffer;
+}
+
+/** struct btrfs_ioctl_search_key, the buffer's size, and room for one page of headers and items; tree 0 is the descriptor's own. */
+function searchArguments(tree: bigint, from: TreeKey, to: TreeKey, page: number, since = 0n): Buffer {
+  const memory = Buffer.alloc(SEARCH_HEADER + page);
+  for (const [index, value] of [tree, from.id, to.id, from.offset, to.offset, since, LAST].entries()) {
     memory.writeBigUInt64LE(value, index * 8);
   }
-  memory.writeUInt32LE(key, 56);
-  memory.writeUInt32LE(key, 60);
-  memory.writeUInt32LE(4096, 64);
-  memory.writeBigUInt64LE(65_536n, 104);
-  ioctl(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
-  const ids: bigint[] = [];
+  memory.writeUInt32LE(from.type, 56);
+  memory.writeUInt32LE(to.type, 60);
+  memory.writeUInt32LE(2 ** 32 - 1, 64);
+  memory.writeBigUInt64LE(BigInt(page), 104);
+  return memory;
+}
+
+function* itemsIn(memory: Buffer): Generator<TreeItem> {
   let offset = SEARCH_HEADER;
   for (let left = memory.readUInt32LE(64); left > 0; left -= 1) {
-    if (memory.readBigUInt64LE(offset + 8) === id && memory.readUInt32LE(offset + 24) === key) {
-      ids.push(memory.readBigUInt64LE(offset + 16));
-    }
-    offset += ITEM_HEADER + memory.readUInt32LE(offset + 28);
+    const end = offset + ITEM_HEADER + memory.readUInt32LE(offset + 28);
+    yield {
+      id: memory.readBigUInt64LE(offset + 8),
+      offset: memory.readBigUInt64LE(offset + 16),
+      type: memory.readUInt32LE(offset + 24),
+      content: memory.subarray(offset + ITEM_HEADER, end),
+    };
+    offset = end;
   }
-  return ids;
+}
+
+/** Offsets of one object's keys, one page of them. */
+function searchTree(fd: number, tree: bigint, type: number, id: bigint, from: bigint): bigint[] {
+  const memory = searchArguments(tree, { id, type, offset: from }, { id, type, offset: LAST }, PAGE);
+  ioctl(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
+  return [...itemsIn(memory)].flatMap((item) => (item.id === id && item.type === type ? [item.offset] : []));
+}
+
+/** Data on the disk of which a file holds a part at least; it is freed as a whole. */
+export interface Extent {
+  /** Unique in the file system while it is there. */
+  readonly place: number;
+  readonly size: number;
+  /** Number of the transaction in which it was written. */
+  readonly generation: bigint;
+}
+
+/** Extents of the files of the descriptor's subvolume, written in this transaction or later; one may come several times. */
+export async function* extentsOf(fd: number, since: bigint): AsyncGenerator<Extent> {
+  const to = { id: LAST, type: 255, offset: LAST };
+  for (let from: TreeKey = { id: 0n, type: 0, offset: 0n }; ; ) {
+    const memory = searchArguments(0n, from, to, EXTENT_PAGE, since);
+    await ioctlElsewhere(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
+    let last: TreeKey | undefined;
+    for (const item of itemsIn(memory)) {
+      last = item;
+      const extent = item.type === EXTENT_DATA_KEY ? readExtent(item.content) : undefined;
+      if (extent !== undefined && extent.generation >= since) yield extent;
+    }
+    if (last === undefined || last.offset === LAST) return;
+    from = { ...last, offset: last.offset + 1n };
+  }
+}
+const EXTENT_PAGE = 2 ** 20;
+const EXTENT_DATA_KEY = 108;
+const INLINE = 0;
+
+/** struct btrfs_file_extent_item; undefined for a hole, and for what lies in the tree itself. */
+function readExtent(content: Buffer): Extent | undefined {
+  if (content.readUInt8(20) === INLINE) return undefined;
+  const place = Number(content.readBigUInt64LE(21));
+  const size = Number(content.readBigUInt64LE(29));
+  return place === 0 ? undefined : { place, size, generation: content.readBigUInt64LE(0) };
+}
+
+/** The transaction in which the descriptor's subvolume was made, and whether as a copy of another. */
+export function subvolumeBirth(fd: number): { readonly transaction: bigint; readonly isCopy: boolean } {
+  const memory = Buffer.alloc(504);
+  ioctl(fd, 'BTRFS_IOC_GET_SUBVOL_INFO', GET_SUBVOL_INFO, memory);
+  return {
+    transaction: memory.readBigUInt64LE(352),
+    isCopy: memory.subarray(312, 328).some((byte) => byte !== 0),
+  };
 }
 
 const LEVEL_BITS = 48n;

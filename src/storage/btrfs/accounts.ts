@@ -1,6 +1,8 @@
 import { existsSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import * as z from 'zod';
-import { limitSubvolume, subvolumeUsage } from '../../host/btrfs.ts';
+import { MullionError } from '../../contract/errors.ts';
+import { formatSize } from '../../contract/sizes.ts';
+import { dataOf, firstOwnTransaction, limitSubvolume, subvolumeUsage } from '../../host/btrfs.ts';
 import type { PoolFolders } from '../pool-folders.ts';
 
 const AccountSchema = z.object({
@@ -8,6 +10,8 @@ const AccountSchema = z.object({
   limit: z.number(),
   /** Oldest first; `charged` is what the volume was charged for when the snapshot was made. */
   snapshots: z.array(z.object({ name: z.string(), charged: z.number() })),
+  /** The transaction from which on data are the volume's own, of one that was restored: it is younger than they are. */
+  born: z.string().regex(/^\d+$/).optional(),
 });
 type Account = z.infer<typeof AccountSchema>;
 
@@ -32,17 +36,50 @@ export class Accounts {
     this.#change(id, (account) => ({ ...account, limit }));
   }
 
+  /**
+   * Refuses a volume that holds more than its own limit, as `copy` shows it: what its snapshots may keep it may hold itself, and
+   * each further one would let it hold still more. Only what it was charged for since it was made counts.
+   * @throws MullionError `insufficient_disk`
+   */
+  async requireWithinLimit(id: string, copy: string): Promise<void> {
+    const volume = this.#folders.volume(id);
+    const limit = this.limitOf(id);
+    if (limit === undefined || subvolumeUsage(volume).used <= limit) return;
+    let held = 0;
+    for await (const { size } of dataOf(copy, this.#born(id))) held += size;
+    if (held <= limit) return;
+    throw new MullionError(
+      'insufficient_disk',
+      `It holds ${formatSize(held)}, more than its limit of ${formatSize(limit)}, which older snapshots let it: there is no further one until it holds less.`,
+      {
+        remedy: 'Delete data in it, or raise its disk: mullion set NAME disk=SIZE',
+        details: { held, limit },
+      },
+    );
+  }
+
+  /** Before another subvolume takes the volume's place. */
+  succeed(id: string): void {
+    const born = String(this.#born(id));
+    this.#change(id, (account) => ({ ...account, born }));
+  }
+
+  #born(id: string): bigint {
+    const born = this.#read(id)?.born;
+    return born === undefined ? firstOwnTransaction(this.#folders.volume(id)) : BigInt(born);
+  }
+
   addSnapshot(id: string, name: string): void {
     const { used: charged } = subvolumeUsage(this.#folders.volume(id));
-    this.#change(id, ({ limit, snapshots }) => ({
-      limit,
+    this.#change(id, ({ snapshots, ...account }) => ({
+      ...account,
       snapshots: [...without(snapshots, name), { name, charged }],
     }));
   }
 
   removeSnapshot(id: string, name: string): void {
     if (this.#read(id) === undefined) return;
-    this.#change(id, ({ limit, snapshots }) => ({ limit, snapshots: without(snapshots, name) }));
+    this.#change(id, (account) => ({ ...account, snapshots: without(account.snapshots, name) }));
   }
 
   /** Brings the kernel's limits in line with what was written before a kill. */
@@ -61,7 +98,7 @@ export class Accounts {
     const limit = this.limitOf(id);
     if (limit === undefined) return;
     const account = change(this.#read(id) ?? { limit, snapshots: [] });
-    if (account.snapshots.length === 0) {
+    if (account.snapshots.length === 0 && account.born === undefined) {
       limitSubvolume(this.#folders.volume(id), account.limit);
       this.forget(id);
       return;

@@ -145,7 +145,14 @@ export class BtrfsPool implements VolumeBackend {
     await this.#requireRoom();
     mkdirSync(this.#folders.snapshotsOf(id), { recursive: true, mode: 0o711 });
     await this.#copy(volume, path, true, `The snapshot ${snapshot} exists already.`);
-    if (this.features.quota) this.#accounts.addSnapshot(id, snapshot);
+    if (!this.features.quota) return;
+    try {
+      await this.#accounts.requireWithinLimit(id, path);
+    } catch (failure) {
+      await destroy(path);
+      throw failure;
+    }
+    this.#accounts.addSnapshot(id, snapshot);
   }
 
   async deleteSnapshot(id: string, snapshot: string): Promise<void> {
@@ -170,7 +177,10 @@ export class BtrfsPool implements VolumeBackend {
     const draft = this.#folders.making(id);
     await destroy(draft);
     await this.#copy(source, draft, false, `The volume ${id} is being restored already.`);
-    if (this.features.quota) btrfs.succeedSubvolume(volume, draft);
+    if (this.features.quota) {
+      this.#accounts.succeed(id);
+      btrfs.succeedSubvolume(volume, draft);
+    }
     for (const { target } of mountsUnder(volume).reverse()) unmount(target);
     btrfs.exchangeSubvolumes(draft, volume);
     await btrfs.syncBtrfs(volume);
