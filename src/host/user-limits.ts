@@ -22,16 +22,16 @@ export async function limitUserNamespace(pid: number, limits: UserLimits): Promi
   });
 }
 
-/** Settings below /proc/sys/fs, as `inotify/max_user_instances`. */
+/** Settings below /proc/sys, as `fs/inotify/max_user_instances`. */
 export type HostLimits = Readonly<Record<string, number>>;
 
 /**
  * Raises the host's to at least these, where this process may. What a user namespace uses counts for the user who made it,
  * too: all VPSs together have no more than root has here, and the kernel's 128 watchers of files are soon gone.
  */
-export function raiseHostLimits(limits: HostLimits): void {
+export function raiseHostLimits(limits: HostLimits, settings = '/proc/sys'): void {
   for (const [name, value] of Object.entries(limits)) {
-    const path = join('/proc/sys/fs', name);
+    const path = join(settings, name);
     try {
       if (existsSync(path) && Number(readFileSync(path, 'utf8')) < value) writeFileSync(path, String(value));
     } catch (failure) {
