@@ -134,7 +134,28 @@ test('every family of sockets is judged once', () => {
 });
 
 test('a limit above the daemon’s own is not asked for', () => {
-  assert.deepEqual(config.process.rlimits, [{ type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 }]);
+  assert.deepEqual(config.process.rlimits?.[0], { type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 });
+});
+
+test('a crash runs no program of the host, and nobody inside can change that', () => {
+  const core = { type: 'RLIMIT_CORE', soft: 1, hard: 1 };
+  assert.deepEqual(config.process.rlimits?.[1], core);
+  const command = renderProcess(machine, { argv: ['id'], env: {}, tty: false }, ROOT, 4096);
+  assert.deepEqual(command.rlimits?.[1], core);
+  const rules = config.linux.seccomp?.syscalls ?? [];
+  for (const [call, index] of [
+    ['setrlimit', 0],
+    ['prlimit64', 1],
+  ] as const) {
+    const allowed = rules.filter(({ names, action }) => names.includes(call) && action === 'SCMP_ACT_ALLOW');
+    assert.ok(allowed.every(({ args }) => args !== undefined));
+    const limits = allowed.flatMap(({ args = [] }) => args.filter((each) => each.index === index));
+    const changing = limits.filter((_, nth) => allowed[nth]?.args?.length === 1);
+    assert.deepEqual(
+      changing.map(({ valueTwo }) => valueTwo).toSorted((one = 0, other = 0) => one - other),
+      [0, 1, 2, 3, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15],
+    );
+  }
 });
 
 test('a command of an ordinary user holds no capability', () => {
