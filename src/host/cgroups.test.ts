@@ -71,6 +71,28 @@ test('a fraction of a processor below what the kernel takes becomes the smallest
     const cgroups = new Cgroups({ layout: 'v2', controllers: { cpu: root }, unified: root });
     cgroups.setLimits('g', { cpus: 0.001 });
     assert.equal(readFileSync(join(root, 'g/cpu.max'), 'utf8'), '1000 100000');
+    assert.equal(readFileSync(join(root, 'g/cpu.weight'), 'utf8'), '1');
+  });
+});
+
+test('the weight is in proportion to the processors, within what the kernel takes, up and down', () => {
+  inFolder((root) => {
+    mkdirSync(join(root, 'g'));
+    const controllers = { cpu: root };
+    const v1 = new Cgroups({ layout: 'v1', controllers, unified: undefined });
+    const v2 = new Cgroups({ layout: 'v2', controllers, unified: root });
+    for (const [cpus, shares, weight] of [
+      [2, '2048', '200'],
+      [0.5, '512', '50'],
+      [1, '1024', '100'],
+      [0.001, '2', '1'],
+      [512, '262144', '10000'],
+    ] as const) {
+      v1.setLimits('g', { cpus });
+      v2.setLimits('g', { cpus });
+      assert.equal(readFileSync(join(root, 'g/cpu.shares'), 'utf8'), shares);
+      assert.equal(readFileSync(join(root, 'g/cpu.weight'), 'utf8'), weight);
+    }
   });
 });
 

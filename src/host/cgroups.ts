@@ -39,6 +39,9 @@ export interface CgroupLimits {
 }
 
 const PERIOD_US = 100_000;
+/** What a group with one processor weighs, as the kernel has it for each new group, and between which numbers it may be. */
+const WEIGHT = { of: 100, least: 1, most: 10_000 };
+const SHARES = { of: 1024, least: 2, most: 262_144 };
 const KILL_MS = 10_000;
 const SIGKILL = 9;
 
@@ -146,13 +149,16 @@ export class Cgroups {
     writeDiskRates({ blkio, unified: this.#unified(group) }, devices, rates);
   }
 
+  /** The most that it gets, and its weight against others where all want more than there is. */
   #setCpus(path: string, cpus: number): void {
     const quota = Math.max(1000, Math.round(cpus * PERIOD_US));
     const directory = this.#controller('cpu', path);
     if (this.#v1('cpu', path) === undefined) {
       writeFileSync(join(directory, 'cpu.max'), `${quota} ${PERIOD_US}`);
+      writeFileSync(join(directory, 'cpu.weight'), String(weightOf(cpus, WEIGHT)));
       return;
     }
+    writeFileSync(join(directory, 'cpu.shares'), String(weightOf(cpus, SHARES)));
     writeFileSync(join(directory, 'cpu.cfs_period_us'), String(PERIOD_US));
     writeFileSync(join(directory, 'cpu.cfs_quota_us'), String(quota));
   }
@@ -334,3 +340,6 @@ export class Cgroups {
     });
   }
 }
+
+const weightOf = (cpus: number, { of, least, most }: typeof WEIGHT): number =>
+  Math.min(most, Math.max(least, Math.round(cpus * of)));

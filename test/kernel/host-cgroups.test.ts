@@ -85,6 +85,25 @@ test('limits hold: no more processes, no more memory, and they change up and dow
   });
 });
 
+test('who has more processors gets more of one that both want', async () => {
+  await withGroup(async () => {
+    const other = `${parent}/other`;
+    cgroups.ensure(other);
+    cgroups.setLimits(group, { cpus: 0.5 });
+    cgroups.setLimits(other, { cpus: 0.5 });
+    const busy = 'exec taskset -c 0 sh -c "while :; do :; done"';
+    await enter(group, busy);
+    await enter(other, busy);
+    // While they run: the larger now has four times the weight, and neither comes up to its limit.
+    cgroups.setLimits(other, { cpus: 2 });
+    const [before, otherBefore] = [cgroups.usage(group).cpuSeconds, cgroups.usage(other).cpuSeconds];
+    const used = (): number => cgroups.usage(other).cpuSeconds - otherBefore;
+    await eventually('the larger has used a second', () => used() > 1, 60_000);
+    const share = used() / (cgroups.usage(group).cpuSeconds - before);
+    assert.ok(share > 2.5, `${share.toFixed(1)} times as much`);
+  });
+});
+
 test('usage counts processor time, memory and processes', async () => {
   await withGroup(async () => {
     await enter(group, 'x=$(head -c 20000000 /dev/zero | tr "\\0" a); while :; do :; done');
