@@ -1,4 +1,5 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, lstatSync, opendirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
 
 /** Of this host's kernel, for what guests see in their place. */
 export interface KernelFiles {
@@ -11,12 +12,33 @@ export interface KernelFiles {
   readonly features: string;
 }
 
-export function readKernelFiles(): KernelFiles {
+export function readKernelFiles(names: readonly string[]): KernelFiles {
   const text = (path: string): string => (existsSync(path) ? readFileSync(path, 'utf8') : '');
   return {
-    names: readdirSync('/proc').filter((name) => !/^\d+$/.test(name)),
+    names,
     controllers: text('/proc/cgroups'),
     delegate: text('/sys/kernel/cgroup/delegate'),
     features: text('/sys/kernel/cgroup/features'),
   };
+}
+
+/** Names below /proc, without those of processes; these come last, and are not waited for, however many they are. */
+export function kernelFileNames(): string[] {
+  const folder = opendirSync('/proc');
+  try {
+    const names: string[] = [];
+    for (;;) {
+      const entry = folder.readSync();
+      if (entry === null || /^\d+$/.test(entry.name)) return names;
+      names.push(entry.name);
+    }
+  } finally {
+    folder.closeSync();
+  }
+}
+
+/** Whether this kernel has a file or a folder there, and no link. */
+export function isKernelFile(path: string): boolean {
+  const there = lstatSync(join('/proc', path), { throwIfNoEntry: false });
+  return there !== undefined && !there.isSymbolicLink();
 }

@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { NO_RATES } from '../../src/contract/rates.ts';
+import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
+import { kernelFileNames } from '../../src/host/kernel-files.ts';
 import { programPath } from '../../src/host/programs.ts';
 import { finish } from '../conformance/drivers.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
@@ -25,12 +27,11 @@ describe('what a container sees of its host', () => {
     images[Symbol.dispose]();
   });
 
-  async function start(t: TestContext) {
-    if (fixture === undefined) {
+  async function start(t: TestContext, on = fixture) {
+    if (on === undefined) {
       t.skip(unfit ?? 'the fixture did not open');
       return undefined;
     }
-    const on = fixture;
     const machine = await on.machine({
       limits: { cpus: 1, memory: 64 * MIB, disk: 1024 * MIB, pids: 64, ...NO_RATES },
     });
@@ -149,6 +150,62 @@ describe('what a container sees of its host', () => {
       },
       60_000,
     );
+  });
+
+  it('gets its files back from a daemon that finds lxcfs dead, and keeps good ones', async (t) => {
+    if (programPath('lxcfs') === undefined) return t.skip('lxcfs is not installed');
+    if (fixture === undefined) return t.skip(unfit ?? 'the fixture did not open');
+    const daemons: GuestViews[] = [];
+    const on = openCrunFixture({ id: 'small', rootfs: images.path }, 5_000, undefined, (naming) => {
+      const views = new GuestViews(naming);
+      daemons.push(views);
+      return views;
+    });
+    const guest = await start(t, on);
+    if (guest === undefined) return;
+    t.after(() => on.close());
+    const { machine, handle } = guest;
+    const restart = async (): Promise<void> => {
+      const driver = on.reopen();
+      await daemons.at(-1)?.open();
+      assert.equal(await driver.recover(machine, handle), 'running');
+    };
+    const mounts = (): string => readFileSync(`/proc/${handle.pid}/mountinfo`, 'utf8');
+
+    daemons[0]?.close();
+    const former = mounts();
+    await restart();
+    assert.equal(mounts(), former);
+
+    daemons[1]?.close();
+    const dead = lxcfsPid(on);
+    process.kill(dead, 'SIGKILL');
+    await eventually('lxcfs has ended', () => !existsSync(`/proc/${dead}`));
+    assert.match(await guest.sh('cat /proc/meminfo'), /not connected/);
+    await restart();
+    assert.match(await guest.sh('cat /proc/meminfo'), /^MemTotal: +65536 kB$/m);
+  });
+
+  it('is shown no file of a module that was loaded later', async (t) => {
+    if (fixture === undefined) return t.skip(unfit ?? 'the fixture did not open');
+    let loaded = false;
+    const names = (): string[] => kernelFileNames().filter((name) => loaded || name !== 'interrupts');
+    const on = openCrunFixture(
+      { id: 'small', rootfs: images.path },
+      5_000,
+      undefined,
+      (naming) => new GuestViews(naming, undefined, names),
+    );
+    const early = await start(t, on);
+    if (early === undefined) return;
+    const read = 'cat /proc/interrupts';
+    const seen = await early.sh(read);
+    loaded = true;
+    const late = await start(t, on);
+    t.after(() => on.close());
+    assert.match(seen, /CPU0/);
+    assert.equal(await late?.sh(read), '');
+    await eventually('who ran before sees it no more', async () => (await early.sh(read)) === '');
   });
 
   it('has devices that work, and no memory of the host behind them', async (t) => {

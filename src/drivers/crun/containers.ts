@@ -173,8 +173,8 @@ export class Containers {
     return this.#views.adopt(shown(machine, handle));
   }
 
-  showLimits(machine: Machine, handle: Handle, limits: Machine['limits']): void {
-    this.#views.changeLimits({ ...shown(machine, handle), limits });
+  showLimits(machine: Machine, handle: Handle, limits: Machine['limits']): Promise<void> {
+    return this.#views.changeLimits({ ...shown(machine, handle), limits });
   }
 
   /** Between the two marks of a start that was cut short, only crun knows. */

@@ -227,7 +227,7 @@ class CrunDriver implements Driver {
       requireRunning(machine, handle);
       try {
         this.#cgroups.setLimits(machine.cgroup, limits);
-        this.#containers.showLimits(machine, handle, limits);
+        await this.#containers.showLimits(machine, handle, limits);
       } catch (cause) {
         if (!hasCode(cause, 'EBUSY')) throw cause;
         throw new MullionError('in_use', `${machine.name} uses more memory now than the new limit.`, {

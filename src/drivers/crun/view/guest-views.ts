@@ -2,10 +2,12 @@ import { createHash } from 'node:crypto';
 import { availableParallelism } from 'node:os';
 import type { Logger } from '../../../core/logger.ts';
 import type { Naming } from '../../../core/naming.ts';
-import { readKernelFiles } from '../../../host/kernel-files.ts';
+import { isKernelFile, kernelFileNames, readKernelFiles } from '../../../host/kernel-files.ts';
+import { mountedDevices } from '../../../host/mount-devices.ts';
 import { isAlive } from '../../../host/processes.ts';
 import { dress, dressAgain, fillWardrobe, showProcessors, type Wardrobe } from './dress.ts';
-import { Lxcfs } from './lxcfs.ts';
+import { KeyedChanges } from './keyed-changes.ts';
+import { isFuse, Lxcfs } from './lxcfs.ts';
 import { type Cover, coversOfProc } from './proc-view.ts';
 import { renderSys, type Tree } from './sys-view.ts';
 
@@ -23,11 +25,20 @@ export interface Shown {
 export class GuestViews {
   readonly #lxcfs: Lxcfs;
   readonly #running = new Map<string, Shown>();
-  readonly #host = readKernelFiles();
+  readonly #changes = new KeyedChanges();
+  readonly #names: () => readonly string[];
+  #host: ReturnType<typeof readKernelFiles>;
   readonly #logger: Logger | undefined;
 
-  constructor({ runDirectory }: Pick<Naming, 'runDirectory'>, logger?: Logger) {
+  /** `names` lists what is below /proc at that moment, without processes. */
+  constructor(
+    { runDirectory }: Pick<Naming, 'runDirectory'>,
+    logger?: Logger,
+    names: () => readonly string[] = kernelFileNames,
+  ) {
     this.#logger = logger;
+    this.#names = names;
+    this.#host = readKernelFiles(names());
     this.#lxcfs = new Lxcfs(runDirectory, () => this.#renew());
   }
 
@@ -44,19 +55,21 @@ export class GuestViews {
   /** Lays the view over a container that has not begun. */
   async give(shown: Shown, wardrobe: Wardrobe): Promise<void> {
     await this.#lxcfs.ensure();
+    if (this.#learnNames()) this.#renew().catch(() => undefined);
     dress(shown.pid, wardrobe, { covers: this.#covers(shown), shares: this.#lxcfs.shares });
     this.#running.set(shown.id, shown);
   }
 
-  /** A guest that ran before this process did: what counts for it is looked after again. */
+  /** A guest that ran before this process did: what counts for it is looked after again, and is the one that runs now. */
   async adopt(shown: Shown): Promise<void> {
     this.#running.set(shown.id, shown);
     await this.#lxcfs.ensure();
+    await this.#renewOne(shown);
   }
 
-  changeLimits(shown: Shown): void {
-    showProcessors(shown.pid, shown.staging, this.#sys(shown));
+  async changeLimits(shown: Shown): Promise<void> {
     this.#running.set(shown.id, shown);
+    await this.#changes.run(shown.id, async () => showProcessors(shown.pid, shown.staging, this.#sys(shown)));
   }
 
   forget(id: string): void {
@@ -77,17 +90,45 @@ export class GuestViews {
     return renderSys({ ...this.#host, processors: visibleProcessors(limits.cpus) });
   }
 
+  /** True when a module has brought files that were not there before. */
+  #learnNames(): boolean {
+    const names = this.#names();
+    if (names.every((name) => this.#host.names.includes(name))) return false;
+    this.#host = readKernelFiles(names);
+    return true;
+  }
+
   /** One guest after the other: what one of them puts in the way is its own loss. */
   async #renew(): Promise<void> {
-    for (const shown of [...this.#running.values()]) {
-      if (!isAlive(shown.pid, shown.pidStart)) continue;
-      const { id, pid, staging } = shown;
-      await dressAgain(pid, staging, { covers: this.#covers(shown), shares: this.#lxcfs.shares }).catch(
-        (failure: unknown) => {
-          this.#logger?.warn('a VPS keeps its old /proc until it is restarted', { vps: id, failure });
-        },
-      );
-    }
+    for (const shown of [...this.#running.values()]) await this.#renewOne(shown);
+  }
+
+  /** Leaves alone what is as it should be. */
+  async #renewOne({ id, pid, pidStart }: Shown): Promise<void> {
+    await this.#changes
+      .run(id, async () => {
+        const shown = this.#running.get(id);
+        if (shown === undefined || !isAlive(pid, pidStart)) return;
+        const covers = this.#covers(shown);
+        if (this.#isDressed(pid, covers)) return;
+        await dressAgain(pid, shown.staging, { covers, shares: this.#lxcfs.shares });
+      })
+      .catch((failure: unknown) => {
+        if (!isAlive(pid, pidStart)) return;
+        this.#logger?.warn('a VPS keeps its old /proc until it is restarted', { vps: id, failure });
+      });
+  }
+
+  /** Whether each cover lies where it should, and counts come from the lxcfs that runs. */
+  #isDressed(pid: number, covers: readonly Cover[]): boolean {
+    const mounted = mountedDevices(pid);
+    const targets = new Set(mounted.map(({ target }) => target));
+    const counting = mounted.filter(({ target, fstype }) => target === COUNTED && isFuse(fstype));
+    const { device } = this.#lxcfs;
+    return (
+      (device === undefined ? counting.length === 0 : counting.some((each) => each.device === device)) &&
+      covers.every(({ path }) => targets.has(`/proc/${path}`) || !isKernelFile(path))
+    );
   }
 
   /** Guests go on with the lxcfs that runs. */
@@ -100,6 +141,9 @@ export class GuestViews {
     return this.#lxcfs.remove();
   }
 }
+
+/** Of the files that lxcfs counts, the one that is asked whose it is. */
+const COUNTED = '/proc/meminfo';
 
 /** As many as its share comes to, and no more than there are. */
 const visibleProcessors = (cpus: number): number =>

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cutFuse, hasFuse } from '../../../host/fuse.ts';
 import { programOf } from '../../../host/guest-init.ts';
+import { mountedDevices } from '../../../host/mount-devices.ts';
 import { mountsUnder, unmount } from '../../../host/mounts.ts';
 import {
   processesWithArgument,
@@ -49,6 +50,13 @@ export class Lxcfs {
   /** The folder it serves, while it does. */
   get shares(): string | undefined {
     return this.#serves ? this.folder : undefined;
+  }
+
+  /** Of the file system that it serves, as tables of mounts name it; undefined while it does not. */
+  get device(): string | undefined {
+    if (!this.#serves) return undefined;
+    return mountedDevices('self').find(({ target, fstype }) => target === this.folder && isFuse(fstype))
+      ?.device;
   }
 
   /** True when it serves; false where it is not installed or cannot run. */
@@ -185,5 +193,5 @@ export class Lxcfs {
   }
 }
 
-const isMounted = (folder: string): boolean =>
-  mountsUnder(folder).some(({ fstype }) => fstype === 'fuse.lxcfs' || fstype === 'fuse');
+export const isFuse = (fstype: string): boolean => fstype === 'fuse.lxcfs' || fstype === 'fuse';
+const isMounted = (folder: string): boolean => mountsUnder(folder).some(({ fstype }) => isFuse(fstype));
