@@ -1,16 +1,20 @@
 /** One way out that a root of a VPS may try. */
 export interface Attempt {
   readonly name: string;
-  /** Run by the VPS's root. `HOST` is the path of a file on the host, `HOSTPID` a process of the host. */
-  readonly argv: ['perl' | 'sh', '-c' | '-e', string];
+  /** Run by the VPS's root. `HOST` is the path of a file on the host, `HOSTPID` a process of the host; on it, `CONTROL` is set. */
+  readonly argv: readonly ['perl' | 'sh', '-c' | '-e', string];
   /** What the attacker must see at last. */
   readonly gets: RegExp;
+  /** Where nothing is in its way, which is on the host among mounts of its own, it comes to something else than `gets`. */
+  readonly succeedsOnHost?: true;
 }
+const control = (attempt: Attempt): Attempt => ({ ...attempt, succeedsOnHost: true });
 
 const perl = (text: string): Attempt['argv'] => [
   'perl',
   '-e',
-  `$| = 1; my ($host, $pid) = @ENV{qw(HOST HOSTPID)}; ${text}`,
+  // syscall() takes text for an address in memory.
+  `$| = 1; my ($host, $pid) = @ENV{qw(HOST HOSTPID)}; $pid += 0; ${text}`,
 ];
 
 /** Numbers of system calls on x86-64. */
@@ -47,14 +51,23 @@ const socket = (family: number, name: string): Attempt => ({
   argv: perl(`my $r = syscall(41, ${family}, 2, 0); print $r < 0 ? "refused: $!" : "got it"`),
   gets: /^refused: Address family not supported/,
 });
-/** Fails when any of the files took it. */
-const write = (name: string, files: string, text: string): Attempt => ({
+/** Fails when any of the files took it, or where `there` must be one and none is. */
+export const write = (name: string, files: string, text: string, there: 'there' | 'perhaps'): Attempt => ({
   name,
   argv: perl(
-    `my $n = 0; for my $f (glob "${files}") { open(my $h, '>', $f) or next; syswrite($h, "${text}") and $n++ } print "wrote $n"`,
+    `my ($n, $there) = (0, 0); for my $f (glob "${files}") { $there++ if -e $f; open(my $h, '>', $f) or next; syswrite($h, "${text}") and $n++ } print "wrote $n of $there"`,
   ),
-  gets: /^wrote 0$/,
+  gets: there === 'there' ? /^wrote 0 of [1-9]/ : /^wrote 0 of \d/,
 });
+/** Names the files that it could read something but zeros of. */
+const read = (name: string, files: string): Attempt =>
+  control({
+    name,
+    argv: perl(
+      `for my $f (glob("${files}"), $ENV{CONTROL} ? $host : ()) { open(my $h, '<', $f) or next; sysread($h, my $b, 4096) or next; print "read $f " if $b =~ /[^\\0]/ }`,
+    ),
+    gets: /^$/,
+  });
 const shell = (name: string, script: string, gets: RegExp): Attempt => ({
   name,
   argv: ['sh', '-c', script],
@@ -63,61 +76,73 @@ const shell = (name: string, script: string, gets: RegExp): Attempt => ({
 
 export const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
   procfs: [
-    write('restarting the host by sysrq', '/proc/sysrq-trigger', 'b'),
+    write('restarting the host by sysrq', '/proc/sysrq-trigger', 'b', 'perhaps'),
     write(
       'naming a program that the host’s kernel runs',
       '/proc/sys/kernel/{modprobe,hotplug,poweroff_cmd,core_pattern}',
       '/x',
+      'there',
     ),
-    write('emptying the host’s caches', '/proc/sys/vm/{drop_caches,compact_memory,overcommit_memory}', '1'),
+    write(
+      'emptying the host’s caches',
+      '/proc/sys/vm/{drop_caches,compact_memory,overcommit_memory}',
+      '1',
+      'there',
+    ),
     write(
       'registering a handler of programs for the host',
       '/proc/sys/fs/binfmt_misc/register',
       ':x:M::x::/x:',
+      'perhaps',
     ),
-    write('turning the host’s interrupts', '/proc/irq/*/smp_affinity', '1'),
-    write('being spared when the host lacks memory', '/proc/self/oom_score_adj', '-1000'),
-    shell(
-      'reading the host’s memory by kcore',
-      'head -c 64 /proc/kcore /dev/mem /proc/kpageflags /dev/kmem 2>/dev/null | strings | grep -v "^==>"',
-      /^$/,
+    write('turning the host’s interrupts', '/proc/irq/*/smp_affinity', '1', 'perhaps'),
+    write('being spared when the host lacks memory', '/proc/self/oom_score_adj', '-1000', 'there'),
+    read(
+      'reading the host’s memory',
+      '/proc/{kcore,kpageflags,kpagecount,kpagecgroup,vmcore} /dev/{mem,kmem,port,crash}',
     ),
-    shell(
-      'reading addresses of the kernel',
-      'cat /proc/kallsyms /proc/modules /proc/vmallocinfo /proc/iomem 2>/dev/null | head',
-      /^$/,
+    read('reading addresses of the kernel', '/proc/{kallsyms,modules,vmallocinfo,iomem}'),
+    control(
+      shell(
+        'a root of another process',
+        'for p in /proc/[0-9]*; do cat $p/root$HOST $p/cwd$HOST 2>/dev/null; done; echo end',
+        /^end\n$/,
+      ),
     ),
-    shell(
-      'a root of another process',
-      'for p in /proc/[0-9]*; do cat $p/root$HOST $p/cwd$HOST 2>/dev/null; done; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'folders that stayed open',
+        'p="[0-9]*"; [ -z "$CONTROL" ] || { exec 9</; p=$$; }; for f in /proc/$p/fd/*; do for up in . .. ../.. ../../.. ../../../../../..; do cat $f/$up$HOST 2>/dev/null; done; done; echo end',
+        /^end\n$/,
+      ),
     ),
-    shell(
-      'folders that stayed open',
-      'for f in /proc/[0-9]*/fd/*; do for up in . .. ../.. ../../.. ../../../../../..; do cat $f/$up$HOST 2>/dev/null; done; done; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'a whole second /proc',
+        'mkdir -p /tmp/p; mount -t proc proc /tmp/p 2>/dev/null && cat /tmp/p/interrupts; umount /proc/interrupts 2>/dev/null; cat /proc/interrupts',
+        /^$/,
+      ),
     ),
-    shell(
-      'a whole second /proc',
-      'mkdir -p /tmp/p; mount -t proc proc /tmp/p 2>/dev/null && cat /tmp/p/interrupts; umount /proc/interrupts 2>/dev/null; cat /proc/interrupts',
-      /^$/,
+    control(
+      shell(
+        'a whole second /sys',
+        'mkdir -p /tmp/s; mount -t sysfs sysfs /tmp/s 2>/dev/null && ls /tmp/s/block; ls /sys/block',
+        /^$/,
+      ),
     ),
-    shell(
-      'a whole second /sys',
-      'mkdir -p /tmp/s; mount -t sysfs sysfs /tmp/s 2>/dev/null && ls /tmp/s/block; ls /sys/block',
-      /^$/,
-    ),
-    shell(
-      'processes of the host',
-      'cat /proc/[0-9]*/comm | grep -xE "crun|conmon|node|lxcfs|MainThread" ; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'processes of the host',
+        'cat /proc/[0-9]*/comm | grep -xE "crun|conmon|node|lxcfs|MainThread" ; echo end',
+        /^end\n$/,
+      ),
     ),
   ],
   'cgroup release agents': [
-    write('naming a release agent', '/sys/fs/cgroup/{*/,}release_agent', '/x'),
+    write('naming a release agent', '/sys/fs/cgroup/{*/,}release_agent', '/x', 'perhaps'),
     shell(
       'mounting a hierarchy again, to name one there',
-      'mkdir -p /tmp/c; for k in memory rdma cpu systemd; do mount -t cgroup -o $k cgroup /tmp/c 2>/dev/null && { echo /x > /tmp/c/release_agent; umount /tmp/c; }; done 2>/dev/null; cat /tmp/c/release_agent 2>/dev/null; echo end',
+      'mkdir -p /tmp/c; for k in memory rdma cpu systemd; do mount -t cgroup -o $k cgroup /tmp/c 2>/dev/null && { echo /x > /tmp/c/release_agent && echo wrote; umount /tmp/c; }; done 2>/dev/null; echo end',
       /^end\n$/,
     ),
     shell(
@@ -129,8 +154,9 @@ export const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
       'more memory, processes and processors than its limit',
       '/sys/fs/cgroup/{memory/memory.limit_in_bytes,pids/pids.max,cpu/cpu.cfs_quota_us,memory.max,pids.max,cpu.max}',
       '9999999999',
+      'there',
     ),
-    write('devices', '/sys/fs/cgroup/devices/devices.allow', 'a'),
+    write('devices', '/sys/fs/cgroup/devices/devices.allow', 'a', 'perhaps'),
     shell(
       'a group above its own',
       'cd /sys/fs/cgroup; for f in */../../*/tasks */../tasks */../cgroup.procs ../cgroup.procs; do [ -e $f ] && echo $$ > $f && echo moved; done 2>/dev/null; grep -c mullion /proc/self/cgroup',
@@ -148,22 +174,24 @@ export const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
       'mount -o remount,rw /sys 2>/dev/null; mount -o remount,bind,rw /sys 2>/dev/null; touch /sys/x 2>/dev/null && echo wrote; echo end',
       /^end\n$/,
     ),
-    {
+    control({
       name: 'a root within a root',
       argv: perl(
         `mkdir '/tmp/j'; chdir '/'; chroot '/tmp/j'; chdir '..' for 1 .. 30; chroot '.'; print -e $host ? 'out' : 'in'`,
       ),
       gets: /^in$/,
-    },
+    }),
     shell(
       'the files of its first process',
       'nsenter -t 1 -m -- cat $HOST 2>/dev/null; nsenter -t 1 -a -- cat $HOST 2>/dev/null; echo end',
       /^end\n$/,
     ),
-    shell(
-      'turning the root about',
-      'unshare -m sh -c "mkdir -p /tmp/t/old; mount -t tmpfs t /tmp/t; mkdir -p /tmp/t/old; cd /tmp/t; pivot_root . old; cat old$HOST old/../../..$HOST" 2>/dev/null; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'turning the root about',
+        'unshare -m sh -c "mkdir -p /tmp/t/old; mount -t tmpfs t /tmp/t; mkdir -p /tmp/t/old; cd /tmp/t; pivot_root . old; for up in old old/../../..; do read -r line < \\$up$HOST; echo \\$line; done" 2>/dev/null | grep .; echo end',
+        /^end\n$/,
+      ),
     ),
     shell(
       'looking below its own root',
@@ -196,24 +224,28 @@ export const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
       'cp /bin/sh /tmp/suid; chown 0 /tmp/suid; chmod 4755 /tmp/suid; unshare -rm /tmp/suid -c "cat $HOST" 2>/dev/null; grep -c "^ *0 *0 " /proc/self/uid_map; unshare -U cat /proc/self/uid_map | wc -l',
       /^0\n0\n$/,
     ),
-    {
+    control({
       name: 'a user namespace with ids of the host',
       argv: perl(
         `pipe(my $r, my $w); my $c = fork; if (!$c) { syscall(272, 0x10000000); syswrite($w, 'x'); sleep 5; exit } sysread($r, my $b, 1); open(my $m, '>', "/proc/$c/uid_map"); my $n = syswrite($m, "0 4294967294 1\\n") // 0; my $k = syswrite($m, "0 100000000 5\\n") // 0; kill 9, $c; print 'mapped ', ($n > 0 || $k > 0) ? 'some' : 'none'`,
       ),
       gets: /^mapped none$/,
-    },
+    }),
   ],
   'device nodes': [
-    shell(
-      'making nodes of memory and disks',
-      'mkdir -p /tmp/nodes; cd /tmp/nodes; mknod m c 1 1; mknod d b 254 0; mknod l b 7 0; unshare -rm mknod n c 1 1; ls; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'making nodes of memory and disks',
+        'mkdir -p /tmp/nodes; cd /tmp/nodes; mknod m c 1 1; mknod d b 254 0; mknod l b 7 0; unshare -rm mknod n c 1 1; ls; echo end',
+        /^end\n$/,
+      ),
     ),
-    shell(
-      'nodes that lie about',
-      'head -c 1 /dev/mem /dev/kmsg /dev/vda /dev/loop0 /dev/port 2>/dev/null | grep -v "^==>"; ls /dev | grep -xE "kvm|fuse|kmsg|mem|vda|loop.*|net|vhost.*|btrfs-control|mapper" ; echo end',
-      /^end\n$/,
+    control(
+      shell(
+        'nodes that lie about',
+        'head -c 1 /dev/mem /dev/kmsg /dev/vda /dev/loop0 /dev/port 2>/dev/null | grep -v "^==>"; ls /dev | grep -xE "kvm|fuse|kmsg|mem|vda|loop.*|net|vhost.*|btrfs-control|mapper" ; echo end',
+        /^end\n$/,
+      ),
     ),
     shell(
       'files in memory that allow nodes',
@@ -223,45 +255,48 @@ export const ATTEMPTS: Readonly<Record<string, readonly Attempt[]>> = {
     {
       name: 'typing into another’s terminal',
       argv: perl(
-        `open(my $t, '+<', '/dev/console'); my $b = "\\x02x"; my $r = ioctl($t, 0x541C, $b); print defined $r ? 'took it' : 'refused'`,
+        `open(my $t, '+<', '/dev/console') or print 'no console: '; my $b = "\\x02x"; my $r = ioctl($t, 0x541C, $b); print defined $r ? 'took it' : 'refused'`,
       ),
       gets: /^refused$/,
     },
   ],
   'other processes': [
-    {
+    control({
       name: 'tracing a process of the host',
       argv: perl(
-        `my $n = 0; for my $p ($pid, 2 .. 3, 50000 .. 50100) { next if -d "/proc/$p"; $n++ if syscall(101, 16, $p, 0, 0) == 0 } print "traced $n"`,
+        `my $n = 0; for my $p ($pid, $ENV{CONTROL} ? () : (2 .. 3, 50000 .. 50100)) { next if -d "/proc/$p" && !$ENV{CONTROL}; $n++ if syscall(101, 16, $p, 0, 0) == 0 } print "traced $n"`,
       ),
       gets: /^traced 0$/,
-    },
-    {
+    }),
+    control({
       name: 'reading a process of the host',
       argv: perl(
-        `my $b = "\\0" x 64; my $v = pack('PQ', $b, 64); my $r = syscall(310, $pid, $v, 1, $v, 1, 0); print $r == -1 ? 'refused' : 'read'`,
+        `my $b = "\\0" x 64; my $v = pack('PQ', $b, 64); my $r = syscall(310, $pid, $v, 1, $v, 1, 0); print $r == -1 ? "refused: $!" : 'read'`,
       ),
-      gets: /^refused$/,
-    },
-    {
+      // Where it is there, its memory at that place is not, or is read.
+      gets: /^refused: No such process$/,
+    }),
+    control({
       name: 'signals to processes of the host',
       argv: perl(
-        `print kill(0, $pid) && !-d "/proc/$pid" ? 'reached' : 'none'; my $f = syscall(434, $pid, 0); print $f >= 0 && !-d "/proc/$pid" ? ' opened' : ''`,
+        `my $own = -d "/proc/$pid" && !$ENV{CONTROL}; print kill(0, $pid) && !$own ? 'reached' : 'none'; my $f = syscall(434, $pid, 0); print $f >= 0 && !$own ? ' opened' : ''`,
       ),
       gets: /^none$/,
-    },
-    shell(
-      'joining namespaces of the host',
-      'for n in mnt net pid ipc uts cgroup user time; do nsenter --$n=/proc/$HOSTPID/ns/$n true 2>/dev/null && echo $n; done; echo end',
-      /^end\n$/,
+    }),
+    control(
+      shell(
+        'joining namespaces of the host',
+        'for n in mnt net pid ipc uts cgroup user time; do nsenter --$n=/proc/$HOSTPID/ns/$n true 2>/dev/null && echo $n; done; echo end',
+        /^end\n$/,
+      ),
     ),
-    {
+    control({
       name: 'an abstract socket of the host',
       argv: perl(
         `socket(my $s, 1, 1, 0); my $a = pack('S', 1) . "\\0mullion-escape"; print connect($s, $a) ? 'connected' : 'refused'`,
       ),
       gets: /^refused$/,
-    },
+    }),
   ],
   keyrings: [refused('keyctl'), refused('add_key'), refused('request_key')],
   'system calls': [

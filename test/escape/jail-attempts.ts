@@ -7,7 +7,8 @@ export interface JailAttempt {
   readonly gets: RegExp;
 }
 
-const PROLOGUE = '$| = 1; my ($host, $pid, $sockets) = @ARGV; ';
+/** syscall() takes text for an address in memory. */
+const PROLOGUE = '$| = 1; my ($host, $pid, $sockets) = @ARGV; $pid += 0; ';
 const perl = (name: string, program: string, gets: RegExp): JailAttempt => ({
   name,
   program: PROLOGUE + program,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
@@ -12,7 +13,7 @@ import { finish } from '../conformance/drivers.ts';
 import { runCommand } from '../support/command.ts';
 import { type CrunFixture, debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
-import { ATTEMPTS } from './attempts.ts';
+import { ATTEMPTS, write } from './attempts.ts';
 
 const SECRET = 'a secret of the host';
 
@@ -22,7 +23,9 @@ describe('a root of a container that wants out', () => {
   let guest: { readonly machine: Machine; readonly handle: Handle } | undefined;
   const outside = scratchDirectory('escape-host');
   const secret = join(outside.path, 'secret');
-  const ON_HOST = { HOST: secret, HOSTPID: String(process.pid) };
+  /** A process of the host that may be traced and stopped. */
+  let victim: ChildProcess | undefined;
+  const onHost = () => ({ HOST: secret, HOSTPID: String(victim?.pid) });
   const listener = createServer((connection) => connection.destroy());
 
   before(async () => {
@@ -32,6 +35,7 @@ describe('a root of a container that wants out', () => {
     else if (image === undefined) unfit = NO_DEBIAN;
     else {
       writeFileSync(secret, SECRET, { mode: 0o644 });
+      victim = spawn('sleep', ['infinity'], { stdio: 'ignore' });
       await new Promise<void>((resolve) => listener.listen('\0mullion-escape', resolve));
       fixture = openCrunFixture(image, 60_000);
       const machine = await fixture.machine();
@@ -44,6 +48,7 @@ describe('a root of a container that wants out', () => {
   after(async () => {
     if (guest !== undefined) await fixture?.driver.remove(guest.machine, undefined);
     await fixture?.close();
+    victim?.kill('SIGKILL');
     listener.close();
     outside[Symbol.dispose]();
   });
@@ -68,7 +73,7 @@ describe('a root of a container that wants out', () => {
     describe(group, () => {
       for (const { name, argv, gets } of attempts) {
         attempt(`gets nothing by ${name}`, async () => {
-          const { stdout, stderr } = await run({ argv: [...argv], env: ON_HOST });
+          const { stdout, stderr } = await run({ argv: [...argv], env: onHost() });
           assert.match(stdout, gets, stderr);
           assert.ok(!stdout.includes(SECRET));
         });
@@ -76,18 +81,27 @@ describe('a root of a container that wants out', () => {
     });
   }
 
-  attempt('would be seen to succeed where it does: on the host itself', async () => {
-    const succeeding = ['a root of another process'];
-    const control = Object.values(ATTEMPTS)
+  describe('would be seen where it succeeds: on the host itself, by', () => {
+    const controls = Object.values(ATTEMPTS)
       .flat()
-      .filter(({ name }) => succeeding.includes(name));
-    const seen = await Promise.all(
-      control.map(async ({ argv, gets }) => {
-        const { stdout } = await runCommand([...argv], { env: { ...ON_HOST, PATH: process.env.PATH ?? '' } });
-        return gets.test(stdout);
-      }),
-    );
-    assert.deepEqual(seen, [false]);
+      .filter(({ succeedsOnHost }) => succeedsOnHost);
+    // What they make in /tmp is theirs alone.
+    const apart =
+      'mount -t tmpfs none /tmp && mkdir -p "$(dirname "$HOST")" && printf %s "$SECRET" > "$HOST" && exec "$@"';
+    const env = () => ({ ...onHost(), SECRET, CONTROL: '1' });
+    for (const { name, argv, gets } of controls) {
+      attempt(name, async () => {
+        const { stdout } = await runCommand(['unshare', '--mount', 'sh', '-c', apart, 'sh', ...argv], {
+          env: env(),
+        });
+        assert.doesNotMatch(stdout, gets);
+      });
+    }
+    attempt('writing', async () => {
+      const { argv, gets } = write('', secret, SECRET, 'there');
+      const { stdout } = await runCommand(argv, { env: env() });
+      assert.doesNotMatch(stdout, gets);
+    });
   });
 
   describe('files that are pushed and pulled', () => {
@@ -188,21 +202,63 @@ describe('a root of a container that wants out', () => {
     });
     attempt('loads no library of its own into programs of the host', async () => {
       await sh('printf "/nowhere.so\\n" > /etc/ld.so.preload');
-      const { code, stdout } = await run({ argv: ['sh', '-c', 'echo still'] });
+      const { code, stdout, stderr } = await run({ argv: ['sh', '-c', 'echo still'] });
       await sh('rm /etc/ld.so.preload');
       assert.deepEqual([code, stdout], [0, 'still\n']);
+      // The loader of the VPS's own shell complains, and no other.
+      assert.equal(stderr.match(/nowhere\.so/g)?.length, 1, stderr);
     });
     attempt('has no descriptor of the host in its commands', async () => {
       const { stdout } = await run({ argv: ['sh', '-c', 'for f in /proc/self/fd/*; do readlink $f; done'] });
+      assert.match(stdout, /^(pipe|socket):/m);
       assert.doesNotMatch(stdout, /^\/(?!proc|dev\/(null|pts))/m);
     });
-    attempt('leaves no core of its own on the host', async () => {
-      const pattern = readFileSync('/proc/sys/kernel/core_pattern', 'utf8');
-      await sh(
-        `cd /tmp; ulimit -c unlimited; echo '|/bin/sh' > /proc/sys/kernel/core_pattern; sh -c 'kill -SEGV $$'`,
-      );
-      assert.equal(readFileSync('/proc/sys/kernel/core_pattern', 'utf8'), pattern);
-      assert.deepEqual(readdirSync(outside.path), ['secret']);
+    attempt('runs no program of the host by a crash, whatever it makes of its limits', async () => {
+      assert.ok(guest !== undefined);
+      const helper = scratchDirectory('core-helper');
+      const seen = join(helper.path, 'seen');
+      const program = join(helper.path, 'helper');
+      writeFileSync(seen, '');
+      writeFileSync(program, `#!/bin/sh\necho "$1" >> ${seen}\nexec cat > /dev/null\n`, { mode: 0o755 });
+      const pattern = '/proc/sys/kernel/core_pattern';
+      const former = readFileSync(pattern, 'utf8');
+      writeFileSync(pattern, `|${program} %u`);
+      const users = (): string[] => readFileSync(seen, 'utf8').split('\n').filter(Boolean);
+      /** The kernel runs it for a process of the host, whose limit is 0. */
+      const crashOnHost = async (uid: number): Promise<void> => {
+        const crash = 'ulimit -c 0; kill -SEGV $$';
+        await runCommand(['setpriv', `--reuid=${uid}`, '--clear-groups', 'sh', '-c', crash]);
+        await eventually(`the crash of ${uid} is seen`, () => users().includes(String(uid)));
+      };
+      try {
+        await crashOnHost(0x7ef0_0001);
+        for (const limit of ['true', 'ulimit -c 0', 'ulimit -Hc 0', 'ulimit -c unlimited']) {
+          const { code } = await sh(`echo '|/bin/sh' > ${pattern}; ${limit}; exec sh -c 'kill -SEGV $$'`);
+          assert.equal(code, 139, limit);
+        }
+        for (const call of [
+          'syscall(160, 4, $zero)',
+          'syscall(160, 4 + (1 << 32), $zero)',
+          'syscall(302, 0, 4, $zero, 0)',
+          'syscall(302, 0, 4 + (1 << 32), $zero, 0)',
+        ]) {
+          const { code, stderr } = await run({
+            argv: ['perl', '-e', `my $zero = "\\0" x 16; ${call}; kill 'SEGV', $$; sleep 1`],
+          });
+          assert.equal(code, 139, `${call}: ${stderr}`);
+        }
+        const limits = (await run({ argv: ['cat', '/proc/self/limits'] })).stdout;
+        assert.match(limits, /^Max core file size +1 +1 /m);
+        await crashOnHost(0x7ef0_0002);
+        assert.deepEqual(
+          users().filter((uid) => Number(uid) >= (guest?.machine.ids.base ?? 0)),
+          [],
+        );
+        assert.equal(readFileSync(pattern, 'utf8'), `|${program} %u\n`);
+      } finally {
+        writeFileSync(pattern, former);
+        helper[Symbol.dispose]();
+      }
     });
     attempt('owns no file of the host’s ids in its layer', async () => {
       assert.ok(guest !== undefined);
@@ -210,26 +266,21 @@ describe('a root of a container that wants out', () => {
       const { uid } = lstatSync(join(guest.machine.volume, 'upper/mine'));
       assert.ok(uid < 65_536, String(uid));
     });
-    attempt('is unreadable to a second container that knows its path', async () => {
+    attempt('is unreadable to the ids of a second container, should these come to its path', async () => {
       assert.ok(guest !== undefined && fixture !== undefined);
-      const other = await fixture.machine();
-      const { driver } = fixture;
-      try {
-        await driver.populate(other);
-        const { handle } = await driver.prepare(other);
-        await driver.start(other, handle);
-        const path = join(guest.machine.volume, 'upper');
-        const argv: ExecRequest['argv'] = [
-          'sh',
-          '-c',
-          `ls ${path} ${guest.machine.runDirectory} 2>/dev/null; echo end`,
-        ];
-        const session = await driver.exec?.exec(other, handle, { argv, env: {}, tty: false });
-        assert.ok(session !== undefined);
-        assert.equal((await finish(session)).stdout, 'end\n');
-      } finally {
-        await driver.remove(other, undefined);
-      }
+      const own = guest.machine.ids;
+      const other = (await fixture.machine()).ids;
+      assert.ok(own.base + own.count <= other.base || other.base + other.count <= own.base);
+      await sh('echo mine > /srv/mine; chmod 644 /srv/mine');
+      const file = join(guest.machine.volume, 'upper/srv/mine');
+      const readAs = async (uid: number): Promise<string> =>
+        (
+          await runCommand([
+            ...['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups', 'cat', file],
+          ])
+        ).stdout;
+      assert.equal(await readAs(0), 'mine\n');
+      for (const base of [other.base, own.base]) assert.equal(await readAs(base), '');
     });
   });
 

@@ -72,7 +72,7 @@ export function openCrunFixture(
 ): CrunFixture {
   const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
   // As the daemon makes them: a container's own root passes through to its tree.
-  for (const name of ['', 'state', 'run', 'run/vps']) {
+  for (const name of ['', 'state', 'run', 'run/vps', 'volumes']) {
     mkdirSync(join(scratch.path, name), { recursive: true });
     chmodSync(join(scratch.path, name), 0o711);
   }
@@ -108,7 +108,8 @@ export function openCrunFixture(
       made += 1;
       const id = `c${made}`;
       const volume = join(scratch.path, 'volumes', id);
-      mkdirSync(volume, { recursive: true });
+      // As a pool makes it.
+      mkdirSync(volume, { recursive: true, mode: 0o700 });
       return {
         id,
         name: id,
