@@ -233,8 +233,11 @@ export interface Driver {
   foreign?(technique: Technique): readonly ImagePart[];
   /** What it can do; with an image's parts, what it can do for guests of that image. */
   features(technique: Technique, parts?: readonly ImagePart[]): Features;
-  /** Proves by trying, within seconds, what this host can run. */
-  probe(technique: Technique): Promise<TechniqueReport>;
+  /**
+   * Proves by trying, within seconds, what this host can run. What was proved before may be remembered, unless it is to be
+   * proved `anew`.
+   */
+  probe(technique: Technique, anew?: boolean): Promise<TechniqueReport>;
   /** Fills the machine's new empty volume from its image: `upper/` and `work/`, or a clone of the disk. */
   populate(machine: Machine): Promise<void>;
   /** Makes the machine's processes, stopped before the guest's first instruction. */

@@ -26,14 +26,15 @@ export class Techniques {
   }
 
   async all(refresh: boolean): Promise<TechniqueReport[]> {
-    if (refresh) this.#reports.clear();
-    return Promise.all(TECHNIQUES.map((id) => this.report(id)));
+    return Promise.all(TECHNIQUES.map((id) => (refresh ? this.#ask(id, true) : this.report(id))));
   }
 
   report(id: Technique): Promise<TechniqueReport> {
-    const known = this.#reports.get(id);
-    if (known !== undefined) return known;
-    const report = this.#probe(id);
+    return this.#reports.get(id) ?? this.#ask(id, false);
+  }
+
+  #ask(id: Technique, anew: boolean): Promise<TechniqueReport> {
+    const report = this.#probe(id, anew);
     this.#reports.set(id, report);
     return report;
   }
@@ -67,7 +68,7 @@ export class Techniques {
     return chooseTechnique(asked, image, candidates, wishes);
   }
 
-  async #probe(id: Technique): Promise<TechniqueReport> {
+  async #probe(id: Technique, anew: boolean): Promise<TechniqueReport> {
     const driver = this.#drivers.get(id);
     const { name, driver: usual } = TECHNIQUE_FACTS[id];
     if (driver === undefined) {
@@ -83,7 +84,7 @@ export class Techniques {
       };
     }
     try {
-      return await bounded(`probe ${name}`, PROBE_MS, driver.probe(id));
+      return await bounded(`probe ${name}`, PROBE_MS, driver.probe(id, anew));
     } catch (failure) {
       // That a probe failed says nothing of the technique: the next question tries again.
       this.#reports.delete(id);

@@ -69,7 +69,7 @@ export function openUmlFixture(image: ImageFiles): DriverFixture {
 export async function umlUnfit(): Promise<string | undefined> {
   const scratch = scratchDirectory('uml-probe');
   try {
-    const { state, reason, evidence } = await probeUml(join(scratch.path, 'probe.json'));
+    const { state, reason, evidence } = await probeUml(join(scratch.path, 'probe.json'), false);
     return state === 'healthy' ? undefined : [reason, ...evidence].join('; ');
   } finally {
     rmSync(scratch.path, { recursive: true, force: true });

@@ -117,8 +117,8 @@ export class QemuDriver implements Driver {
     return bootsItself({ needs: NEEDS, foreign: FOREIGN }, parts) ? FOREIGN_FEATURES : FEATURES;
   }
 
-  probe(technique: Technique): Promise<TechniqueReport> {
-    return probeTechnique(technique, this.#options.probeCache);
+  probe(technique: Technique, anew = false): Promise<TechniqueReport> {
+    return probeTechnique(technique, this.#options.probeCache, anew);
   }
 
   populate(machine: Machine): Promise<void> {

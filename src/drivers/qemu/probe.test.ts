@@ -1,10 +1,6 @@
 import assert from 'node:assert/strict';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { test } from 'node:test';
 import { parseCpuInfo, type VirtualizationFacts } from '../../host/virtualization.ts';
-import { remember } from '../verdicts/verdicts.ts';
 import { guestLimit, judge } from './probe.ts';
 
 const host: VirtualizationFacts = {
@@ -59,16 +55,4 @@ test("the processor's extensions are read from /proc/cpuinfo", () => {
 test('a slow host has longer than a quick one before its guest counts as hanging', () => {
   assert.ok(guestLimit(100) < 4_000);
   assert.ok(guestLimit(2_500) >= 10_000);
-});
-
-test('verdicts that are found at once are all kept', async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'mullion-verdicts-'));
-  try {
-    const path = join(folder, 'cache', 'verdicts.json');
-    const keys = ['full', 'hardware'] as const;
-    await Promise.all(keys.map((id) => remember(path, id, judge(id, { version, host, trial: ran }))));
-    assert.deepEqual(Object.keys(JSON.parse(readFileSync(path, 'utf8'))).sort(), [...keys]);
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
 });

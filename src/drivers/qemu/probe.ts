@@ -6,7 +6,7 @@ import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { Technique, TechniqueReport } from '../../contract/techniques.ts';
 import { run } from '../../host/run.ts';
 import { type VirtualizationFacts, virtualizationFacts } from '../../host/virtualization.ts';
-import { readVerdicts, remember } from '../verdicts/verdicts.ts';
+import { rememberedVerdict } from '../verdicts/verdicts.ts';
 import { accelerator, PROGRAM, SANDBOX } from './command-line.ts';
 import { FEATURES } from './features.ts';
 import { PROBE_GUEST_EXIT_CODE, PROBE_GUEST_TEXT, probeGuestImage } from './probe-guest.ts';
@@ -38,21 +38,22 @@ export interface ProbeFacts {
  */
 export const guestLimit = (startMs: number): number => GUEST_LIMIT_MS + Math.ceil(startMs * 4);
 
-/** Probes by running a guest, and remembers the verdict for as long as kernel, processor and QEMU stay the same. */
-export async function probeTechnique(technique: Technique, cacheFile: string): Promise<TechniqueReport> {
+/** Probes by running a guest, and remembers a good verdict for as long as kernel, processor and QEMU stay the same. */
+export async function probeTechnique(
+  technique: Technique,
+  cacheFile: string,
+  anew: boolean,
+): Promise<TechniqueReport> {
   const version = await qemuVersion();
   const host = virtualizationFacts();
   const key = [technique, release(), host.cpuModel, host.kvmDevice, host.kvmModules.join('+'), version].join(
     '|',
   );
-  const cache = await readVerdicts(cacheFile);
-  const known = cache[key];
-  if (known !== undefined) return known;
   const runnable = version !== undefined && (technique === 'full' || host.kvmDevice === 'present');
-  const trial = runnable ? await tryGuest(technique) : undefined;
-  const report = judge(technique, { version, host, trial });
-  if (trial !== undefined) await remember(cacheFile, key, report);
-  return report;
+  return rememberedVerdict(cacheFile, key, anew, async () => {
+    const trial = runnable ? await tryGuest(technique) : undefined;
+    return judge(technique, { version, host, trial });
+  });
 }
 
 /** The verdict on what was found. */

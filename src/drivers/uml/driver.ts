@@ -93,8 +93,8 @@ export class UmlDriver implements Driver {
     return { ...FEATURES, liveDiskRates: this.#options.cgroups.countsBufferedWrites };
   }
 
-  probe(_technique: Technique): Promise<TechniqueReport> {
-    return probeUml(this.#options.probeCache);
+  probe(_technique: Technique, anew = false): Promise<TechniqueReport> {
+    return probeUml(this.#options.probeCache, anew);
   }
 
   populate(machine: Machine): Promise<void> {

@@ -6,7 +6,7 @@ import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { TechniqueReport } from '../../contract/techniques.ts';
 import { run } from '../../host/run.ts';
 import { virtualizationFacts } from '../../host/virtualization.ts';
-import { readVerdicts, remember } from '../verdicts/verdicts.ts';
+import { rememberedVerdict } from '../verdicts/verdicts.ts';
 import { PROGRAM } from './command-line.ts';
 import { FEATURES } from './features.ts';
 import { preload } from './preload.ts';
@@ -32,17 +32,14 @@ export interface ProbeFacts {
 }
 
 /** Probes by running a guest, and remembers a good verdict for as long as kernel, processor and program stay the same. */
-export async function probeUml(cacheFile: string): Promise<TechniqueReport> {
+export async function probeUml(cacheFile: string, anew: boolean): Promise<TechniqueReport> {
   const version = await umlVersion();
   const { cpuModel } = virtualizationFacts();
   const key = [release(), cpuModel, version].join('|');
-  const known = await readVerdicts(cacheFile);
-  const kept = known[key];
-  if (kept !== undefined) return kept;
-  const trial = version === undefined ? undefined : await tryGuest();
-  const report = judge({ version, cpuModel, trial });
-  if (report.state === 'healthy') await remember(cacheFile, key, report);
-  return report;
+  return rememberedVerdict(cacheFile, key, anew, async () => {
+    const trial = version === undefined ? undefined : await tryGuest();
+    return judge({ version, cpuModel, trial });
+  });
 }
 
 /** The verdict on what was found. */

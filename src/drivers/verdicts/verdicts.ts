@@ -6,8 +6,27 @@ import { type TechniqueReport, TechniqueReportSchema } from '../../contract/tech
 const VerdictsSchema = z.record(z.string(), TechniqueReportSchema);
 type Verdicts = z.infer<typeof VerdictsSchema>;
 
+/**
+ * The verdict of a probe, which is remembered in the file for as long as all that `key` names stays the same; `anew` asks
+ * the probe whatever is remembered. Only a good verdict is: a bad one may be the fault of the hour.
+ */
+export async function rememberedVerdict(
+  path: string,
+  key: string,
+  anew: boolean,
+  probe: () => Promise<TechniqueReport>,
+): Promise<TechniqueReport> {
+  const known = anew ? undefined : (await readVerdicts(path))[key];
+  if (known?.state === 'healthy') return known;
+  const report = await probe();
+  await change(path, ({ [key]: _former, ...others }) =>
+    report.state === 'healthy' ? { ...others, [key]: report } : others,
+  );
+  return report;
+}
+
 /** Verdicts of probes that are kept in the file, by what they depend on; none when it cannot be read. */
-export async function readVerdicts(path: string): Promise<Verdicts> {
+async function readVerdicts(path: string): Promise<Verdicts> {
   try {
     return VerdictsSchema.parse(JSON.parse(await readFile(path, 'utf8')));
   } catch {
@@ -17,9 +36,9 @@ export async function readVerdicts(path: string): Promise<Verdicts> {
 
 let lastWrite: Promise<void> = Promise.resolve();
 
-/** Adds a verdict to those that are kept. Techniques are probed at once: their verdicts are written one after another. */
-export function remember(path: string, key: string, report: TechniqueReport): Promise<void> {
-  lastWrite = lastWrite.then(async () => write(path, { ...(await readVerdicts(path)), [key]: report }));
+/** Techniques are probed at once: their verdicts are written one after another. */
+function change(path: string, next: (verdicts: Verdicts) => Verdicts): Promise<void> {
+  lastWrite = lastWrite.then(async () => write(path, next(await readVerdicts(path))));
   return lastWrite;
 }
 

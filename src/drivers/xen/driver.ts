@@ -93,8 +93,8 @@ export class XenDriver implements Driver {
     return FEATURES;
   }
 
-  probe(_technique: Technique): Promise<TechniqueReport> {
-    return probePara(this.#options.probeCache);
+  probe(_technique: Technique, anew = false): Promise<TechniqueReport> {
+    return probePara(this.#options.probeCache, anew);
   }
 
   populate(machine: Machine): Promise<void> {

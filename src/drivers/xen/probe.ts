@@ -5,7 +5,7 @@ import { MullionError } from '../../contract/errors.ts';
 import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { TechniqueReport } from '../../contract/techniques.ts';
 import { isControlDomain, type XenFacts, xenFacts } from '../../host/xen/facts.ts';
-import { readVerdicts, remember } from '../verdicts/verdicts.ts';
+import { rememberedVerdict } from '../verdicts/verdicts.ts';
 import { FEATURES } from './features.ts';
 import { guestType } from './guest-type.ts';
 import { PROBE_GUEST_TEXT } from './probe-guest.ts';
@@ -24,23 +24,20 @@ export interface ProbeFacts {
 }
 
 /** Probes by running a guest, and remembers a good verdict for as long as kernel and hypervisor stay the same. */
-export async function probePara(cacheFile: string): Promise<TechniqueReport> {
+export async function probePara(cacheFile: string, anew: boolean): Promise<TechniqueReport> {
   const host = xenFacts();
   if (!isControlDomain(host)) return judge({ host, info: undefined, trial: undefined });
   const info = await findInfo();
   if (typeof info === 'string') return judge({ host, info, trial: undefined });
   const key = [release(), info.version, info.virtCaps.join('+')].join('|');
-  const cache = await readVerdicts(cacheFile);
-  const known = cache[key];
-  if (known !== undefined) return known;
-  const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
-  try {
-    const report = judge({ host, info, trial: await tryGuest(folder) });
-    if (report.state === 'healthy') await remember(cacheFile, key, report);
-    return report;
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  return rememberedVerdict(cacheFile, key, anew, async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
+    try {
+      return judge({ host, info, trial: await tryGuest(folder) });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
 }
 
 /** The verdict on what was found. */
