@@ -60,24 +60,29 @@ export function requireCpus(demand: Demand, host: HostCapacity): void {
   }
 }
 
-/** @throws not_supported */
-export function requireRates({ limits, features }: Demand): void {
+/** `name`: of the VPS, where there is one already that has them. @throws not_supported */
+export function requireRates({ limits, features }: Demand, name?: string): void {
   if (features.diskRates || !hasDiskRates(limits)) return;
+  const given = DISK_RATE_NAMES.filter((rate) => limits[rate] > 0);
   throw new MullionError(
     'not_supported',
     'This technique cannot limit what a VPS reads and writes a second.',
     {
-      remedy: `Leave ${DISK_RATE_NAMES.join(', ')} at 0, or choose another technique: mullion techniques`,
+      remedy:
+        name === undefined
+          ? `Leave ${DISK_RATE_NAMES.join(', ')} at 0, or choose another technique: mullion techniques`
+          : `Take its limits away first: mullion set ${name} ${given.map((rate) => `${rate}=0`).join(' ')}`,
+      details: { rates: given },
     },
   );
 }
 
 /**
  * A VPS that shares the host's kernel takes memory as it needs it, so only the host's total bounds its limit; one
- * with a kernel of its own sooner or later takes all of it.
+ * with a kernel of its own sooner or later takes all of it. `held`: bytes that it has of the host already.
  * @throws insufficient_memory
  */
-export function requireMemory(demand: Demand, host: HostCapacity, committed: Commitments): void {
+export function requireMemory(demand: Demand, host: HostCapacity, committed: Commitments, held = 0): void {
   if (demand.features.resourcesApart) return;
   const asked = demand.limits.memory;
   const refuse = (available: number, why: string): never => {
@@ -92,7 +97,7 @@ export function requireMemory(demand: Demand, host: HostCapacity, committed: Com
   if (!demand.features.ownKernel) return;
   const unpromised = host.memoryTotal - HOST_RESERVE - committed.ownKernelMemory;
   if (asked > unpromised) refuse(unpromised, 'less is left that no other VPS was promised');
-  const free = host.memoryAvailable - HOST_RESERVE - committed.startingMemory;
+  const free = host.memoryAvailable + held - HOST_RESERVE - committed.startingMemory;
   if (asked > free) refuse(free, 'less is free on the host now');
 }
 

@@ -3,6 +3,7 @@ import type { Limits } from '../contract/vps.ts';
 import { type Commitments, type Demand, requireCpus, requireDisk, requireMemory } from '../core/capacity.ts';
 import { type Context, requireDriver } from './context.ts';
 import { givesDisk } from './desired.ts';
+import { metersOf } from './loss.ts';
 import type { VpsRecord } from './records.ts';
 
 const RUNS: ReadonlySet<VpsRecord['state']> = new Set([
@@ -46,11 +47,21 @@ export function commitments(context: Context, except: string | undefined): Commi
   return { ownKernelMemory, startingMemory };
 }
 
-/** Refuses what the host cannot give to a VPS that is to run. @throws insufficient_cpus, insufficient_memory, not_supported */
-export function requireRoomToRun(context: Context, demand: Demand, except?: string): void {
+/**
+ * Refuses what the host cannot give to a VPS that is to run; `asking` is the id of one that is there already.
+ * @throws insufficient_cpus, insufficient_memory, not_supported
+ */
+export function requireRoomToRun(context: Context, demand: Demand, asking?: string): void {
   const host = context.deps.host();
   requireCpus(demand, host);
-  requireMemory(demand, host, commitments(context, except));
+  requireMemory(demand, host, commitments(context, asking), heldBy(context, asking));
+}
+
+/** Memory of the host that a VPS has; it goes on with it, or frees it before it takes another machine's. */
+function heldBy(context: Context, id: string | undefined): number {
+  const record = id === undefined ? undefined : context.state.vps.get(id);
+  if (record === undefined) return 0;
+  return Math.min(metersOf(context, record)?.memory ?? 0, record.limits.memory);
 }
 
 /** @throws insufficient_disk, invalid_request */

@@ -1,19 +1,23 @@
 import assert from 'node:assert/strict';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   check,
   done,
   ended,
+  FORCE,
   failsWith,
   fault,
   NOTHING,
   PROJECT,
   request,
-  type World,
+  World,
 } from '../../test/support/engine-world.ts';
+import { GIB } from '../contract/sizes.ts';
 import { CopyRequestSchema } from '../contract/snapshots.ts';
+import type { Features, Technique } from '../contract/techniques.ts';
+import type { Driver } from '../drivers/driver.ts';
 import type { Engine } from './engine.ts';
 
 const file = async (world: World, engine: Engine): Promise<string> =>
@@ -22,6 +26,40 @@ const facts = async (engine: Engine) => {
   const { technique, state, addresses, mac, snapshots } = await engine.vps.info(PROJECT, 'web');
   return { technique, state, addresses, mac, snapshots };
 };
+
+interface Peculiarities {
+  readonly techniques?: readonly Technique[];
+  readonly features?: Readonly<Partial<Record<Technique, Partial<Features>>>>;
+  /** Of each machine that runs. */
+  readonly memoryUsed?: number;
+}
+
+/** A test with the fake as other drivers are. */
+function checkWith(
+  title: string,
+  { techniques = ['os', 'full'], features, memoryUsed }: Peculiarities,
+  body: (world: World, engine: Engine) => Promise<void>,
+): void {
+  test(title, async () => {
+    using world = new World();
+    const fake = world.driver();
+    const driver: Driver = {
+      ...fake,
+      features: (id, parts) => ({ ...fake.features(id, parts), ...features?.[id] }),
+      meters: (machine) => {
+        const meters = fake.meters?.(machine);
+        assert.ok(meters !== undefined);
+        return { ...meters, memory: memoryUsed ?? meters.memory };
+      },
+    };
+    const engine = await world.open({ drivers: new Map(techniques.map((id) => [id, driver])) });
+    try {
+      await body(world, engine);
+    } finally {
+      await engine.close();
+    }
+  });
+}
 
 describe('a conversion', () => {
   check('changes the technique and nothing else', async (world, engine) => {
@@ -108,6 +146,56 @@ describe('a conversion', () => {
     await done(engine, engine.snapshots.restore(PROJECT, 'web', 'before'));
     assert.equal((await facts(engine)).technique, 'os');
   });
+
+  checkWith(
+    'is refused while the VPS has limits that the other technique cannot keep',
+    { features: { full: { diskRates: false } } },
+    async (_world, engine) => {
+      const convert = () => engine.vps.convert(PROJECT, 'web', { technique: 'full' });
+      await done(engine, engine.vps.launch(PROJECT, request({ diskWriteRate: '20M', diskReadOps: 500 })));
+      await assert.rejects(
+        convert(),
+        failsWith('not_supported', /mullion set web diskWriteRate=0 diskReadOps=0$/),
+      );
+      assert.equal((await facts(engine)).technique, 'os');
+      await done(engine, engine.vps.set(PROJECT, 'web', { diskWriteRate: 0, diskReadOps: 0 }));
+      await done(engine, convert());
+      assert.equal((await facts(engine)).technique, 'full');
+    },
+  );
+
+  checkWith(
+    'needs room in the pool only where the data takes another form',
+    { techniques: ['os', 'full', 'kernel'] },
+    async (world, engine) => {
+      const convert = (technique: 'full' | 'kernel' | 'os') =>
+        engine.vps.convert(PROJECT, 'web', { technique });
+      await done(engine, engine.vps.launch(PROJECT, request({ technique: 'full', disk: '12G' })));
+      world.pool.used = world.pool.size - 7 * GIB;
+      await done(engine, convert('kernel'));
+      await done(engine, convert('full'));
+      await assert.rejects(convert('os'), failsWith('insufficient_disk'));
+      world.pool.used = world.pool.size - 12 * GIB;
+      await done(engine, convert('os'));
+    },
+  );
+
+  checkWith(
+    'counts the memory that the VPS has as free',
+    { features: { os: { ownKernel: true }, full: { ownKernel: true } }, memoryUsed: GIB },
+    async (world, engine) => {
+      const convert = (technique: 'full' | 'os') => engine.vps.convert(PROJECT, 'web', { technique });
+      await done(engine, engine.vps.launch(PROJECT, request({ memory: '1G' })));
+      world.memoryAvailable = GIB / 2;
+      await assert.rejects(
+        engine.vps.launch(PROJECT, request({ name: 'other', memory: '1G' })),
+        failsWith('insufficient_memory'),
+      );
+      await done(engine, convert('full'));
+      await done(engine, engine.vps.stop(PROJECT, 'web', FORCE));
+      await assert.rejects(convert('os'), failsWith('insufficient_memory'));
+    },
+  );
 
   check('is refused where it cannot be', async (world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request()));

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { MullionError } from '../contract/errors.ts';
 import type { Task } from '../contract/tasks.ts';
 import type { ConvertRequest } from '../contract/vps.ts';
+import { requireRates } from '../core/capacity.ts';
 import { demandOf, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
 import type { Context } from './context.ts';
 import { KEPT_PREFIX } from './conversion.ts';
+import { dataForm } from './desired.ts';
 import { requireImageParts } from './images.ts';
 import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
@@ -26,7 +28,11 @@ export async function convert(
   const image = requireImageParts(context, record.imageId);
   const choice = await techniques.choose(technique, image);
   const demand = demandOf(context, technique, record.limits, image.minimumDisk);
-  await requireRoomOnDisk(context, demand);
+  requireRates(demand, record.name);
+  // Data that keeps its form takes no room that it does not have.
+  if (dataForm(context, technique) !== dataForm(context, record.technique)) {
+    await requireRoomOnDisk(context, demand);
+  }
   requireRoomToRun(context, demand, record.id);
   return operate(context, record, {
     kind: 'vps.convert',
