@@ -1,4 +1,5 @@
-import { chmod, rename, rm } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { chmod, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 
@@ -72,6 +73,11 @@ await build({
   outfile: join(next, 'mullion.mjs'),
   format: 'esm',
 });
+// Tells builds apart, whatever their version: a daemon that runs from an older one is found by it.
+const digest = createHash('sha256');
+for (const name of (await readdir(next)).sort()) digest.update(name).update(await readFile(join(next, name)));
+for (const name of ['mullion', 'package-lock.json']) digest.update(await readFile(join(root, name)));
+await writeFile(join(next, 'build-id'), digest.digest('hex').slice(0, 16));
 await chmod(next, 0o755);
 const dist = join(root, 'dist');
 await rm(join(root, 'dist.old'), { recursive: true, force: true });

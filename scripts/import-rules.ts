@@ -50,7 +50,7 @@ export const ROOM_RULES: readonly RoomRule[] = [
   // Setting a machine up comes before there is a daemon to ask: this part of the CLI works on the host itself.
   {
     path: 'src/cli/quickstart',
-    may: ['src/contract', 'src/client', 'src/cli', 'src/host', 'src/core', 'src/config.ts'],
+    may: ['src/contract', 'src/client', 'src/cli', 'src/host', 'src/core', 'src/config.ts', 'src/version.ts'],
     packages: ['zod'],
     builtins: 'any',
   },

@@ -45,7 +45,7 @@ import { createLinuxNetwork } from './network/linux-network.ts';
 import { nullNetwork } from './network/null-network.ts';
 import { openPool } from './storage/registry.ts';
 import { openStore } from './store/registry.ts';
-import { VERSION } from './version.ts';
+import { BUILD, VERSION } from './version.ts';
 
 /** Members of this group may use the API's socket. */
 const GROUP = 'mullion';
@@ -111,6 +111,7 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
     logger,
     nodeName: config.nodeName,
     version: VERSION,
+    build: BUILD,
     defaultSubnet: config.network.ipv4,
     host: hostFacts,
     hostLoad,
@@ -134,7 +135,12 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
     listen: config.listen,
   });
   writeFileSync(pidFile(naming), `${process.pid}\n`, { mode: 0o644 });
-  logger.info('the daemon answers', { version: VERSION, socket: socketPath(naming), pid: process.pid });
+  logger.info('the daemon answers', {
+    version: VERSION,
+    build: BUILD,
+    socket: socketPath(naming),
+    pid: process.pid,
+  });
 
   const resources = closers.move();
   return {

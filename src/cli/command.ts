@@ -81,6 +81,8 @@ export interface Command<P extends Positionals = Positionals, F extends Flags = 
   readonly flags: F;
   readonly examples: readonly Example[];
   readonly seeAlso?: readonly string[];
+  /** Why it has no JSON document to print: the end of a sentence. Absent: it has. */
+  readonly withoutJson?: string;
   /** Answers the exit code; nothing means 0. */
   run(context: Context, input: Input<P, F>): Promise<number | undefined>;
 }

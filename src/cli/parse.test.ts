@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { MullionError } from '../contract/error-table.ts';
 import { defineCommand } from './command.ts';
 import { readForward, readHostPort } from './forward-text.ts';
-import { parseArguments } from './parse.ts';
+import { asksForJson, parseArguments } from './parse.ts';
 import { resolveCommand } from './resolve.ts';
 import { editDistance, suggest } from './suggest.ts';
 
@@ -34,6 +34,27 @@ const says =
     error.code === 'invalid_request' &&
     pattern.test(error.message) &&
     /--help/.test(error.remedy);
+
+describe('whether JSON is asked for', () => {
+  const asks = (...words: string[]) => asksForJson(command, words);
+
+  test('is told by words that may be wrong', () => {
+    assert.ok(asks('--json'));
+    assert.ok(asks('web', '--json', '--', 'ls'));
+    assert.ok(asks('--nosuch', '--json'));
+    assert.ok(asks('-x', '--memory', '--json'));
+    assert.ok(asks('--env', 'A=1', '--json', 'web'));
+    assert.ok(asksForJson(undefined, ['lunch', '--json']));
+  });
+
+  test('is not told by the words of another program', () => {
+    assert.ok(!asks('web', 'ls', '--json'));
+    assert.ok(!asks('--env', 'A=1', 'web', 'ls', '--json'));
+    assert.ok(!asks('-e', 'A=1', '-t', 'web', 'ls', '--json'));
+    assert.ok(!asks('web', '--', 'ls', '--json'));
+    assert.ok(!asksForJson(undefined, ['lunch', '--', '--json']));
+  });
+});
 
 describe('the parser', () => {
   test('reads flags in every form, and gives each its type', () => {

@@ -49,28 +49,58 @@ export function parseArguments(name: string, command: Command, words: readonly s
   };
 }
 
+/**
+ * Whether JSON is asked for, by words that may be wrong; those of another program ask for nothing. Without a command
+ * every word counts up to `--`.
+ */
+export function asksForJson(command: Command | undefined, words: readonly string[]): boolean {
+  const flags: Flags = { ...command?.flags, ...GLOBAL_FLAGS };
+  const restAt = restIndex(command?.arguments ?? {});
+  let positionals = 0;
+  for (let index = 0; index < words.length; index += 1) {
+    const word = words[index] ?? '';
+    if (beginsRest(word, positionals, restAt)) return false;
+    if (word === '--json') return true;
+    if (!isFlag(word)) {
+      positionals += 1;
+      continue;
+    }
+    const found = findFlag(flags, word);
+    const takesNext = found !== undefined && found.inline === undefined && flags[found.key] !== undefined;
+    if (takesNext && flags[found.key]?.kind !== 'boolean' && words[index + 1] !== '--json') index += 1;
+  }
+  return false;
+}
+
+const isFlag = (word: string): boolean => word.startsWith('-') && word !== '-';
+
+/** From which positional on words belong to another program and are taken as they stand; -1: from none. */
+const restIndex = (expected: Positionals): number =>
+  Object.values(expected).findIndex(({ arity }) => arity === 'rest');
+
+const beginsRest = (word: string, positionals: number, restAt: number): boolean =>
+  word === '--' || (restAt >= 0 && positionals >= restAt && !word.startsWith('-'));
+
 function splitWords(
   name: string,
   flags: Flags,
   expected: Positionals,
   words: readonly string[],
 ): { given: Map<string, string[]>; positionals: string[] } {
-  const arities = Object.values(expected).map((argument) => argument.arity ?? 'one');
-  // Words from here on belong to another program and are taken as they stand.
-  const restAt = arities.indexOf('rest');
+  const restAt = restIndex(expected);
   const given = new Map<string, string[]>();
   const positionals: string[] = [];
   for (let index = 0; index < words.length; index += 1) {
     const word = words[index] ?? '';
-    if (word === '--' || (restAt >= 0 && positionals.length >= restAt && !word.startsWith('-'))) {
+    if (beginsRest(word, positionals.length, restAt)) {
       positionals.push(...words.slice(word === '--' ? index + 1 : index));
       break;
     }
-    if (!word.startsWith('-') || word === '-') {
+    if (!isFlag(word)) {
       positionals.push(word);
       continue;
     }
-    const { key, inline } = readFlag(name, flags, word);
+    const { key = '', inline } = findFlag(flags, word) ?? {};
     const flag = flags[key];
     if (flag === undefined) throw unknownFlag(name, flags, word);
     const values = given.get(key) ?? [];
@@ -88,7 +118,8 @@ function splitWords(
   return { given, positionals };
 }
 
-function readFlag(name: string, flags: Flags, word: string): { key: string; inline: string | undefined } {
+/** The name that a word gives, with the value in it; undefined for a letter that no flag has. */
+function findFlag(flags: Flags, word: string): { key: string; inline: string | undefined } | undefined {
   if (word.startsWith('--')) {
     const equals = word.indexOf('=');
     return equals < 0
@@ -96,7 +127,7 @@ function readFlag(name: string, flags: Flags, word: string): { key: string; inli
       : { key: word.slice(2, equals), inline: word.slice(equals + 1) };
   }
   const found = Object.entries(flags).find(([, flag]) => flag.short === word.slice(1, 2));
-  if (found === undefined) throw unknownFlag(name, flags, word);
+  if (found === undefined) return undefined;
   return { key: found[0], inline: word.length > 2 ? word.slice(2) : undefined };
 }
 

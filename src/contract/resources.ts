@@ -154,6 +154,7 @@ export const HostSchema = z.object({
 
 export const ServerInfoSchema = z.object({
   version: z.string(),
+  build: z.string().describe('differs between builds of one version'),
   api: z.literal('v1'),
   node: z.string(),
   instance: z.string(),

@@ -80,6 +80,8 @@ export interface EngineDeps {
   readonly logger: Logger;
   readonly nodeName: string;
   readonly version: string;
+  /** Differs between builds of one version. */
+  readonly build: string;
   /** Subnet of the network `default` of the project `default`. */
   readonly defaultSubnet: string;
   readonly host: () => HostSight;

@@ -88,6 +88,7 @@ export function createEngine(deps: EngineDeps): Engine {
       const { distribution, kernel, processor, cpus, memoryTotal, memoryAvailable } = deps.host();
       return {
         version: deps.version,
+        build: deps.build,
         api: 'v1',
         node: deps.nodeName,
         instance: deps.naming.instance,

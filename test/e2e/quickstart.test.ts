@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict';
-import { existsSync } from 'node:fs';
+import { chownSync, cpSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import * as z from 'zod';
 import { runCommand } from '../support/command.ts';
-import { LAUNCHER, TestDaemon } from '../support/daemon.ts';
+import { LAUNCHER, ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { listVps } from './verbs.ts';
 
@@ -14,6 +15,22 @@ const ResultSchema = z.object({
   ),
   next: z.array(z.object({ command: z.string(), does: z.string() })).min(3),
 });
+
+/** Tells one life of the VPS from the next. */
+const lifeOf = (daemon: TestDaemon): Promise<string> =>
+  daemon.inside('first', 'cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1');
+
+/** A checkout that runs as this one does, and that another build has come out of. */
+function olderBuild(folder: string): string {
+  const root = join(folder, 'older');
+  mkdirSync(root);
+  for (const name of ['mullion', 'package.json', 'debian-packages.txt', 'packaging', 'dist']) {
+    cpSync(join(ROOT, name), join(root, name), { recursive: true });
+  }
+  symlinkSync(join(ROOT, 'node_modules'), join(root, 'node_modules'));
+  writeFileSync(join(root, 'dist/build-id'), 'older');
+  return root;
+}
 
 if (enterPrivateNetns(import.meta.url)) {
   test('quickstart sets the machine up, and may be run again at any time', async (t) => {
@@ -66,6 +83,38 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await daemon.inside('first', 'cat /root/mine'), 'mine');
     });
 
+    await daemon.check(t, 'after a new build the daemon is a new one, and the VPS goes on', async () => {
+      const older = olderBuild(daemon.folder);
+      await daemon.ok(['daemon', 'stop']);
+      const begun = await runCommand([join(older, 'mullion'), 'daemon', 'start'], {
+        env: daemon.environment,
+      });
+      assert.equal(begun.code, 0, begun.stderr);
+      const before = await daemon.client.call('server.info');
+      const life = await lifeOf(daemon);
+      const { steps } = await quickstart();
+      assert.deepEqual(
+        steps.filter((step) => step.changed).map(({ step }) => step),
+        ['daemon'],
+      );
+      const after = await daemon.client.call('server.info');
+      assert.notEqual(after.build, before.build);
+      assert.notEqual(after.pid, before.pid);
+      assert.equal(await lifeOf(daemon), life);
+      assert.equal((await quickstart()).changed, false);
+    });
+
+    await daemon.check(t, 'a daemon that began before the group was there begins anew', async () => {
+      const group = statSync(daemon.socket).gid;
+      assert.notEqual(group, 0);
+      chownSync(daemon.socket, 0, 0);
+      const life = await lifeOf(daemon);
+      const { steps } = await quickstart();
+      assert.match(steps.find(({ step }) => step === 'daemon')?.message ?? '', /before the group mullion/);
+      assert.equal(statSync(daemon.socket).gid, group);
+      assert.equal(await lifeOf(daemon), life);
+    });
+
     await daemon.check(t, 'it says for people what each step found and what to type next', async () => {
       const { stdout, stderr } = await daemon.cli(['quickstart']);
       assert.match(stderr, /Debian packages: all \d+ are installed/);
@@ -73,14 +122,11 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await daemon.check(t, 'daemon stop ends it, and the VPS goes on', async () => {
-      const pid = await daemon.inside('first', 'cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1');
+      const life = await lifeOf(daemon);
       await daemon.ok(['daemon', 'stop']);
       assert.equal((await daemon.cli(['list'])).code, 6);
       await daemon.ok(['daemon', 'start']);
-      assert.equal(
-        await daemon.inside('first', 'cat /proc/sys/kernel/random/boot_id; stat -c %Y /proc/1'),
-        pid,
-      );
+      assert.equal(await lifeOf(daemon), life);
     });
   });
 }

@@ -322,6 +322,7 @@ export class World implements Disposable {
       logger: this.logger,
       nodeName: 'node-1',
       version: '0.0.0',
+      build: 'a test',
       defaultSubnet: '10.77.0.0/24',
       host: () => ({
         distribution: 'Debian',

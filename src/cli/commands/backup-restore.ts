@@ -1,7 +1,7 @@
 import { BACKUP } from '../backup-arguments.ts';
 import { defineCommand } from '../command.ts';
 import { printJson, say } from '../context.ts';
-import { localTarget, saveStream } from '../download.ts';
+import { localTarget, refuseJsonBeside, saveStream } from '../download.ts';
 import { firstWait, followTask, handedOver } from '../follow.ts';
 import { usage } from '../parse.ts';
 
@@ -36,6 +36,7 @@ export const command = defineCommand({
       }
       if (name !== undefined) throw usage('backup restore', 'One file needs no NEWNAME.');
       const target = to === '-' ? '-' : localTarget(file, to);
+      refuseJsonBeside(context, 'backup restore', target);
       const query = { ...context.project, path: file };
       await saveStream(await context.client.stream('backups.file', { params: { id }, query }), target);
       if (target === '-') return 0;

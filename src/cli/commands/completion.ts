@@ -11,6 +11,7 @@ export const command = defineCommand({
     { line: 'source <(mullion completion zsh)', does: 'in ~/.zshrc, after compinit' },
     { line: 'mullion completion fish > ~/.config/fish/completions/mullion.fish', does: 'for fish' },
   ],
+  withoutJson: 'it prints a script for a shell',
   run: async (context, { arguments: { shell } }) => {
     const { renderCompletion } = await import('../completion/render.ts');
     context.terminal.print(renderCompletion(shell));

@@ -32,8 +32,8 @@ export const command = defineCommand({
     { line: 'mullion console installer --vga --socket ~/screen', does: 'for you alone: vncviewer ~/screen' },
   ],
   seeAlso: ['screenshot', 'logs', 'exec'],
+  withoutJson: 'it is live',
   run: async (context, { arguments: { name }, flags }) => {
-    if (context.json) throw usage('console', 'console cannot print JSON: it is live.');
     if (flags.vga) return offerScreen(context, name, placeOf(flags));
     if (flags.port !== undefined || flags.socket !== undefined) {
       throw usage('console', '--port and --socket go with --vga.');

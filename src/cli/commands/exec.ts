@@ -1,6 +1,5 @@
 import { attach, windowOf } from '../attach.ts';
 import { defineCommand } from '../command.ts';
-import { usage } from '../parse.ts';
 import { VPS } from '../vps-argument.ts';
 
 export const command = defineCommand({
@@ -30,8 +29,8 @@ export const command = defineCommand({
     { line: 'tar c site | mullion exec web -- tar x -C /srv', does: 'from a local pipe' },
   ],
   seeAlso: ['console', 'file push'],
+  withoutJson: 'its output is the output of the command',
   run: async (context, { arguments: { name, argv }, flags }) => {
-    if (context.json) throw usage('exec', 'exec cannot print JSON: its output is the output of the command.');
     const window = flags.tty ? windowOf(process.stdout) : undefined;
     const socket = await context.client.socket('vps.exec', { params: { name }, query: context.project });
     return attach(

@@ -1,6 +1,6 @@
 import { defineCommand } from '../command.ts';
 import { printJson, say } from '../context.ts';
-import { localTarget, saveStream } from '../download.ts';
+import { localTarget, refuseJsonBeside, saveStream } from '../download.ts';
 import { VPS } from '../vps-argument.ts';
 
 export const command = defineCommand({
@@ -20,6 +20,7 @@ export const command = defineCommand({
   seeAlso: ['file push', 'file list'],
   run: async (context, { arguments: { name, remote, local } }) => {
     const target = local === '-' ? '-' : localTarget(remote, local ?? '.');
+    refuseJsonBeside(context, 'file pull', target);
     const body = await context.client.stream('files.pull', {
       params: { name },
       query: { ...context.project, path: remote },

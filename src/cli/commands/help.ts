@@ -1,12 +1,10 @@
-import { MullionError } from '../../contract/error-table.ts';
 import { defineCommand } from '../command.ts';
-import { isCommandName } from '../registry.ts';
 import { resolveCommand } from '../resolve.ts';
 
 export const command = defineCommand({
   summary: 'show all commands, or one in full',
   description:
-    'Without an argument it lists every command. With one it shows the page of that command: its usage, arguments, flags and examples.',
+    'Without an argument it lists every command. With one it shows the page of that command: its usage, arguments, flags and examples. With --json the same is data, as it is with mullion COMMAND --help --json.',
   arguments: {
     command: {
       label: 'COMMAND',
@@ -22,17 +20,13 @@ export const command = defineCommand({
     { line: 'mullion help launch', does: 'everything about launch' },
     { line: 'mullion help file push', does: 'a command of two words' },
   ],
-  run: async ({ terminal }, { arguments: { command: first, verb, third } }) => {
-    const { group, overview, showCommand } = await import('../help/show.ts');
-    if (first === undefined) {
-      terminal.printAll(await overview(terminal.style));
-      return 0;
-    }
+  run: async ({ terminal, json }, { arguments: { command: first, verb, third } }) => {
+    const { group, overview, showCommand, showDescriptions } = await import('../help/show.ts');
     const resolved = resolveCommand([first, verb, third].filter((word) => word !== undefined));
-    if (resolved.kind === 'group') terminal.printAll(await group(resolved.name, terminal.style));
-    else if (resolved.kind === 'command' && isCommandName(resolved.name))
-      await showCommand(resolved.name, terminal);
-    else throw new MullionError('invalid_request', `There is no command "${first}".`);
+    if (resolved.kind === 'command') await showCommand(resolved.name, terminal, json);
+    else if (json) await showDescriptions(resolved, terminal);
+    else if (resolved.kind === 'group') terminal.printAll(await group(resolved.name, terminal.style));
+    else terminal.printAll(await overview(terminal.style));
     return 0;
   },
 });

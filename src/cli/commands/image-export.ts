@@ -1,7 +1,8 @@
 import { defineCommand } from '../command.ts';
 import { printJson, say } from '../context.ts';
-import { saveStream } from '../download.ts';
+import { refuseJsonBeside, saveStream } from '../download.ts';
 import { followTask } from '../follow.ts';
+import { usage } from '../parse.ts';
 
 export const command = defineCommand({
   summary: 'write an image to a file',
@@ -26,6 +27,9 @@ export const command = defineCommand({
   ],
   seeAlso: ['image import'],
   run: async (context, { arguments: { name, file }, flags: { format } }) => {
+    if (!context.wait)
+      throw usage('image export', 'This command itself writes the file: leave --no-wait out.');
+    refuseJsonBeside(context, 'image export', file);
     const task = await context.client.call('images.export', {
       params: { name },
       query: context.project,
@@ -43,7 +47,7 @@ export const command = defineCommand({
       );
     const quiet = file === '-' ? { ...context, quiet: true } : context;
     const [ended, failed] = await Promise.all([
-      followTask({ ...quiet, wait: true }, task).catch((failure: unknown) => ({ failure })),
+      followTask(quiet, task).catch((failure: unknown) => ({ failure })),
       saving,
     ]);
     if ('failure' in ended) throw ended.failure;

@@ -6,6 +6,7 @@ import { type Context, printJson, say } from '../context.ts';
 import { fileError, readTextFile } from '../files.ts';
 import { firstWait, followTask, handedOver } from '../follow.ts';
 import { type LocalSource, nameOfSource, readSource } from '../image-source.ts';
+import { usage } from '../parse.ts';
 
 export const command = defineCommand({
   summary: 'import an image from a registry, a file or an address',
@@ -102,6 +103,9 @@ export const command = defineCommand({
       if (handedOver(context, task)) return 0;
       return finish(context, name, await followTask(context, task));
     }
+    if (!context.wait) {
+      throw usage('image import', 'This command itself sends the file: leave --no-wait out.');
+    }
     const task = await context.client.call('images.import', {
       query: context.project,
       body: {
@@ -136,7 +140,7 @@ async function sendAlong(context: Context, task: Task, source: LocalSource): Pro
     }
   })();
   try {
-    return await followTask({ ...context, wait: true }, task);
+    return await followTask(context, task);
   } catch (failure) {
     const cause = await sending;
     const cancelled = failure instanceof MullionError && failure.code === 'cancelled';

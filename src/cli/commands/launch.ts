@@ -15,7 +15,7 @@ import { RATE_FLAGS, readRates } from '../rate-flags.ts';
 export const command = defineCommand({
   summary: 'create a VPS from an image and start it',
   description:
-    'The VPS gets its own operating system, limits and address. With technique auto Mullion picks the best one that this host has proved it can run and that the image allows; mullion info NAME tells why.\n\nSizes are powers of 1024: 256M, 2G. Without a name one is made up.\n\nWith --warm a virtual machine starts from a memory template: a guest of the same image, size and project that has booted and stands still. The first such launch boots as usual and has the template made behind it, which takes as long as a boot; mullion task list shows it. Each VPS gets its own name, machine id, host keys, random numbers, clock and address. A template is dropped when the image, QEMU or the processor changes.',
+    'The VPS gets its own operating system, limits and address. With technique auto Mullion picks the best one that this host has proved it can run and that the image allows, and says why; mullion info NAME repeats it.\n\nSizes are powers of 1024: 256M, 2G. Without a name one is made up.\n\nWith --warm a virtual machine starts from a memory template: a guest of the same image, size and project that has booted and stands still. The first such launch boots as usual and has the template made behind it, which takes as long as a boot; mullion task list shows it. Each VPS gets its own name, machine id, host keys, random numbers, clock and address. A template is dropped when the image, QEMU or the processor changes.',
   arguments: {
     image: { label: 'IMAGE', summary: 'what to start from, such as debian/12', complete: 'image' },
     name: { label: 'NAME', summary: 'its name and host name; made up when absent', arity: 'optional' },
@@ -151,6 +151,7 @@ export const command = defineCommand({
     if (context.json) printJson(context, vps);
     const where = vps.addresses[0] === undefined ? '' : ` at ${vps.addresses[0]}`;
     say(context, `${sanitizeLine(vps.name)} is ${vps.state}${where} (technique ${vps.technique})`);
+    if ((flags.technique ?? 'auto') === 'auto') say(context, sanitizeLine(vps.reason));
     return 0;
   },
 });

@@ -6,7 +6,7 @@ import { VPS } from '../vps-argument.ts';
 export const command = defineCommand({
   summary: 'show what a VPS wrote to its console',
   description:
-    'Works on a stopped VPS too. On a terminal, escape sequences other than colours are taken out, as a guest may not steer your terminal; in a pipe the bytes are those that the guest wrote.',
+    'Works on a stopped VPS too. On a terminal, escape sequences other than colours are taken out, as a guest may not steer your terminal; in a pipe the bytes are those that the guest wrote. With --json it prints one document, with --follow --json one a line for each piece that comes: their texts joined are the log.',
   arguments: { name: VPS },
   flags: {
     follow: { kind: 'boolean', short: 'f', summary: 'go on as more comes' },
@@ -15,6 +15,7 @@ export const command = defineCommand({
   examples: [
     { line: 'mullion logs web', does: 'all of it' },
     { line: 'mullion logs web --follow --lines 20', does: 'the last 20 lines, and what comes' },
+    { line: 'mullion logs web --follow --json | jq -j .log', does: 'the same for a script' },
   ],
   seeAlso: ['console', 'events'],
   run: async (context, { arguments: { name }, flags }) => {
@@ -29,8 +30,15 @@ export const command = defineCommand({
     if (context.json) {
       const decoder = new TextDecoder();
       let text = '';
-      for await (const piece of body) text += decoder.decode(piece, { stream: true });
-      context.terminal.print(JSON.stringify({ name, log: text }));
+      const show = (): Promise<void> => write(`${JSON.stringify({ name, log: text })}\n`);
+      for await (const piece of body) {
+        text += decoder.decode(piece, { stream: true });
+        if (!flags.follow || text === '') continue;
+        await show();
+        text = '';
+      }
+      text += decoder.decode();
+      if (!flags.follow || text !== '') await show();
     } else if (context.terminal.isTerminal) {
       const colour = context.terminal.style !== plainStyle;
       const clean = createTextSanitizer(colour);

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import { defineCommand } from '../command.ts';
 import { printJson, say } from '../context.ts';
-import { localTarget, saveStream } from '../download.ts';
+import { localTarget, refuseJsonBeside, saveStream } from '../download.ts';
 import { VPS } from '../vps-argument.ts';
 
 export const command = defineCommand({
@@ -20,6 +20,7 @@ export const command = defineCommand({
   seeAlso: ['console', 'logs'],
   run: async (context, { arguments: { name, file } }) => {
     const target = file === '-' ? '-' : localTarget(`${name}.png`, file ?? '.');
+    refuseJsonBeside(context, 'screenshot', target);
     const picture = await context.client.stream('vps.screenshot', {
       params: { name },
       query: context.project,

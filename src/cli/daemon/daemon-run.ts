@@ -8,6 +8,7 @@ export const command = defineCommand({
   flags: {},
   examples: [{ line: 'sudo mullion daemon run', does: 'until Ctrl-C' }],
   seeAlso: ['daemon start'],
+  withoutJson: 'it goes on until it is ended, and its log goes to standard error',
   run: async (context) => {
     const { runDaemon } = await import('../../daemon.ts');
     return runDaemon(context.environment);

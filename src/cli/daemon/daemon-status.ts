@@ -15,6 +15,7 @@ export const command = defineCommand({
       { label: 'Daemon', value: 'answers', tone: 'green' },
       { label: 'Address', value: context.client.address },
       { label: 'Version', value: info.version },
+      { label: 'Build', value: info.build },
       { label: 'Node', value: info.node },
       { label: 'Process', value: String(info.pid) },
       { label: 'Started', value: `${info.startedAt} (up ${formatAge(info.startedAt, Date.now())})` },

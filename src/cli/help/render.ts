@@ -31,7 +31,7 @@ export function renderCommandHelp(
       room,
     ),
     ...section(heading('Flags'), flagRows(command.flags), room),
-    ...section(heading('Flags of every command'), flagRows(GLOBAL_FLAGS), room),
+    ...section(heading('Flags of every command'), flagRows(globalFlags(command)), room),
     ...(command.examples.length === 0 ? [] : [heading('Examples')]),
     ...command.examples.flatMap(({ line, does }) => [
       ...wrap(`${does}:`, room - 2).map((text) => INDENT + text),
@@ -48,6 +48,11 @@ export function renderCommandHelp(
         ]),
   ];
 }
+
+const globalFlags = ({ withoutJson }: Command): Flags =>
+  withoutJson === undefined
+    ? GLOBAL_FLAGS
+    : { ...GLOBAL_FLAGS, json: { kind: 'boolean', summary: `refused: ${withoutJson}` } };
 
 /** Holds a flag and its value on one line. */
 const NO_BREAK = '\u00a0';

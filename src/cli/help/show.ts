@@ -1,7 +1,9 @@
+import { MullionError } from '../../contract/error-table.ts';
 import type { Command } from '../command.ts';
 import type { Style } from '../output/style.ts';
 import {
   CHAPTERS,
+  COMMAND_NAMES,
   COMMANDS,
   type CommandName,
   groupMembers,
@@ -10,14 +12,16 @@ import {
 } from '../registry.ts';
 import type { Resolved } from '../resolve.ts';
 import type { Terminal } from '../terminal.ts';
+import { describeCommand } from './describe.ts';
 import { renderCommandHelp, section } from './render.ts';
 
 /** Help for people never spreads over a whole wide screen. */
 const WIDEST = 80;
 
-export async function showCommand(name: CommandName, terminal: Terminal): Promise<number> {
+export async function showCommand(name: CommandName, terminal: Terminal, json: boolean): Promise<number> {
   const command = await COMMANDS[name]();
-  terminal.printAll(renderCommandHelp(name, command, Math.min(terminal.width, WIDEST), terminal.style));
+  if (json) terminal.print(JSON.stringify(describeCommand(name, command)));
+  else terminal.printAll(renderCommandHelp(name, command, Math.min(terminal.width, WIDEST), terminal.style));
   return 0;
 }
 
@@ -25,12 +29,35 @@ export async function showCommand(name: CommandName, terminal: Terminal): Promis
 export async function showOverviewOrGroup(
   resolved: Exclude<Resolved, { kind: 'command' }>,
   terminal: Terminal,
+  json: boolean,
 ): Promise<number> {
   const asked = resolved.words.includes('--help') || resolved.words.includes('-h');
+  if (json) {
+    if (!asked) throw incomplete(resolved);
+    await showDescriptions(resolved, terminal);
+    return 0;
+  }
   const style = asked ? terminal.style : terminal.errorStyle;
   const lines = resolved.kind === 'overview' ? await overview(style) : await group(resolved.name, style);
   for (const line of lines) (asked ? terminal.print : terminal.note)(line);
   return asked ? 0 : 2;
+}
+
+const incomplete = (resolved: Exclude<Resolved, { kind: 'command' }>): MullionError =>
+  resolved.kind === 'overview'
+    ? new MullionError('invalid_request', 'The command is missing.', { remedy: 'See: mullion help' })
+    : new MullionError('invalid_request', `The verb after "${resolved.name}" is missing.`, {
+        remedy: `See: mullion ${resolved.name} --help`,
+      });
+
+/** The pages of all commands, or of a group's, as one document. */
+export async function showDescriptions(
+  resolved: Exclude<Resolved, { kind: 'command' }>,
+  terminal: Terminal,
+): Promise<void> {
+  const names = resolved.kind === 'overview' ? COMMAND_NAMES : groupMembers(resolved.name);
+  const pages = await Promise.all(names.map(async (name) => describeCommand(name, await COMMANDS[name]())));
+  terminal.print(JSON.stringify(pages));
 }
 
 export async function overview(style: Style): Promise<string[]> {

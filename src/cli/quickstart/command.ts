@@ -4,6 +4,7 @@ import { loadConfig } from '../../config.ts';
 import { MullionError } from '../../contract/error-table.ts';
 import { createNaming } from '../../core/naming.ts';
 import { run } from '../../host/run.ts';
+import { BUILD } from '../../version.ts';
 import { defineCommand } from '../command.ts';
 import { type Context, printJson } from '../context.ts';
 import { ProgressView } from './progress-view.ts';
@@ -14,7 +15,9 @@ export const command = defineCommand({
   description: [
     'Installs the Debian packages that are missing, makes the group mullion, starts the daemon, builds the image debian/12 and launches the VPS first.',
     '',
-    'Each step looks first and does only what is missing, so a second run changes nothing, and a run after one that was interrupted goes on where that ended.',
+    'Each step looks first and does only what is missing, so a second run changes nothing, and a run after one that was interrupted goes on where that ended. After the checkout has changed or moved, it has the daemon run from what is there now; VPSs go on.',
+    '',
+    'Its steps are drawn on a terminal; elsewhere each is a line on standard error as it begins and as it ends.',
   ].join('\n'),
   arguments: {},
   flags: {},
@@ -25,6 +28,7 @@ export const command = defineCommand({
     const setup = {
       root: checkout(import.meta.dirname),
       environment: context.environment,
+      build: BUILD,
       config,
       naming: createNaming(config.stateDirectory, config.runDirectory),
       client: context.client,

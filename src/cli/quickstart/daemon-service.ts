@@ -1,12 +1,15 @@
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../../client/client.ts';
 import { MullionError } from '../../contract/error-table.ts';
 import type { ServerInfo } from '../../contract/resources.ts';
-import { daemonLog } from '../../core/naming.ts';
+import { daemonLog, socketPath } from '../../core/naming.ts';
 import { hostFacts } from '../../host/facts.ts';
+import { groupId } from '../../host/groups.ts';
 import { commandEnvironment, spawnCommand } from '../../host/run.ts';
+import { endDaemon } from '../daemon/end-daemon.ts';
+import { GROUP } from './group.ts';
 import { changed, found, type Setup, type Step } from './step.ts';
 
 const UNIT = '/etc/systemd/system/mullion.service';
@@ -14,16 +17,43 @@ const UNIT = '/etc/systemd/system/mullion.service';
 const READY_MS = 180_000;
 type ServiceSetup = Pick<Setup, 'root' | 'environment' | 'naming' | 'client' | 'run'>;
 
-/** Has the daemon run: as a systemd unit where systemd runs, else as a detached process with a pid file. */
+/**
+ * Has the daemon run, and run from this checkout as it is now: as a systemd unit where systemd runs, else as a detached
+ * process with a pid file.
+ */
 export const daemonStep: Step = {
   name: 'daemon',
   run: async (setup) => {
     const running = await answering(setup.client);
-    if (running !== undefined) return found(`answers, pid ${running.pid}, version ${running.version}`);
+    const stale = running === undefined ? undefined : staleness(setup, running);
+    if (running !== undefined && stale === undefined) {
+      return found(`answers, pid ${running.pid}, version ${running.version}`);
+    }
+    if (running !== undefined) await endDaemon(setup.run, running.pid);
     const { info, how } = await startDaemon(setup);
-    return changed(`started ${how}, pid ${info.pid}`);
+    return stale === undefined
+      ? changed(`started ${how}, pid ${info.pid}`)
+      : changed(`started anew ${how}, as ${stale}; VPSs go on; pid ${info.pid}`);
   },
 };
+
+/** Why the daemon that runs must be another; undefined when it need not. */
+function staleness(
+  { root, build, client, environment, naming }: Setup,
+  running: ServerInfo,
+): string | undefined {
+  if (!client.address.startsWith('/')) return undefined;
+  if (running.build !== build) return 'another build of it ran';
+  const group = groupId(GROUP);
+  const socket = statSync(socketPath(naming), { throwIfNoEntry: false });
+  if (group !== undefined && socket !== undefined && socket.gid !== group) {
+    return `it began before the group ${GROUP} was there`;
+  }
+  if (usesSystemd(environment) && existsSync(UNIT) && readFileSync(UNIT, 'utf8') !== unitFor(root)) {
+    return 'its unit led elsewhere';
+  }
+  return undefined;
+}
 
 /** Starts the daemon and waits until it answers. @throws start_failed with the end of its log */
 export async function startDaemon(setup: ServiceSetup): Promise<{ info: ServerInfo; how: string }> {
@@ -59,8 +89,11 @@ export const relevant = (environment: Setup['environment']): Record<string, stri
 
 export const renderUnit = (template: string, root: string): string => template.replaceAll('@ROOT@', root);
 
+const unitFor = (root: string): string =>
+  renderUnit(readFileSync(join(root, 'packaging/mullion.service'), 'utf8'), root);
+
 async function startUnit({ root, run }: ServiceSetup): Promise<void> {
-  const unit = renderUnit(readFileSync(join(root, 'packaging/mullion.service'), 'utf8'), root);
+  const unit = unitFor(root);
   if (!existsSync(UNIT) || readFileSync(UNIT, 'utf8') !== unit) {
     writeFileSync(UNIT, unit);
     await run(['systemctl', 'daemon-reload']);

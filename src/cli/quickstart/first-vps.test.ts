@@ -47,6 +47,7 @@ async function runStep(
   const setup = {
     root: '/',
     environment: {},
+    build: 'a test',
     config: loadConfig({}),
     naming: createNaming('/s', '/r'),
     client,

@@ -1,11 +1,15 @@
 import assert from 'node:assert/strict';
+import { readFileSync, readlinkSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
+import { scratchDirectory } from '../../../test/support/scratch.ts';
 import { createClient } from '../../client/client.ts';
 import { loadConfig } from '../../config.ts';
 import { MullionError } from '../../contract/errors.ts';
 import type { Progress } from '../../contract/tasks.ts';
 import { createNaming } from '../../core/naming.ts';
 import type { Runner } from '../../host/run.ts';
+import { linkTo } from './command-link.ts';
 import { relevant, renderUnit } from './daemon-service.ts';
 import { groupStep } from './group.ts';
 import { refuseForeignSystem } from './host-check.ts';
@@ -25,6 +29,7 @@ const scripted =
 const setup = (run: Runner): Setup => ({
   root: '/checkout',
   environment: {},
+  build: 'a test',
   config: loadConfig({ MULLION_CONFIG: undefined }),
   naming: createNaming('/state', '/run/x'),
   client: createClient({
@@ -94,6 +99,22 @@ describe('quickstart', () => {
       (error: unknown) =>
         error instanceof MullionError && error.entry.exitCode === 3 && /Fedora/.test(error.message),
     );
+  });
+
+  test('makes the link to the command, and mends one that leads to nothing', () => {
+    using scratch = scratchDirectory('link');
+    const [link, launcher, other] = ['link', 'launcher', 'other'].map((name) => join(scratch.path, name));
+    assert.ok(link !== undefined && launcher !== undefined && other !== undefined);
+    for (const file of [launcher, other]) writeFileSync(file, '');
+    assert.deepEqual([linkTo(launcher, link).changed, readlinkSync(link)], [true, launcher]);
+    assert.equal(linkTo(launcher, link).changed, false);
+    assert.deepEqual([linkTo(other, link).changed, readlinkSync(link)], [false, launcher]);
+    rmSync(launcher);
+    assert.deepEqual([linkTo(other, link).changed, readlinkSync(link)], [true, other]);
+    rmSync(link);
+    writeFileSync(link, 'of another program');
+    assert.equal(linkTo(launcher, link).changed, false);
+    assert.equal(readFileSync(link, 'utf8'), 'of another program');
   });
 
   test('hands the daemon only its own variables', () => {

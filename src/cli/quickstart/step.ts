@@ -9,6 +9,8 @@ export interface Setup {
   /** The checkout. */
   readonly root: string;
   readonly environment: Readonly<Record<string, string | undefined>>;
+  /** What was built of it. */
+  readonly build: string;
   readonly config: Config;
   readonly naming: Naming;
   readonly client: Client;
