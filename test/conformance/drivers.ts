@@ -27,6 +27,8 @@ export interface DriverFixture {
   end(machine: Machine, handle: Handle, kind: EndKind): Promise<void>;
   /** False when only who watched knows how a machine ended. */
   readonly remembersEnds: boolean;
+  /** Bytes of memory that the running machine is held to; absent: its guest sees them. */
+  memoryOf?(machine: Machine): number;
   /** Milliseconds in which the guest must answer after its start, and end after a shutdown. */
   readonly patience: { readonly ready: number; readonly stop: number };
   /** Frees all that the fixture made. */
@@ -495,6 +497,11 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       assert.equal(told, 1);
     });
 
+    step('counts no processes of a guest that cannot be asked, instead of none', [], async (t, on) => {
+      const { machine, handle } = await prepared(t, on);
+      assert.notEqual((await on.driver.usage(machine, handle)).processes, 0);
+    });
+
     step('reports what a guest uses', [], async (_t, on) => {
       const { machine, handle } = await common(on);
       const usage = await on.driver.usage(machine, handle);
@@ -752,8 +759,22 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
     step('changes the limits of a running guest', ['liveMemory'], async (_t, on) => {
       const { machine, handle } = await common(on);
       const { limits } = machine;
-      await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: limits.memory * 2 });
+      const memory = async (): Promise<number> => {
+        if (on.memoryOf !== undefined) return on.memoryOf(machine);
+        const { stdout } = await execIn(on, { machine, handle }, ['cat', '/proc/meminfo']);
+        return Number(/^MemTotal: +(\d+) kB$/m.exec(stdout)?.[1]) * 1024;
+      };
+      // A guest's kernel keeps some of it for itself.
+      const isNear = async (bytes: number): Promise<boolean> => {
+        const now = await memory();
+        return now > 0.7 * bytes && now <= bytes;
+      };
+      assert.ok(await isNear(limits.memory), `${await memory()} of ${limits.memory}`);
+      const double = limits.memory * 2;
+      await on.driver.limits?.setLimits(machine, handle, { ...limits, memory: double });
+      await eventually('it has twice the memory', () => isNear(double), 20_000);
       await on.driver.limits?.setLimits(machine, handle, limits);
+      await eventually('it has its memory again', () => isNear(limits.memory), 20_000);
       assert.equal(await on.driver.recover(machine, handle), 'running');
     });
 

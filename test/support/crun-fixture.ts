@@ -1,4 +1,14 @@
-import { chmodSync, copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import assert from 'node:assert/strict';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import {
@@ -96,6 +106,13 @@ export function openCrunFixture(
         const argv = ['systemctl', kind, '--force', '--force'];
         (await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false }))?.stdin.end();
       }
+    },
+    memoryOf: ({ cgroup }) => {
+      const { controllers, unified } = cgroups.layout;
+      const { memory = unified } = controllers;
+      assert.ok(memory !== undefined, 'there is no memory controller');
+      const file = memory === unified ? 'memory.max' : 'memory.limit_in_bytes';
+      return Number(readFileSync(join(memory, cgroup, file), 'utf8'));
     },
     remembersEnds: true,
     technique: 'os',

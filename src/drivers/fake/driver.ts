@@ -194,9 +194,9 @@ export function createFakeDriver({ naming }: { readonly naming: Naming }): Drive
     },
     stall,
     limits: {
-      async setLimits(machine, handle) {
+      async setLimits(machine, handle, { memory }) {
         failWhen(faultsOf(machine).limitsFail, 'set limits');
-        living(machine, handle);
+        writeState(machine, { ...living(machine, handle), memory });
       },
     },
     warm: {

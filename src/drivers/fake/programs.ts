@@ -1,4 +1,5 @@
 import { appendFileSync, readFileSync, statSync } from 'node:fs';
+import { KIB } from '../../contract/sizes.ts';
 import type { Machine, MachineEnd } from '../driver.ts';
 import { hostPath } from './guest-files.ts';
 import { type Command, parseScript } from './shell-words.ts';
@@ -127,6 +128,10 @@ function readGuestFile(machine: Machine, path: string): Buffer | undefined {
   if (path === '/proc/sys/kernel/random/boot_id') {
     const state = readState(machine);
     return state === undefined ? undefined : Buffer.from(`${state.bootId}\n`);
+  }
+  if (path === '/proc/meminfo') {
+    const { memory } = readState(machine) ?? { memory: null };
+    return Buffer.from(`MemTotal: ${(memory ?? machine.limits.memory) / KIB} kB\n`);
   }
   const host = hostPath(machine, path);
   return statSync(host, { throwIfNoEntry: false })?.isFile() === true ? readFileSync(host) : undefined;

@@ -15,6 +15,8 @@ const StateSchema = z.strictObject({
   stalled: z.boolean().default(false),
   /** Of this boot; stands for all that its memory holds. */
   bootId: z.string().default(''),
+  /** Bytes that it was given as it ran; null: those that it began with. */
+  memory: z.number().nullable().default(null),
 });
 export type FakeState = z.infer<typeof StateSchema>;
 type NewState = z.input<typeof StateSchema>;

@@ -156,7 +156,7 @@ export class UmlDriver implements Driver {
   async usage(machine: Machine, handle: Handle): Promise<DriverUsage> {
     const { cpuSeconds, memory } = this.#options.cgroups.usage(machine.cgroup);
     const processes = alive(handle) ? await countProcesses(this.#connected(machine).agent) : undefined;
-    return { cpuSeconds, memory, processes: processes ?? 0 };
+    return { cpuSeconds, memory, processes };
   }
 
   /** Processes of the host are threads of the monitor, not the guest's. */
