@@ -1,11 +1,19 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { findings, importsOf, ruleOf, withoutComments } from './import-rules.ts';
+import { findings, importsOf, ROOM_RULES, ruleOf, withoutComments } from './import-rules.ts';
 
 const messages = (path: string, source: string): string[] =>
   findings(path, source).map(({ message }) => message);
 
 describe('the import rules', () => {
+  test('are those of the table in ARCHITECTURE.md, room for room', () => {
+    const text = readFileSync(join(import.meta.dirname, '../ARCHITECTURE.md'), 'utf8');
+    const rows = [...text.matchAll(/^\| `(src\/[^`]+)` \|/gm)].map(([, room]) => room);
+    assert.deepEqual(rows.toSorted(), ROOM_RULES.map(({ path }) => path).toSorted());
+  });
+
   test('a room may import what its rule names, and its own files', () => {
     assert.deepEqual(
       messages('src/engine/plan.ts', "import { x } from '../core/naming.ts';\nimport './y.ts';"),

@@ -97,8 +97,8 @@ export const ERRORS = {
   ),
   quota_exceeded: refused(
     403,
-    "The project's quota does not allow it.",
-    'Delete something, or ask for a larger quota.',
+    'There are as many of these already as there may be.',
+    'Delete something that is not needed.',
   ),
   insufficient_memory: host(
     'The host does not have that much memory.',

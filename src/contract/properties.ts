@@ -20,7 +20,13 @@ export const PROPERTIES: Readonly<Record<PropertyName, Property>> = {
     live: 'liveCpus',
   },
   memory: { summary: 'memory limit', kind: 'size', default: '512M', live: 'liveMemory' },
-  disk: { summary: 'disk limit; a smaller one is refused', kind: 'size', default: '4G', live: 'liveDisk' },
+  disk: {
+    summary:
+      'disk limit; a share of the pool shrinks down to what is used, the disk of a virtual machine never does',
+    kind: 'size',
+    default: '4G',
+    live: 'liveDisk',
+  },
   pids: {
     summary: 'most processes and threads at one time',
     kind: 'number',

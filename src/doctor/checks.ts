@@ -5,17 +5,8 @@ import { hostFacts } from '../host/facts.ts';
 import { hasProgram } from '../host/programs.ts';
 import type { PoolInfo, VolumeBackend } from '../storage/volume.ts';
 import type { Store } from '../store/store.ts';
+import { programsFor } from './programs.ts';
 
-/** Programs without which something does not work, and what. */
-const PROGRAMS: readonly { readonly name: string; readonly why: string }[] = [
-  { name: 'ip', why: 'networks' },
-  { name: 'nft', why: 'networks' },
-  { name: 'dnsmasq', why: 'names and DHCP' },
-  { name: 'crun', why: 'system containers, and the jail of every virtual machine' },
-  { name: 'conmon', why: 'consoles of system containers' },
-  { name: 'mkfs.btrfs', why: 'the storage pool' },
-  { name: 'mmdebstrap', why: 'building images' },
-];
 const WANTED_CONTROLLERS = ['cpu', 'memory', 'pids'];
 const MEMORY_LOW = 256 * 1024 ** 2;
 
@@ -27,13 +18,14 @@ const check = (name: string, { evidence = [], ...finding }: Finding): Check => (
 });
 
 export function checkPrograms(): Check {
-  const missing = PROGRAMS.filter(({ name }) => !hasProgram(name));
+  const needed = programsFor(process.arch);
+  const missing = needed.filter(({ name }) => !hasProgram(name));
   if (missing.length === 0) {
     return check('programs', {
       state: 'ok',
       message: 'Every program that is needed is installed.',
       remedy: '',
-      evidence: PROGRAMS.map(({ name }) => name),
+      evidence: needed.map(({ name }) => name),
     });
   }
   return check('programs', {

@@ -6,7 +6,7 @@ import { VPS } from '../vps-argument.ts';
 export const command = defineCommand({
   summary: 'send a port of the host to a VPS',
   description:
-    "What arrives at HOSTPORT on any of the host's addresses goes to VPSPORT of the VPS. It holds until it is removed, also over restarts.",
+    "What arrives at HOSTPORT on any of the host's addresses but ::1 goes to VPSPORT of the VPS. It holds until it is removed, also over restarts.",
   arguments: {
     name: VPS,
     forward: { label: 'HOSTPORT:VPSPORT[/udp]', summary: 'the two ports; tcp unless /udp is added' },

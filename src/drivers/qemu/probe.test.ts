@@ -9,18 +9,24 @@ const host: VirtualizationFacts = {
   kvmDevice: 'present',
   kvmModules: ['kvm', 'kvm_pvm'],
 };
+const architecture = 'x64';
 const version = 'QEMU emulator version 7.2';
 const limitMs = 3_400;
 const ran = { outcome: 'ran', limitMs, message: '' } as const;
 
 test('a guest that ran is the only proof', () => {
-  assert.equal(judge('full', { version, host, trial: ran }).state, 'healthy');
-  assert.equal(judge('hardware', { version, host, trial: ran }).state, 'healthy');
+  assert.equal(judge('full', { architecture, version, host, trial: ran }).state, 'healthy');
+  assert.equal(judge('hardware', { architecture, version, host, trial: ran }).state, 'healthy');
 });
 
 test('a device without a guest that runs is unhealthy, with evidence and remedy', () => {
   for (const outcome of ['silent', 'failed'] as const) {
-    const report = judge('hardware', { version, host, trial: { outcome, limitMs, message: 'it broke' } });
+    const report = judge('hardware', {
+      architecture,
+      version,
+      host,
+      trial: { outcome, limitMs, message: 'it broke' },
+    });
     assert.equal(report.state, 'unhealthy');
     assert.ok(report.remedy.length > 0);
     assert.ok(report.evidence.some((line) => line.includes('/dev/kvm is present (kvm, kvm_pvm)')));
@@ -34,16 +40,23 @@ test('a device without a guest that runs is unhealthy, with evidence and remedy'
 
 test('what is not there is undetected, and says how to get it', () => {
   const missing = [
-    judge('full', { version: undefined, host, trial: undefined }),
-    judge('hardware', { version: undefined, host, trial: undefined }),
-    judge('hardware', { version, host: { ...host, kvmDevice: 'absent' }, trial: undefined }),
-    judge('hardware', { version, host: { ...host, kvmDevice: 'forbidden' }, trial: undefined }),
+    judge('full', { architecture, version: undefined, host, trial: undefined }),
+    judge('hardware', { architecture, version: undefined, host, trial: undefined }),
+    judge('hardware', { architecture, version, host: { ...host, kvmDevice: 'absent' }, trial: undefined }),
+    judge('hardware', { architecture, version, host: { ...host, kvmDevice: 'forbidden' }, trial: undefined }),
   ];
   for (const report of missing) {
     assert.equal(report.state, 'undetected');
     assert.ok(report.remedy.length > 0);
     assert.ok(report.evidence.length > 0);
   }
+});
+
+test('a host of another architecture runs no machine of x86-64', () => {
+  const report = judge('full', { architecture: 'arm64', version, host, trial: undefined });
+  assert.equal(report.state, 'undetected');
+  assert.match(report.reason, /arm64/);
+  assert.doesNotMatch(report.remedy, /Install/);
 });
 
 test("the processor's extensions are read from /proc/cpuinfo", () => {

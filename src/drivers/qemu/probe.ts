@@ -14,6 +14,8 @@ import { PROBE_GUEST_EXIT_CODE, PROBE_GUEST_TEXT, probeGuestImage } from './prob
 /** For QEMU to start and end without a guest: a host may be slow, and that is no fault. */
 const START_LIMIT_MS = 60_000;
 const GUEST_LIMIT_MS = 3_000;
+/** The architecture of every machine, by Node's name. */
+const MACHINES = 'x64';
 const INSTALL = 'Install QEMU: apt-get install qemu-system-x86 (mullion quickstart does it)';
 
 /** How a guest of a few bytes fared. */
@@ -26,6 +28,8 @@ export interface Trial {
 }
 
 export interface ProbeFacts {
+  /** Of the host, by Node's name. */
+  readonly architecture: string;
   /** First line of QEMU's --version; undefined when it is not installed. */
   readonly version: string | undefined;
   readonly host: VirtualizationFacts;
@@ -44,20 +48,27 @@ export async function probeTechnique(
   cacheFile: string,
   anew: boolean,
 ): Promise<TechniqueReport> {
+  const { arch: architecture } = process;
   const version = await qemuVersion();
   const host = virtualizationFacts();
   const key = [technique, release(), host.cpuModel, host.kvmDevice, host.kvmModules.join('+'), version].join(
     '|',
   );
-  const runnable = version !== undefined && (technique === 'full' || host.kvmDevice === 'present');
+  const runnable =
+    architecture === MACHINES &&
+    version !== undefined &&
+    (technique === 'full' || host.kvmDevice === 'present');
   return rememberedVerdict(cacheFile, key, anew, async () => {
     const trial = runnable ? await tryGuest(technique) : undefined;
-    return judge(technique, { version, host, trial });
+    return judge(technique, { architecture, version, host, trial });
   });
 }
 
 /** The verdict on what was found. */
-export function judge(technique: Technique, { version, host, trial }: ProbeFacts): TechniqueReport {
+export function judge(
+  technique: Technique,
+  { architecture, version, host, trial }: ProbeFacts,
+): TechniqueReport {
   const report = (
     state: TechniqueReport['state'],
     reason: string,
@@ -76,6 +87,14 @@ export function judge(technique: Technique, { version, host, trial }: ProbeFacts
   const extensions = host.cpuExtensions.length === 0 ? 'neither svm nor vmx' : host.cpuExtensions.join(', ');
   const device = `/dev/kvm is ${host.kvmDevice}${host.kvmModules.length > 0 ? ` (${host.kvmModules.join(', ')})` : ''}`;
   const evidence = technique === 'hardware' ? [`${host.cpuModel}: ${extensions}`, device] : [];
+  if (architecture !== MACHINES) {
+    return report(
+      'undetected',
+      `Its machines are x86-64, and this host is ${architecture}.`,
+      'Use the technique os, or a host of x86-64',
+      ...evidence,
+    );
+  }
   if (version === undefined) return report('undetected', 'QEMU is not installed.', INSTALL, ...evidence);
   if (technique === 'hardware' && host.kvmDevice !== 'present') {
     const remedy =
