@@ -153,6 +153,10 @@ describe('the verbs of a VPS', () => {
     await done(engine, engine.vps.launch(PROJECT, request(fault('never-ready'))));
     assert.equal((await engine.vps.info(PROJECT, 'web')).health, 'starting');
     await eventually('unknown', async () => (await engine.vps.info(PROJECT, 'web')).health === 'unknown');
+    assert.equal(
+      (await engine.vps.info(PROJECT, 'web')).message,
+      'Its guest has not said that it is ready; look at it with: mullion console web',
+    );
     await engine.close();
   });
 

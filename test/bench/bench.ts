@@ -10,6 +10,7 @@ import { ROOT, TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
 import { BACKUP_AIMS, backupSection } from './backups.ts';
 import { COPY_AIMS, copySection } from './copies.ts';
+import { execSection } from './exec.ts';
 import { ISOLATION_AIMS, isolationSection } from './isolation.ts';
 import { launches } from './launches.ts';
 import { MACHINE_AIMS, machineSection } from './machines.ts';
@@ -92,6 +93,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['backups', () => backupSection(ROUNDS)],
   ['neighbours-noise', noiseSection],
   ['machines', () => machineSection(ROUNDS)],
+  ['exec', () => execSection(ROUNDS)],
   ['warm', () => warmSection(ROUNDS)],
 ]);
 /** Arguments name some of the sections; the inner process is told by the environment. */

@@ -18,12 +18,12 @@ import type { Comparison, Section } from './report.ts';
 /** A boot takes many seconds. */
 const MOST_ROUNDS = 3;
 const LOOKS = 5;
-const IMAGE = 'debian/12';
+export const IMAGE = 'debian/12';
 const GIB = 1024 ** 3;
-const LIMITS = { ...DEFAULT_LIMITS, disk: 3 * GIB };
+export const LIMITS = { ...DEFAULT_LIMITS, disk: 3 * GIB };
 
 /** How each is started by hand. */
-const BY_HAND: Readonly<
+export const BY_HAND: Readonly<
   Partial<Record<Technique, { program: string; prepare(machine: Machine): Promise<PreparedMachine> }>>
 > = {
   full: { program: 'bare QEMU', prepare: prepareQemu },
@@ -126,13 +126,7 @@ function byHand(technique: Technique, folder: string, image: ImageFiles): Boots[
   if (bare === undefined) return [];
   return [
     new Boots(technique, bare.program, async (round) => {
-      const own = { id: technique, technique, ids: { base: 0, count: 65_536 }, image, cgroup: '' };
-      const machine = machineIn(
-        folder,
-        { ...own, memory: LIMITS.memory },
-        { limits: LIMITS, nics: [link(round)] },
-      );
-      const prepared = await bare.prepare(machine);
+      const prepared = await bare.prepare(bareMachine(technique, folder, image, round));
       await using running = new AsyncDisposableStack();
       return await bootOf(async () => {
         const guest = running.use(prepared.start());
@@ -141,6 +135,11 @@ function byHand(technique: Technique, folder: string, image: ImageFiles): Boots[
       });
     }),
   ];
+}
+
+export function bareMachine(technique: Technique, folder: string, image: ImageFiles, round: number): Machine {
+  const own = { id: technique, technique, ids: { base: 0, count: 65_536 }, image, cgroup: '' };
+  return machineIn(folder, { ...own, memory: LIMITS.memory }, { limits: LIMITS, nics: [link(round)] });
 }
 
 const link = (round: number): Machine['nics'][number] => ({
@@ -152,7 +151,7 @@ const link = (round: number): Machine['nics'][number] => ({
   domain: 'test',
 });
 
-const isHealthy = ({ state }: TechniqueReport): boolean => state === 'healthy';
+export const isHealthy = ({ state }: TechniqueReport): boolean => state === 'healthy';
 
 /** Launches that boot, side by side with what is below them, started by hand with the same arguments. */
 export async function machineSection(rounds: number): Promise<Section> {
@@ -184,7 +183,7 @@ export async function machineSection(rounds: number): Promise<Section> {
   };
 }
 
-function groundOf(daemon: TestDaemon): [string, ImageFiles] {
+export function groundOf(daemon: TestDaemon): [string, ImageFiles] {
   const pool = poolDirectory({ instance: '', ...daemon.place });
   const [vmlinuz] = globSync(`${pool}/images/*/${PARTS.vmlinuz}`);
   if (vmlinuz === undefined) throw new Error('the image has no kernel');

@@ -31,6 +31,36 @@ perl -e 'for my $f (@f = ("plain", "hard", "deep", "capable")) { for my $n (@n =
 cat /etc/hostname; cut -d: -f1-3 /etc/passwd; cat /etc/marker
 `;
 
+/** The same of every file of the system but those of other file systems; what is written as it runs has no size. */
+const WHOLE = String.raw`find / -xdev ! -type d ! -type s -printf '%p|%y|%m|%U|%G|%s|%l|%n|%T@\n'
+find / -xdev -type d -printf '%p|d|%m|%U|%G\n'
+find / -xdev -type f -print0 | xargs -0 sha256sum | sed -E 's/^([0-9a-f]+)  (.*)/\2|sum|\1/'
+`;
+/** What a technique writes of its own, and what a system writes as it boots and runs. */
+const MAY_DIFFER: readonly RegExp[] = [];
+
+/** The lines of a manifest by what they are about, less those that may differ. */
+function linesOf(manifest: string): Map<string, string> {
+  return new Map(
+    manifest
+      .split('\n')
+      .map((line): [string, string] => {
+        const [path = '', kind = ''] = line.split('|');
+        return [`${path} ${kind === 'sum' ? 'content' : 'metadata'}`, line];
+      })
+      .filter(([name]) => !MAY_DIFFER.some((pattern) => pattern.test(name))),
+  );
+}
+
+/** What is in one manifest and not, or otherwise, in the other. */
+function differences(before: string, after: string): string[] {
+  const [was, is] = [linesOf(before), linesOf(after)];
+  return [...new Set([...was.keys(), ...is.keys()])]
+    .filter((name) => was.get(name) !== is.get(name))
+    .map((name) => `${was.get(name) ?? 'nothing'} became ${is.get(name) ?? 'nothing'}`)
+    .sort();
+}
+
 /** Which technique this host cannot run, and why; nothing when it can. */
 async function unlessHealthy(
   daemon: TestDaemon,
@@ -54,16 +84,19 @@ if (enterPrivateNetns(import.meta.url)) {
     );
     await daemon.ok(['forward', 'add', 'box', '8088:80']);
     const before = await daemon.inside('box', MANIFEST);
+    const whole = await daemon.inside('box', WHOLE);
+    assert.ok(linesOf(whole).size > 5_000, 'the manifest is of a whole system');
     const was = await infoOf(daemon, 'box');
     const convert = (technique: string) =>
       daemon.ok(['convert', 'box', '--technique', technique], { timeoutMs: 400_000 });
     const same = async (technique: string): Promise<void> => {
       const is = await infoOf(daemon, 'box');
       assert.deepEqual(
-        [is.technique, is.state, is.addresses, is.mac, is.memory, is.disk, is.forwards],
-        [technique, 'running', was.addresses, was.mac, was.memory, was.disk, was.forwards],
+        [is.technique, is.state, is.addresses, is.mac, is.limits, is.forwards],
+        [technique, 'running', was.addresses, was.mac, was.limits, was.forwards],
       );
       assert.equal(await daemon.inside('box', MANIFEST), before);
+      assert.deepEqual(differences(whole, await daemon.inside('box', WHOLE, { timeoutMs: 300_000 })), []);
       assert.equal(
         await daemon.inside('box', 'ls -d /etc/motd /usr/share/doc 2>/dev/null | wc -l'),
         '0',
@@ -115,6 +148,25 @@ if (enterPrivateNetns(import.meta.url)) {
       await daemon.ok(['snapshot', 'delete', 'box', 'container']);
       await daemon.ok(['snapshot', 'delete', 'box', 'machine']);
     });
+
+    await daemon.check(
+      t,
+      'files that fit on no disk of its size refuse it, and nothing is lost',
+      async () => {
+        await daemon.inside('box', 'head -c 900M /dev/urandom > /root/large; sync');
+        const refused = await daemon.cli(['convert', 'box', '--technique', 'full', '--json'], {
+          timeoutMs: 400_000,
+        });
+        assert.equal(refused.code, 2, refused.stdout);
+        const { error } = z
+          .object({ error: z.object({ code: z.string(), remedy: z.string() }) })
+          .parse(JSON.parse(refused.stdout));
+        assert.equal(error.code, 'conversion_refused');
+        assert.match(error.remedy, /mullion set NAME disk=SIZE/);
+        assert.equal(await daemon.inside('box', 'stat -c %s /root/large; rm /root/large'), '943718400');
+        await same('os');
+      },
+    );
 
     await daemon.check(t, 'what cannot be converted is refused, and stays what it is', async () => {
       const lacking = await daemon.cli(['convert', 'box', '--technique', 'hardware']);

@@ -109,9 +109,17 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await daemon.check(t, 'set changes memory and processors of a running VPS', async () => {
-      await daemon.ok(['set', 'four', 'memory=384M', 'cpus=0.5']);
+      const seen = async () => [
+        await daemon.inside('four', 'nproc'),
+        await daemon.inside('four', "awk '/^MemTotal/ {print $2}' /proc/meminfo"),
+      ];
+      assert.deepEqual(await seen(), ['1', String(256 * 1024)]);
+      await daemon.ok(['set', 'four', 'memory=384M', 'cpus=2']);
+      assert.deepEqual(await seen(), ['2', String(384 * 1024)]);
+      await daemon.ok(['set', 'four', 'cpus=0.5']);
       const { memory, cpus, pendingRestart } = await infoOf(daemon, 'four');
       assert.deepEqual([memory, cpus, pendingRestart], [384 * 1024 ** 2, 0.5, []]);
+      assert.deepEqual(await seen(), ['1', String(384 * 1024)]);
     });
 
     await daemon.check(t, 'a memory hog is killed inside, and only there', async () => {
