@@ -47,6 +47,7 @@ export interface App {
   readonly http: FastifyInstance;
   readonly openEnds: OpenEnds;
   readonly limitRequests: (identity: Identity) => void;
+  readonly tokenCheckMs: number;
 }
 
 /** The HTTP routes, all made from the route table. */
@@ -83,6 +84,7 @@ export function createApp(options: AppOptions): App {
     const session = new Session(options.engine, options.authenticate, request.raw);
     limitRequests(session.identity);
     sessions.set(request, session);
+    untilClosed(reply, session.endWithToken(limits.tokenCheckMs));
   });
   endSlowBodies(app, (method, url) => files.has(`${method} ${url}`), limits);
   const { counters } = options.engine;
@@ -131,7 +133,7 @@ export function createApp(options: AppOptions): App {
     scope.addContentTypeParser('*', (_request, _payload, done) => done(null));
     for (const [name, route] of bytesRoutes) addRoute(scope, serve, name, route);
   });
-  return { http: app, openEnds, limitRequests };
+  return { http: app, openEnds, limitRequests, tokenCheckMs: limits.tokenCheckMs };
 }
 
 interface Serving {
@@ -151,7 +153,8 @@ function addRoute(app: FastifyInstance, serving: Serving, name: RouteName, route
       const asked: Asked = { name, route, ...call };
       try {
         await session.requireAccess(asked);
-        const answer = await answerCall(serving, name, route, call, reply, session);
+        if (isLong(name, route)) untilClosed(reply, serving.openEnds.enter());
+        const answer = await answerCall(serving.engine, name, route, call, reply);
         session.record(asked, { answer });
         return answer;
       } catch (thrown) {
@@ -162,13 +165,23 @@ function addRoute(app: FastifyInstance, serving: Serving, name: RouteName, route
   });
 }
 
+/** Whether a request lasts as long as its client wants. Metrics are whole at once, and a monitor must get them. */
+const isLong = (name: RouteName, { transfer, body }: Route): boolean =>
+  body === 'bytes' ||
+  transfer === 'events' ||
+  ((transfer === 'bytes' || transfer === 'text') && name !== 'metrics.read');
+
+function untilClosed({ raw }: FastifyReply, held: Disposable): void {
+  raw.once('close', () => held[Symbol.dispose]());
+  if (raw.destroyed) held[Symbol.dispose]();
+}
+
 async function answerCall(
-  { engine, openEnds }: Serving,
+  engine: Engine,
   name: RouteName,
   route: Route,
   call: AnyCall,
   reply: FastifyReply,
-  session: Session,
 ): Promise<unknown> {
   reply.code(route.status);
   switch (route.transfer) {
@@ -182,10 +195,9 @@ async function answerCall(
       reply.type(route.transfer === 'text' ? 'text/plain; charset=utf-8' : 'application/octet-stream');
       return callStream(engine, name as StreamRoute, call);
     case 'events': {
-      using _open = openEnds.enter();
       reply.hijack();
       const events = engine.events.subscribe(call.query as Call<'events.stream'>['query'], call.signal);
-      await streamEvents(reply.raw, events, call.signal, () => session.isStillValid());
+      await streamEvents(reply.raw, events, call.signal);
       return reply;
     }
     case 'socket':

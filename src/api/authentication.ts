@@ -34,22 +34,23 @@ export function authenticatePeer(
   };
 }
 
-/** A bearer token (RFC 6750 section 2.1). An address that fails too often is not heard for a while. */
+/**
+ * A bearer token (RFC 6750 section 2.1). An address that fails too often is told so; a valid token is heard all the same, as
+ * several clients may come from one address.
+ */
 export function authenticateToken(
   verify: (token: string) => Identity | undefined,
   now: () => number = () => performance.now(),
 ): Authenticate {
   const failures = new RequestBudget(FAILURES.rate, FAILURES.burst);
   return ({ headers, socket }) => {
-    const address = socket.remoteAddress ?? '';
-    if (!failures.has(address, now())) {
-      throw new MullionError('too_many_requests', 'Too many requests without a valid token came from here.');
-    }
     const given = /^Bearer ([\x21-\x7e]{1,4096})$/i.exec(headers.authorization ?? '')?.[1];
     const identity = given === undefined ? undefined : verify(given);
     if (identity !== undefined) return identity;
-    failures.take(address, now());
-    throw new MullionError('unauthenticated', 'The request carries no valid bearer token.');
+    if (failures.take(socket.remoteAddress ?? '', now())) {
+      throw new MullionError('unauthenticated', 'The request carries no valid bearer token.');
+    }
+    throw new MullionError('too_many_requests', 'Too many requests without a valid token came from here.');
   };
 }
 

@@ -6,15 +6,11 @@ const KEEP_ALIVE_MS = 15_000;
 /** A reader that takes nothing for this long is given up. */
 const STUCK_MS = 60_000;
 
-/**
- * Writes server-sent events (HTML standard, section 9.2) until the reader or the source ends, or the reader may no
- * longer read.
- */
+/** Writes server-sent events (HTML standard, section 9.2) until the reader or the source ends. */
 export async function streamEvents(
   response: ServerResponse,
   events: AsyncIterable<Event>,
   signal: AbortSignal,
-  isStillValid: () => boolean,
 ): Promise<void> {
   response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
   response.write(': open\n\n');
@@ -22,7 +18,7 @@ export async function streamEvents(
   const keepAlive = setInterval(() => {
     stuckSince = response.writableNeedDrain ? (stuckSince ?? performance.now()) : undefined;
     const isStuck = stuckSince !== undefined && performance.now() - stuckSince > STUCK_MS;
-    if (isStuck || !isStillValid()) response.destroy();
+    if (isStuck) response.destroy();
     else if (stuckSince === undefined) response.write(': alive\n\n');
   }, KEEP_ALIVE_MS);
   try {

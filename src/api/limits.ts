@@ -9,7 +9,7 @@ export interface ApiLimits {
   readonly connections: number;
   /** Over the network, of one address. */
   readonly connectionsOfAddress: number;
-  /** Event streams, consoles, commands: what stays open. */
+  /** Event streams, logs, files, consoles, commands: what stays open. */
   readonly openEnds: number;
   /** Over the network, of one token: a second, and at once. */
   readonly requests: { readonly rate: number; readonly burst: number };
@@ -17,6 +17,8 @@ export interface ApiLimits {
   readonly bodyMs: number;
   /** A file goes on arriving after at most this time. */
   readonly idleMs: number;
+  /** How often the token of an open request is looked at; what its end ends, ends this late. */
+  readonly tokenCheckMs: number;
 }
 
 export const API_LIMITS: ApiLimits = {
@@ -26,6 +28,7 @@ export const API_LIMITS: ApiLimits = {
   requests: { rate: 100, burst: 500 },
   bodyMs: 30_000,
   idleMs: 120_000,
+  tokenCheckMs: 15_000,
 };
 
 /** What is open at one time, counted. */

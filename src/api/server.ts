@@ -53,7 +53,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
     rmSync(socketPath, { force: true });
   };
   const add = (authenticate: Authenticate, tls?: Certificate) => {
-    const { http, openEnds, limitRequests } = createApp({
+    const { http, ...shared } = createApp({
       engine,
       version,
       logger,
@@ -61,7 +61,7 @@ export async function startServer(options: ServerOptions): Promise<ApiServer> {
       tls,
       limits,
     });
-    const endSockets = acceptUpgrades(http.server, { engine, authenticate, openEnds, limitRequests });
+    const endSockets = acceptUpgrades(http.server, { engine, authenticate, ...shared });
     closers.push(async () => {
       endSockets();
       await http.close();

@@ -75,8 +75,17 @@ export class Session {
     });
   }
 
-  /** False once the token has been deleted or has expired: what is open then ends. */
-  isStillValid(): boolean {
+  /** Ends the request's connection once its token has been deleted or has expired; until it is disposed of. */
+  endWithToken(everyMs: number): Disposable {
+    if (this.identity.local) return { [Symbol.dispose]: () => undefined };
+    const timer = setInterval(() => {
+      if (!this.#isStillValid()) this.#request.socket.destroy();
+    }, everyMs);
+    timer.unref();
+    return { [Symbol.dispose]: () => clearInterval(timer) };
+  }
+
+  #isStillValid(): boolean {
     try {
       this.#authenticate(this.#request);
       return true;

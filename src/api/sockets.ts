@@ -21,9 +21,8 @@ const MESSAGE_COST = 256;
 export async function serveExec(
   socket: WebSocket,
   start: (request: ExecRequest, gone: AbortSignal) => Promise<ExecSession>,
-  isStillValid: () => boolean = () => true,
 ): Promise<void> {
-  const stopPinging = keepAlive(socket, isStillValid);
+  const stopPinging = keepAlive(socket);
   const inbox = collect(socket);
   let session: ExecSession | undefined;
   try {
@@ -106,12 +105,8 @@ function collect(socket: WebSocket): {
 }
 
 /** Joins the client of this socket to a console. */
-export async function serveConsole(
-  socket: WebSocket,
-  open: () => Promise<ConsoleStream>,
-  isStillValid: () => boolean = () => true,
-): Promise<void> {
-  const stopPinging = keepAlive(socket, isStillValid);
+export async function serveConsole(socket: WebSocket, open: () => Promise<ConsoleStream>): Promise<void> {
+  const stopPinging = keepAlive(socket);
   let terminal: ConsoleStream | undefined;
   try {
     socket.pause();
@@ -233,8 +228,8 @@ function refuse(socket: WebSocket, thrown: unknown): void {
   socket.close(1011);
 }
 
-/** Ends the connection of a client that has silently gone, or that may no longer be here. */
-function keepAlive(socket: WebSocket, isStillValid: () => boolean): () => void {
+/** Ends the connection of a client that has silently gone. */
+function keepAlive(socket: WebSocket): () => void {
   let answered = true;
   socket.on('pong', () => {
     answered = true;
@@ -242,7 +237,7 @@ function keepAlive(socket: WebSocket, isStillValid: () => boolean): () => void {
   socket.on('error', () => socket.terminate());
   const timer = setInterval(() => {
     // What is not read from cannot be heard to answer.
-    if (!(answered || socket.isPaused) || !isStillValid()) socket.terminate();
+    if (!(answered || socket.isPaused)) socket.terminate();
     answered = false;
     if (socket.readyState === socket.OPEN) socket.ping();
   }, PING_MS);

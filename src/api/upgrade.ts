@@ -21,6 +21,7 @@ export interface UpgradeOptions {
   readonly authenticate: Authenticate;
   readonly openEnds: OpenEnds;
   readonly limitRequests: (identity: Identity) => void;
+  readonly tokenCheckMs: number;
 }
 
 /** Answers WebSocket upgrades of the routes of transfer `socket`. Returns the way to end every open socket. */
@@ -45,7 +46,7 @@ export function acceptUpgrades(server: Server, options: UpgradeOptions): () => v
 
 /** What serves the socket, once it is known that its client may have it. */
 async function admit(
-  { engine, authenticate, openEnds, limitRequests }: UpgradeOptions,
+  { engine, authenticate, openEnds, limitRequests, tokenCheckMs }: UpgradeOptions,
   request: IncomingMessage,
 ): Promise<(socket: WebSocket) => void> {
   const session = new Session(engine, authenticate, request);
@@ -67,20 +68,24 @@ async function admit(
     throw thrown;
   }
   session.record(asked, { answer: undefined });
-  request.socket.once('close', () => place[Symbol.dispose]());
-  if (request.socket.destroyed) place[Symbol.dispose]();
-  const isStillValid = (): boolean => session.isStillValid();
+  const watch = session.endWithToken(tokenCheckMs);
+  const leave = (): void => {
+    place[Symbol.dispose]();
+    watch[Symbol.dispose]();
+  };
+  request.socket.once('close', leave);
+  if (request.socket.destroyed) leave();
   return (socket) => {
     const { project, name } = target;
     switch (target.route) {
       case 'vps.exec':
-        void serveExec(socket, (exec, gone) => engine.vps.exec(project, name, exec, gone), isStillValid);
+        void serveExec(socket, (exec, gone) => engine.vps.exec(project, name, exec, gone));
         return;
       case 'vps.console':
-        void serveConsole(socket, () => engine.vps.console(project, name), isStillValid);
+        void serveConsole(socket, () => engine.vps.console(project, name));
         return;
       case 'vps.display':
-        void serveConsole(socket, () => engine.vps.display(project, name), isStillValid);
+        void serveConsole(socket, () => engine.vps.display(project, name));
     }
   };
 }

@@ -7,7 +7,7 @@ test('a budget allows a burst, then its rate, each key for itself', () => {
   const taken = [1, 2, 3, 4].map(() => budget.take('a', 0));
   assert.deepEqual(taken, [true, true, true, false]);
   assert.ok(budget.take('b', 0));
-  assert.equal(budget.has('a', 50), false);
+  assert.equal(budget.take('a', 50), false);
   assert.ok(budget.take('a', 100));
   assert.equal(budget.take('a', 100), false);
   assert.deepEqual(

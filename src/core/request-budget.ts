@@ -22,11 +22,6 @@ export class RequestBudget {
     return granted;
   }
 
-  /** Whether one is left, without taking it. */
-  has(key: string, now: number): boolean {
-    return this.#left(key, now) >= 1;
-  }
-
   #left(key: string, now: number): number {
     const known = this.#levels.get(key);
     if (known === undefined) return this.#burst;
