@@ -1,5 +1,13 @@
 import { field, read } from './cgroup-files.ts';
 
+export interface CgroupUsage {
+  readonly cpuSeconds: number;
+  /** Bytes that cannot be given up at once: without the inactive part of the page cache. */
+  readonly memory: number;
+  /** Processes and threads, as the limit counts them. */
+  readonly processes: number;
+}
+
 /** What a group had to wait for and what was kept from it, since it was made. A meter that the kernel lacks is absent. */
 export interface CgroupMeters {
   /** Some of its tasks wanted a processor and got none, for whatever reason (psi). */
@@ -20,25 +28,60 @@ export interface CgroupMeters {
 export interface CgroupFolders {
   readonly unified: string | undefined;
   readonly cpu: string | undefined;
+  readonly cpuacct: string | undefined;
+  readonly pids: string | undefined;
   readonly memory: string | undefined;
   readonly blkio: string | undefined;
 }
 
-/** Reads each file once. */
-export function readMeters({ unified, cpu, memory, blkio }: CgroupFolders): CgroupMeters {
-  const disk = blkio === undefined ? parseIoStat(read(unified, 'io.stat')) : readBlkio(blkio);
+type Reader = typeof read;
+
+/** Reads each file once. Zeros where it, or the group, is not there. */
+export function readMeters(folders: CgroupFolders, reader: Reader = read): CgroupUsage & CgroupMeters {
+  const texts = new Map<string, string>();
+  const once: Reader = (directory, file) => {
+    const key = `${directory}/${file}`;
+    const text = texts.get(key) ?? reader(directory, file);
+    texts.set(key, text);
+    return text;
+  };
+  return { ...readUsage(folders, once), ...readLoss(folders, once) };
+}
+
+export function readUsage(
+  { unified, cpuacct, memory, pids }: CgroupFolders,
+  reader: Reader = read,
+): CgroupUsage {
+  const cached =
+    memory === undefined
+      ? field(reader(unified, 'memory.stat'), 'inactive_file')
+      : field(reader(memory, 'memory.stat'), 'total_inactive_file');
+  const charged =
+    memory === undefined ? reader(unified, 'memory.current') : reader(memory, 'memory.usage_in_bytes');
   return {
-    cpuWaitedSeconds: stalled(read(unified, 'cpu.pressure')),
+    cpuSeconds:
+      cpuacct === undefined
+        ? field(reader(unified, 'cpu.stat'), 'usage_usec') / 1e6
+        : Number(reader(cpuacct, 'cpuacct.usage')) / 1e9,
+    memory: Math.max(0, Number(charged) - cached),
+    processes: Number(reader(pids ?? unified, 'pids.current')),
+  };
+}
+
+function readLoss({ unified, cpu, memory, blkio }: CgroupFolders, reader: Reader): CgroupMeters {
+  const disk = blkio === undefined ? parseIoStat(reader(unified, 'io.stat')) : readBlkio(blkio, reader);
+  return {
+    cpuWaitedSeconds: stalled(reader(unified, 'cpu.pressure')),
     cpuThrottledSeconds:
       cpu === undefined
-        ? field(read(unified, 'cpu.stat'), 'throttled_usec') / 1e6
-        : field(read(cpu, 'cpu.stat'), 'throttled_time') / 1e9,
-    memoryStalledSeconds: stalled(read(unified, 'memory.pressure')),
-    ioStalledSeconds: stalled(read(unified, 'io.pressure')),
+        ? field(reader(unified, 'cpu.stat'), 'throttled_usec') / 1e6
+        : field(reader(cpu, 'cpu.stat'), 'throttled_time') / 1e9,
+    memoryStalledSeconds: stalled(reader(unified, 'memory.pressure')),
+    ioStalledSeconds: stalled(reader(unified, 'io.pressure')),
     oomKills:
       memory === undefined
-        ? field(read(unified, 'memory.events'), 'oom_kill')
-        : field(read(memory, 'memory.oom_control'), 'oom_kill'),
+        ? field(reader(unified, 'memory.events'), 'oom_kill')
+        : field(reader(memory, 'memory.oom_control'), 'oom_kill'),
     ...disk,
   };
 }
@@ -71,9 +114,9 @@ export function parseIoStat(text: string): DiskMeters {
   };
 }
 
-function readBlkio(directory: string): DiskMeters {
-  const bytes = read(directory, 'blkio.throttle.io_service_bytes_recursive');
-  const operations = read(directory, 'blkio.throttle.io_serviced_recursive');
+function readBlkio(directory: string, reader: Reader): DiskMeters {
+  const bytes = reader(directory, 'blkio.throttle.io_service_bytes_recursive');
+  const operations = reader(directory, 'blkio.throttle.io_serviced_recursive');
   const sum = (text: string, kind: string): number =>
     [...text.matchAll(new RegExp(`^\\S+ ${kind} (\\d+)$`, 'gm'))].reduce(
       (total, match) => total + Number(match[1]),

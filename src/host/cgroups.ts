@@ -18,19 +18,19 @@ import {
   writeIfThere,
 } from './cgroup-files.ts';
 import { type CgroupLayout, detectCgroups, hierarchyRoots } from './cgroup-layout.ts';
-import { type CgroupMeters, readMeters } from './cgroup-meters.ts';
+import {
+  type CgroupFolders,
+  type CgroupMeters,
+  type CgroupUsage,
+  readMeters,
+  readUsage,
+} from './cgroup-meters.ts';
 import { pidfdOpen, pidfdSendSignal } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
 
 export { type CgroupLayout, detectCgroups } from './cgroup-layout.ts';
+export type { CgroupUsage } from './cgroup-meters.ts';
 
-export interface CgroupUsage {
-  readonly cpuSeconds: number;
-  /** Bytes that cannot be given up at once: without the inactive part of the page cache. */
-  readonly memory: number;
-  /** Processes and threads, as the limit counts them. */
-  readonly processes: number;
-}
 export interface CgroupLimits {
   readonly cpus?: number | undefined;
   /** Bytes, swap included. */
@@ -81,33 +81,12 @@ export class Cgroups {
 
   /** Zeros where the group, or its controller, is not there. */
   usage(path: string): CgroupUsage {
-    const cpu = this.#v1('cpuacct', path);
-    const memory = this.#v1('memory', path);
-    const unified = this.#unified(path);
-    const cached =
-      memory === undefined
-        ? field(read(unified, 'memory.stat'), 'inactive_file')
-        : field(read(memory, 'memory.stat'), 'total_inactive_file');
-    const charged =
-      memory === undefined ? read(unified, 'memory.current') : read(memory, 'memory.usage_in_bytes');
-    return {
-      cpuSeconds:
-        cpu === undefined
-          ? field(read(unified, 'cpu.stat'), 'usage_usec') / 1e6
-          : Number(read(cpu, 'cpuacct.usage')) / 1e9,
-      memory: Math.max(0, Number(charged) - cached),
-      processes: Number(read(this.#v1('pids', path) ?? unified, 'pids.current')),
-    };
+    return readUsage(this.#folders(path));
   }
 
-  /** Zeros where the group is not there. */
-  meters(path: string): CgroupMeters {
-    return readMeters({
-      unified: this.#unified(path),
-      cpu: this.#v1('cpu', path),
-      memory: this.#v1('memory', path),
-      blkio: this.#v1('blkio', path),
-    });
+  /** Its usage as well. Zeros where the group is not there. */
+  meters(path: string): CgroupUsage & CgroupMeters {
+    return readMeters(this.#folders(path));
   }
 
   /** Sets what is given and leaves the rest. @throws an error with an errno code, EBUSY when the memory is in use */
@@ -330,6 +309,17 @@ export class Cgroups {
   #unified(path: string): string | undefined {
     checkPath(path);
     return this.layout.unified === undefined ? undefined : join(this.layout.unified, path);
+  }
+
+  #folders(path: string): CgroupFolders {
+    return {
+      unified: this.#unified(path),
+      cpu: this.#v1('cpu', path),
+      cpuacct: this.#v1('cpuacct', path),
+      pids: this.#v1('pids', path),
+      memory: this.#v1('memory', path),
+      blkio: this.#v1('blkio', path),
+    };
   }
 
   #controller(controller: string, path: string): string {

@@ -149,7 +149,7 @@ class CrunDriver implements Driver {
   }
 
   meters({ cgroup }: Machine): DriverMeters {
-    return { ...this.#cgroups.usage(cgroup), ...this.#cgroups.meters(cgroup) };
+    return this.#cgroups.meters(cgroup);
   }
 
   leftovers(): Promise<string[]> {

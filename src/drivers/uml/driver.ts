@@ -161,8 +161,7 @@ export class UmlDriver implements Driver {
 
   /** Processes of the host are threads of the monitor, not the guest's. */
   meters({ cgroup }: Machine): DriverMeters {
-    const { cgroups } = this.#options;
-    return { ...cgroups.usage(cgroup), ...cgroups.meters(cgroup), processes: undefined };
+    return { ...this.#options.cgroups.meters(cgroup), processes: undefined };
   }
 
   leftovers(): Promise<string[]> {
