@@ -148,7 +148,7 @@ function vpsFamilies(readings: readonly Reading[]): Family[] {
     counter('cpu_seconds_total', 'processor time that it got', ({ meters }) => meters?.cpuSeconds),
     counter(
       'cpu_waited_seconds_total',
-      'it wanted a processor and got none, its limit or its neighbours being why',
+      'some of its tasks wanted a processor and got none, be it for its limit, its neighbours or each other',
       ({ meters }) => meters?.cpuWaitedSeconds,
     ),
     counter(
