@@ -67,7 +67,9 @@ function operation(name: string, route: Route, schemas: JsonObject): JsonObject 
 
 function requestBody(body: z.ZodType | 'bytes', schemas: JsonObject): JsonObject {
   if (body === 'bytes') return { required: true, content: { 'application/octet-stream': {} } };
-  return { required: true, content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } } };
+  // Without a body, the server reads an empty object.
+  const required = !body.safeParse({}).success;
+  return { required, content: { 'application/json': { schema: schemaOf(body, 'input', schemas) } } };
 }
 
 function parameters(

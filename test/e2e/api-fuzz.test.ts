@@ -6,24 +6,22 @@ import fc from 'fast-check';
 import * as z from 'zod';
 import { createApp } from '../../src/api/app.ts';
 import { ErrorResponseSchema } from '../../src/contract/errors.ts';
-import { ROUTES, type Route } from '../../src/contract/routes.ts';
 import { silentLogger } from '../../src/core/logger.ts';
 import { ApiWorld, type RawRequest } from '../support/api-world.ts';
 import { onlyWritesBelow } from '../support/confined.ts';
 import { done, request, World } from '../support/engine-world.ts';
 import { LONG_FORM } from '../support/long-form.ts';
 import { eventually } from '../support/scratch.ts';
+import { type Operation, operationsOf } from '../support/served-document.ts';
 
 /** Requests of the whole run. */
 const RUNS = LONG_FORM ? 100_000 : 4_000;
 /** What the process may grow by once it has seen the first part of the requests. */
 const GROWTH_BYTES = 64 * 1024 ** 2;
 const WARM_UP = RUNS / 4;
-/** Waits and streams that never end say nothing about bad input. */
-const ENDLESS = new Set(['events', 'socket']);
-const ENTRIES = Object.entries(ROUTES as Readonly<Record<string, Route>>).filter(
-  ([, route]) => !ENDLESS.has(route.transfer),
-);
+/** What the served document offers. Waits and streams that never end say nothing about bad input. */
+const offered = (document: string): Operation[] =>
+  operationsOf(document).filter(({ status, answers }) => status !== 101 && answers !== 'text/event-stream');
 
 const NASTY = [
   '',
@@ -95,12 +93,8 @@ function likely(schema: unknown): fc.Arbitrary<unknown> {
   return value;
 }
 
-function fieldsOf(schema: z.ZodType): Record<string, fc.Arbitrary<unknown>> {
-  const { properties = {} } = z
-    .object({ properties: z.record(z.string(), z.unknown()).optional() })
-    .parse(z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }));
-  return Object.fromEntries(Object.entries(properties).map(([name, field]) => [name, likely(field)]));
-}
+const fieldsOf = (nodes: Readonly<Record<string, unknown>>): Record<string, fc.Arbitrary<unknown>> =>
+  Object.fromEntries(Object.entries(nodes).map(([name, node]) => [name, likely(node)]));
 
 const someOf = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Record<string, unknown>> =>
   fc
@@ -114,18 +108,23 @@ const someOf = (fields: Record<string, fc.Arbitrary<unknown>>): fc.Arbitrary<Rec
     .map(([known, unknown]) => ({ ...known, ...unknown }));
 
 /** Requests of one route: right path and method mostly, everything in them as it comes. */
-function requestsOf([name, route]: [string, Route]): fc.Arbitrary<RawRequest & { readonly name: string }> {
-  const keys = [...route.path.matchAll(/:([A-Za-z]+)/g)].map((match) => match[1] ?? '');
-  const query =
-    route.query === undefined ? fc.dictionary(text, text, { maxKeys: 1 }) : someOf(fieldsOf(route.query));
+function requestsOf(operation: Operation): fc.Arbitrary<RawRequest & { readonly name: string }> {
+  const { name, method, path, pathKeys: keys } = operation;
+  const query = fc.oneof(
+    { weight: 6, arbitrary: someOf(fieldsOf(operation.query)) },
+    { weight: 1, arbitrary: fc.dictionary(text, text, { maxKeys: 1 }) },
+  );
   const body: fc.Arbitrary<string | undefined> =
-    route.body === undefined || route.body === 'bytes'
-      ? fc.option(fc.string({ maxLength: 200 }), { nil: undefined })
-      : fc.oneof(
-          { weight: 6, arbitrary: someOf(fieldsOf(route.body)).map((document) => JSON.stringify(document)) },
+    typeof operation.body === 'object'
+      ? fc.oneof(
+          {
+            weight: 6,
+            arbitrary: someOf(fieldsOf(operation.body)).map((document) => JSON.stringify(document)),
+          },
           { weight: 1, arbitrary: fc.jsonValue().map((document) => JSON.stringify(document)) },
           { weight: 1, arbitrary: fc.string({ unit: 'binary', maxLength: 100 }) },
-        );
+        )
+      : fc.option(fc.string({ maxLength: 200 }), { nil: undefined });
   const type = fc.constantFrom(
     'application/json',
     'application/json',
@@ -137,8 +136,8 @@ function requestsOf([name, route]: [string, Route]): fc.Arbitrary<RawRequest & {
     .record({ values: fc.array(text, { minLength: keys.length, maxLength: keys.length }), query, body, type })
     .map(({ values, query: pairs, body: content, type: contentType }) => ({
       name,
-      method: route.method,
-      path: `${keys.reduce((path, key, index) => path.replace(`:${key}`, encode(values[index] ?? '')), route.path)}${search(pairs)}`,
+      method,
+      path: `${keys.reduce((whole, key, index) => whole.replace(`{${key}}`, encode(values[index] ?? '')), path)}${search(pairs)}`,
       headers: content === undefined ? {} : { 'content-type': contentType },
       ...(content === undefined ? {} : { body: content }),
     }));
@@ -168,12 +167,13 @@ function memoryInUse(): number {
 if (onlyWritesBelow(import.meta.url)) {
   test('whatever is sent to any route, the answer is no 5xx, and every refusal says what to do', async () => {
     await using api = await ApiWorld.start();
+    const operations = offered((await api.raw({ method: 'GET', path: '/v1/openapi.json' })).text);
     await api.client.call('vps.launch', { query: { wait: 5 }, body: { image: 'debian/12', name: 'web' } });
     const seen = new Map<string, Set<number>>();
     let sent = 0;
     let warm = Number.NaN;
     await fc.assert(
-      fc.asyncProperty(fc.oneof(...ENTRIES.map(requestsOf)), async (request) => {
+      fc.asyncProperty(fc.oneof(...operations.map(requestsOf)), async (request) => {
         const { status, text: answer } = await api.raw(request);
         sent += 1;
         if (sent === WARM_UP) warm = memoryInUse();
@@ -190,7 +190,7 @@ if (onlyWritesBelow(import.meta.url)) {
     const grown = memoryInUse() - warm;
     assert.ok(grown < GROWTH_BYTES, `${sent - WARM_UP} requests left ${Math.round(grown / 1024)} KiB`);
     assert.deepEqual(
-      ENTRIES.map(([name]) => name).filter((name) => !seen.has(name)),
+      operations.map(({ name }) => name).filter((name) => !seen.has(name)),
       [],
       'every route was asked',
     );
@@ -229,8 +229,9 @@ if (onlyWritesBelow(import.meta.url)) {
       const { id, mac, addresses } = (await engine.vps.list('bank'))[0] ?? assert.fail();
       const secrets = [id, mac, ...addresses];
       const statuses = new Map<number, number>();
+      const { payload: document } = await http.inject({ method: 'GET', url: '/v1/openapi.json' });
       // What is injected has no connection, whose times a file's route sets.
-      const smallOnes = ENTRIES.filter(([, { body }]) => body !== 'bytes');
+      const smallOnes = offered(document).filter(({ body }) => body !== 'bytes');
       await fc.assert(
         fc.asyncProperty(fc.oneof(...smallOnes.map(requestsOf)), async ({ method, path, headers, body }) => {
           const { statusCode, payload } = await http.inject({

@@ -169,9 +169,6 @@ describe('an answer', () => {
     await launch(api);
     VpsSchema.array().parse(await api.client.call('vps.list'));
     VpsInfoSchema.parse(await api.client.call('vps.info', { params: { name: 'web' } }));
-    const document: unknown = JSON.parse((await api.raw({ method: 'GET', path: '/v1/openapi.json' })).text);
-    assert.ok(typeof document === 'object' && document !== null && 'openapi' in document);
-    assert.equal(document.openapi, '3.1.0');
   });
 
   test('to a name with a slash comes by percent-encoding', async () => {
