@@ -95,7 +95,11 @@ async function readerFailure(
 ): Promise<unknown> {
   const told = await reader.ended.catch(() => undefined);
   if (told !== undefined && told.code === NO_FILE_SYSTEM) return unreadable(told.code, told.stderr, unfit);
-  const { code, message } = asMullionError(failure);
+  const { code, message, details } = asMullionError(failure);
+  // The archive is the reader's own: it breaks off where the reader does.
+  if (code === 'image_refused' && details.reason === 'truncated') {
+    return new MullionError('command_failed', `The disk could not be read to its end.`, { cause: failure });
+  }
   return code === 'image_refused' ? unfit(message, 'content') : failure;
 }
 

@@ -4,6 +4,7 @@ import type { Jails } from '../../host/jail/jails.ts';
 import { detect, HEAD_BYTES } from './detect.ts';
 import type { ImportLimits } from './limits.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 
 export type Compression = 'gzip' | 'xz' | 'zstd';
 
@@ -82,8 +83,10 @@ export async function* decompressed(
       await jail.ended.catch(() => undefined);
     }
   }
-  const { code, stderr } = await jail.ended;
-  if (code === 0) return;
+  const result = await jail.ended;
+  if (result.code === 0) return;
+  requireItsOwnEnd(compression, result);
+  const { stderr } = result;
   if (/unexpected end|premature|Unexpected end/i.test(stderr)) {
     throw refused('truncated', `The file breaks off before the end of its ${compression} data.`);
   }

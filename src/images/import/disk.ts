@@ -4,6 +4,7 @@ import { lastLine } from './decompress.ts';
 import type { DiskFormat } from './disk-header.ts';
 import type { ImportLimits } from './limits.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 import { unpackFailed } from './unpack-tar.ts';
 
 const InfoSchema = z.object({
@@ -29,9 +30,12 @@ export async function diskSizeOf(
 ): Promise<number> {
   const argv = ['qemu-img', 'info', '--output=json', '-f', format, `/in/${name}`];
   const mounts = [{ source: folder, target: '/in', access: 'read' as const }];
-  const { code, stdout, stderr } = await jails.run({ argv, mounts, timeoutMs: 60_000 }, signal);
-  if (code !== 0) throw refused('damaged', `The ${format} disk cannot be read: ${lastLine(stderr)}`);
-  const info = InfoSchema.safeParse(parse(stdout));
+  const result = await jails.run({ argv, mounts, timeoutMs: 60_000 }, signal);
+  requireItsOwnEnd('qemu-img', result);
+  if (result.code !== 0) {
+    throw refused('damaged', `The ${format} disk cannot be read: ${lastLine(result.stderr)}`);
+  }
+  const info = InfoSchema.safeParse(parse(result.stdout));
   if (!info.success) throw refused('damaged', `The ${format} disk cannot be read.`);
   const data = info.data['format-specific']?.data ?? {};
   if (info.data['backing-filename'] !== undefined || data['data-file'] !== undefined) {
@@ -75,8 +79,8 @@ export async function convertDisk(
     const percent = [...String(piece).matchAll(/\((\d+\.\d+)\/100%\)/g)].at(-1)?.[1];
     if (percent !== undefined) onPercent(Number(percent));
   }
-  const { code, stderr } = await jail.ended;
-  if (code !== 0) throw unpackFailed('qemu-img', stderr);
+  const result = await jail.ended;
+  if (result.code !== 0) throw unpackFailed('qemu-img', result);
 }
 
 function parse(text: string): unknown {

@@ -20,7 +20,7 @@ import { fetchImage, prepareAccess, resolveReference } from './registry.ts';
 import { rootFacts } from './root-facts.ts';
 import { verifySignature } from './signature.ts';
 import { spool, spoolSparse } from './spool.ts';
-import { unpackTar } from './unpack-tar.ts';
+import { unpackFailed, unpackTar } from './unpack-tar.ts';
 
 /** What came of an import, in the staging folder. */
 export interface Intake {
@@ -69,7 +69,7 @@ export async function importFile(
   }
   if (request.signature !== undefined) {
     onProgress({ step: 'check the signature' });
-    await verifySignature(work.jails, request.signature, { folder, name: UPLOAD }, folder, signal);
+    await verifySignature(work.jails, request.signature, { folder, name: UPLOAD }, signal);
   }
   const intake = await unpackFile(work, folder, request, size);
   await rm(folder, { recursive: true, force: true });
@@ -205,7 +205,7 @@ async function takeLayout(work: ImportWork, out: string): Promise<Intake> {
   if (config.architecture !== '' && config.architecture !== work.architecture) {
     throw refused(
       'format',
-      `The image is made for ${config.architecture}, this host is ${work.architecture}.`,
+      `The image is made for ${shown(config.architecture)}, this host is ${work.architecture}.`,
     );
   }
   return { ...(await finishRoot(work, config)), digest };
@@ -317,7 +317,7 @@ export async function borrowKernel(
   for (const part of ['vmlinuz', 'initramfs'] as const)
     await copyFile(from[part], join(staging, PARTS[part]));
   if (from.modules !== undefined && intake.parts.includes('rootfs')) {
-    await jails.run(
+    const result = await jails.run(
       {
         argv: ['sh', '-ec', COPY_MODULES],
         mounts: [
@@ -328,6 +328,7 @@ export async function borrowKernel(
       },
       signal,
     );
+    if (result.code !== 0) throw unpackFailed('cp', result);
   }
   return { ...intake, parts: [...intake.parts, 'kernel'] };
 }

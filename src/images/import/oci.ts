@@ -35,7 +35,7 @@ export async function archiveToLayout(
     ],
     ...[`${kind}:/in/${name}${picked}`, 'oci:/out/layout:image'],
   ];
-  const { code, stderr } = await jails.run(
+  const result = await jails.run(
     {
       argv,
       mounts: [
@@ -48,7 +48,9 @@ export async function archiveToLayout(
     },
     signal,
   );
-  if (code !== 0) throw unpackFailed('skopeo', stderr.replace(/^.*msg=/s, ''));
+  if (result.code !== 0) {
+    throw unpackFailed('skopeo', { ...result, stderr: result.stderr.replace(/^.*msg=/s, '') });
+  }
 }
 
 export interface OciRoot {
@@ -86,7 +88,7 @@ export async function unpackLayout(
   }
   onLayer(manifest.layers.length, manifest.layers.length);
   const argv = ['umoci', 'raw', 'unpack', '--image', '/in/layout:image', '/out/rootfs'];
-  const { code, stderr } = await jails.run(
+  const result = await jails.run(
     {
       argv,
       mounts: [
@@ -99,7 +101,7 @@ export async function unpackLayout(
     },
     signal,
   );
-  if (code !== 0) throw unpackFailed('umoci', stderr);
+  if (result.code !== 0) throw unpackFailed('umoci', result);
   return { digest, config, files: counts.files };
 }
 

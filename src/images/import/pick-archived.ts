@@ -5,6 +5,7 @@ import { type ArchivedImage, chooseImage, imagesOfDockerManifest, imagesOfIndex 
 import { lastLine } from './decompress.ts';
 import { type Descriptor, IndexSchema, parseDocument } from './layout.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 
 export interface ImageArchive {
   readonly kind: 'oci-archive' | 'docker-archive';
@@ -86,7 +87,7 @@ async function member(
   signal: AbortSignal,
 ): Promise<string> {
   const read = `tar --extract --to-stdout --file="/in/$1" -- "$2" "./$2" | head -c ${DOCUMENT_LIMIT + 1}`;
-  const { stdout, stderr } = await jails.run(
+  const result = await jails.run(
     {
       argv: ['sh', '-c', read, 'read', name, path],
       mounts: [{ source: folder, target: '/in', access: 'read' }],
@@ -94,6 +95,8 @@ async function member(
     },
     signal,
   );
+  requireItsOwnEnd('tar', result);
+  const { stdout, stderr } = result;
   if (stdout.length > DOCUMENT_LIMIT) throw refused('too_large', `The archive's ${path} is too large.`);
   if (stdout !== '') return stdout;
   throw refused('damaged', `The archive has no ${path}: ${lastLine(stderr)}`);
@@ -113,7 +116,7 @@ async function replaceIndex(
   const descriptor = { ...picked, annotations: { [REF_NAME]: PICKED } };
   const index = { schemaVersion: 2, manifests: [descriptor] };
   await writeFile(join(folder, 'index.json'), JSON.stringify(index), { mode: 0o600 });
-  const { code, stderr } = await jails.run(
+  const result = await jails.run(
     {
       argv: ['tar', '--append', `--file=/in/${name}`, '--directory=/in', 'index.json'],
       mounts: [{ source: folder, target: '/in', access: 'write' }],
@@ -121,5 +124,8 @@ async function replaceIndex(
     },
     signal,
   );
-  if (code !== 0) throw refused('damaged', `The archive cannot be read to its end: ${lastLine(stderr)}`);
+  requireItsOwnEnd('tar', result);
+  if (result.code !== 0) {
+    throw refused('damaged', `The archive cannot be read to its end: ${lastLine(result.stderr)}`);
+  }
 }

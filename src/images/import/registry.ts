@@ -2,10 +2,11 @@ import { createHash } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PullImageRequest } from '../../contract/image-requests.ts';
-import type { JailSpec, Jails } from '../../host/jail/jails.ts';
+import type { JailResult, JailSpec, Jails } from '../../host/jail/jails.ts';
 import { lastLine } from './decompress.ts';
 import { IndexSchema, type Manifest, ManifestSchema, parseDocument } from './layout.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 
 const ACCEPT_ANYTHING = { default: [{ type: 'insecureAcceptAnything' }] };
 const RETRIES = '3';
@@ -115,9 +116,9 @@ async function readManifest(access: RegistryAccess, reference: string): Promise<
     `docker://${reference}`,
   ];
   const spec = { ...skopeo(access, [], argv), timeoutMs: 120_000 };
-  const { code, stdout, stderr } = await access.jails.run(spec, access.signal);
-  if (code === 0) return stdout;
-  throw registryFailed(stderr);
+  const result = await access.jails.run(spec, access.signal);
+  if (result.code === 0) return result.stdout;
+  throw registryFailed(result);
 }
 
 /** Fetches the image into a layout in `target`, whose digests skopeo checks. @throws MullionError `image_refused` */
@@ -152,12 +153,14 @@ export async function fetchImage(
     { source: temporary, target: '/tmp', access: 'write' as const },
   ];
   const spec = { ...skopeo(access, mounts, argv), fileSize: size + 64 * 1024 ** 2 };
-  const { code, stderr } = await access.jails.run(spec, access.signal);
-  if (code !== 0) throw registryFailed(stderr);
+  const result = await access.jails.run(spec, access.signal);
+  if (result.code !== 0) throw registryFailed(result);
 }
 
 /** skopeo logs in key="value" form, the message in `msg`. */
-function registryFailed(stderr: string): Error {
+function registryFailed(result: JailResult): Error {
+  requireItsOwnEnd('skopeo', result);
+  const { stderr } = result;
   const message = /msg="((?:[^"\\]|\\.)*)"/.exec(
     stderr.split('\n').find((line) => /level=fatal/.test(line)) ?? stderr,
   );

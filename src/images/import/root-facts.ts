@@ -1,6 +1,7 @@
 import type { Jails } from '../../host/jail/jails.ts';
 import { INIT_PATHS, type RootFacts } from './program.ts';
 import { refused, shown } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 import { FILE_OWNER } from './unpack-tar.ts';
 
 /** Prints, each behind a mark, what the arguments name and is there. */
@@ -14,7 +15,7 @@ printf '\\nmullion-group\\n'; head -c 262144 etc/group 2>/dev/null
 
 /** Looks into a root file system from inside a jail, where its links lead nowhere. @throws MullionError `image_refused` */
 export async function rootFacts(jails: Jails, rootfs: string, signal: AbortSignal): Promise<RootFacts> {
-  const { stdout } = await jails.run(
+  const result = await jails.run(
     {
       argv: ['sh', '-c', LOOK, 'look', ...INIT_PATHS],
       mounts: [{ source: rootfs, target: '/in', access: 'read' }],
@@ -24,6 +25,8 @@ export async function rootFacts(jails: Jails, rootfs: string, signal: AbortSigna
     },
     signal,
   );
+  requireItsOwnEnd('sh', result);
+  const { stdout } = result;
   const [head = '', rest = ''] = splitAt(stdout, '\npasswd\n');
   const [passwd, group] = splitAt(rest, '\nmullion-group\n');
   const special = /^special (.*)$/m.exec(head)?.[1];

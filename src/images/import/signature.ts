@@ -1,34 +1,62 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { ImportImageRequest } from '../../contract/image-requests.ts';
-import type { Jails } from '../../host/jail/jails.ts';
+import type { JailResult, Jails } from '../../host/jail/jails.ts';
 import { lastLine } from './decompress.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 
-/** Checks a detached OpenPGP signature by gpgv(1) in a jail. @throws MullionError `image_refused` */
+const KEYS = 'keys';
+
+/** Checks the detached OpenPGP signature of the file `name` by gpgv(1) in a jail; its keys are laid beside it. @throws MullionError `image_refused` */
 export async function verifySignature(
   jails: Jails,
   { signature, keyring }: NonNullable<ImportImageRequest['signature']>,
   { folder, name }: { readonly folder: string; readonly name: string },
-  work: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const keys = join(work, 'keys');
+  const ring = dearmored(Buffer.from(keyring, 'base64'));
+  if (ring.length === 0) throw refused('signature', 'The key file holds no OpenPGP public key.');
+  const keys = join(folder, KEYS);
   await mkdir(keys, { mode: 0o700 });
   await writeFile(join(keys, 'signature'), Buffer.from(signature, 'base64'), { mode: 0o600 });
-  await writeFile(join(keys, 'keyring'), dearmored(Buffer.from(keyring, 'base64')), { mode: 0o600 });
-  const { code, stderr } = await jails.run(
+  await writeFile(join(keys, 'keyring'), ring, { mode: 0o600 });
+  const result = await jails.run(
     {
-      argv: ['gpgv', '--keyring', '/keys/keyring', '/keys/signature', `/in/${name}`],
-      mounts: [
-        { source: folder, target: '/in', access: 'read' },
-        { source: keys, target: '/keys', access: 'read' },
+      argv: [
+        ...['gpgv', '--status-fd', '1', '--keyring', `/in/${KEYS}/keyring`],
+        ...[`/in/${KEYS}/signature`, `/in/${name}`],
       ],
+      mounts: [{ source: folder, target: '/in', access: 'read' }],
       timeoutMs: 600_000,
     },
     signal,
   );
-  if (code !== 0) throw refused('signature', `The signature does not fit: ${lastLine(stderr)}`);
+  requireItsOwnEnd('gpgv', result);
+  const fault = faultOf(result);
+  if (fault !== undefined) throw refused('signature', fault);
+}
+
+/** By gpgv's status lines (GnuPG, doc/DETAILS); undefined when the signature is good. */
+function faultOf({ code, stdout, stderr }: JailResult): string | undefined {
+  const key = (word: string): string | undefined =>
+    new RegExp(`^\\[GNUPG:\\] ${word} ([0-9A-F]{16,64})`, 'm').exec(stdout)?.[1];
+  const is = (word: string): boolean => stdout.includes(`[GNUPG:] ${word}`);
+  if (is('BADSIG')) return 'The signature is not that of this file: it was changed, or is another one.';
+  const unknown = key('NO_PUBKEY');
+  if (unknown !== undefined) {
+    return `The signature was made by the key ${unknown}, which is none of the keys given.`;
+  }
+  // gpgv itself takes every key for good (gpgv(1)).
+  const revoked = key('REVKEYSIG');
+  if (revoked !== undefined) return `The key ${revoked}, which made the signature, was revoked.`;
+  if (is('EXPSIG')) return 'The signature has expired.';
+  if (code === 0 && is('VALIDSIG')) return undefined;
+  if (/not a detached signature/.test(stderr)) {
+    return 'The signature holds a message of its own: a detached one is needed (gpg --detach-sign).';
+  }
+  if (is('NODATA')) return 'The signature file holds no OpenPGP signature that can be read.';
+  return `The signature does not fit: ${lastLine(stderr)}`;
 }
 
 /** gpgv reads binary key rings only; the armor is base64 between two lines (RFC 9580 section 6.2). */

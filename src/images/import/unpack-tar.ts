@@ -1,8 +1,9 @@
 import { MullionError } from '../../contract/errors.ts';
-import type { Jails } from '../../host/jail/jails.ts';
+import type { JailResult, Jails } from '../../host/jail/jails.ts';
 import { lastLine } from './decompress.ts';
 import type { ImportLimits } from './limits.ts';
 import { refused } from './refused.ts';
+import { requireItsOwnEnd } from './struck.ts';
 import { filterTar } from './tar-filter.ts';
 import { TarPolicy, type TarPolicyOptions } from './tar-policy.ts';
 
@@ -67,8 +68,8 @@ export async function unpackTar(
       await ended.catch(() => undefined);
     }
   }
-  const { code, stderr } = await ended;
-  if (code !== 0) throw unpackFailed('tar', stderr);
+  const result = await ended;
+  if (result.code !== 0) throw unpackFailed('tar', result);
   return { bytes: policy.bytes, files: policy.files, droppedDevices: policy.droppedDevices };
 }
 
@@ -89,11 +90,13 @@ async function* gathered(pieces: AsyncIterable<Buffer>): AsyncGenerator<Buffer> 
   yield Buffer.concat(held);
 }
 
-/** A full pool is the host's to mend, all else the archive's. */
-export function unpackFailed(program: string, stderr: string): Error {
+/** A full pool and a program that was ended are the host's to mend, all else the archive's. */
+export function unpackFailed(program: string, result: Omit<JailResult, 'stdout'>): Error {
+  const { stderr } = result;
   if (/No space left|Disk quota exceeded|no space left|quota exceeded/.test(stderr)) {
     return new MullionError('insufficient_disk', `There is no room for its files: ${lastLine(stderr)}`);
   }
+  requireItsOwnEnd(program, result);
   return refused('damaged', `The archive cannot be unpacked: ${program}: ${lastLine(stderr)}`);
 }
 
