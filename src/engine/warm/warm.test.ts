@@ -14,6 +14,8 @@ import {
 } from '../../../test/support/engine-world.ts';
 import { GIB, MIB } from '../../contract/sizes.ts';
 import type { Task } from '../../contract/tasks.ts';
+import type { Technique } from '../../contract/techniques.ts';
+import type { Driver, WarmAbility } from '../../drivers/driver.ts';
 import type { Engine } from '../engine.ts';
 
 const warm = (name: string, more = {}) =>
@@ -41,6 +43,24 @@ const stepsOf = (task: Task): string => JSON.stringify(task.progress);
 const builds = async (engine: Engine): Promise<Task[]> =>
   (await engine.tasks.list(PROJECT)).filter(({ kind }) => kind === 'template.build');
 const volumes = async (world: World): Promise<number> => (await world.pool.listVolumes()).length;
+
+/** Volumes of templates: those that are of no VPS. */
+async function templates(world: World, engine: Engine): Promise<string[]> {
+  const own = new Set((await engine.vps.list(PROJECT)).map(({ id }) => id));
+  return (await world.pool.listVolumes()).filter((id) => !own.has(id));
+}
+
+/** The drivers of a host whose templates stand on something else. */
+function driversOf(world: World, basis: WarmAbility['basis']): ReadonlyMap<Technique, Driver> {
+  const fake = world.driver();
+  const { warm } = fake;
+  assert.ok(warm !== undefined);
+  const driver: Driver = { ...fake, warm: { ...warm, basis } };
+  return new Map([
+    ['os', driver],
+    ['full', driver],
+  ]);
+}
 
 describe('a warm start', () => {
   check('boots the first, has a template made, and copies it for the next', async (world, engine) => {
@@ -137,6 +157,44 @@ describe('a warm start', () => {
     assert.equal(task.error?.code, 'insufficient_disk');
     assert.match(task.error?.message ?? '', /the memory template: .* kept for VPSs/);
     assert.equal(await volumes(world), 1);
+  });
+
+  for (const [title, basis] of [
+    ['QEMU or the processor is another one', async () => 'a newer fake'],
+    ['QEMU does not tell what it is', () => Promise.reject(new Error('it is not installed'))],
+  ] as const) {
+    check(`loses its template when ${title}`, async (world, engine) => {
+      await done(engine, engine.vps.launch(PROJECT, warm('one')));
+      await built(engine);
+      const [old = ''] = await templates(world, engine);
+      await engine.close();
+      const later = await world.open({ drivers: driversOf(world, basis) });
+      await later.close();
+      assert.equal(await volumes(world), 1, 'the new daemon has taken it away');
+      const last = await world.open({ drivers: driversOf(world, async () => 'a newer fake') });
+      try {
+        const next = await done(last, last.vps.launch(PROJECT, warm('two')));
+        assert.match(next.warnings.join(), /There is no memory template/);
+        assert.equal((await built(last, PROJECT, 2)).state, 'done');
+        const made = await templates(world, last);
+        assert.deepEqual([made.length, made.includes(old)], [1, false]);
+        const third = await done(last, last.vps.launch(PROJECT, warm('three')));
+        assert.match(stepsOf(third), /copy the memory template/);
+      } finally {
+        await last.close();
+      }
+    });
+  }
+
+  check('loses the oldest template of a project that has many', async (world, engine) => {
+    const kept: string[] = [];
+    for (let count = 1; count <= 5; count++) {
+      const name = `vps-${count}`;
+      await done(engine, engine.vps.launch(PROJECT, warm(name, { memory: (60 + count) * MIB })));
+      assert.equal((await built(engine, PROJECT, count)).state, 'done');
+      kept.push(...(await templates(world, engine)).filter((id) => !kept.includes(id)));
+    }
+    assert.deepEqual((await templates(world, engine)).sort(), kept.slice(1).sort());
   });
 
   check('survives a new daemon, which takes away what has no record', async (world, engine) => {
