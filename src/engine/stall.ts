@@ -8,7 +8,8 @@ import type { VpsRecord } from './records.ts';
 const SETTLE_MS = 300;
 const LONGEST_WAITS = 10;
 const REASON = 'the pool is full';
-const ROOM = 'Make room in the pool: mullion pool grow, or delete something; it goes on by itself then';
+const ROOM =
+  'Make room in the pool: mullion pool grow default SIZE, or delete something; it goes on by itself then';
 
 /** Whether it stands still for want of room; one that somebody paused does so for that reason. */
 export const isStalled = ({ stalls }: Context, { id, observed }: VpsRecord): boolean =>

@@ -4,6 +4,7 @@ import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually } from '../support/scratch.ts';
 import { PLAIN } from '../support/test-image.ts';
+import { umlUnfit } from '../support/uml-fixture.ts';
 import { infoOf, listVps } from './verbs.ts';
 
 const MIB = 1024 ** 2;
@@ -21,13 +22,24 @@ const WRITE =
   'head -c 24M /dev/urandom >/dev/shm/meant && (cd /root && nohup sh -c "cp /dev/shm/meant big && sync && touch written && sync" >/root/log 2>&1 &)';
 
 if (enterPrivateNetns(import.meta.url)) {
-  test('a virtual machine on a pool that is full', async (t) => {
+  test('virtual machines on a pool that is full', async (t) => {
     await using daemon = await TestDaemon.start('spacefull', { poolSize: '4G' });
     await daemon.ensureQuickImage();
     await daemon.ok(['launch', 'quick', 'vm', '--technique', 'full', '--memory', '256M', '--disk', '1G'], {
       timeoutMs: 600_000,
     });
     await daemon.answers('vm');
+    const unfit = await umlUnfit();
+    if (unfit === undefined) {
+      await daemon.ok(
+        ['launch', 'quick', 'uml', '--technique', 'kernel', '--memory', '256M', '--disk', '1G'],
+        {
+          timeoutMs: 600_000,
+        },
+      );
+      await daemon.answers('uml');
+      await daemon.inside('uml', 'echo from before >/root/kept; sync');
+    }
 
     await daemon.check(t, 'stands still, loses nothing, and tells so', async () => {
       const { free } = await daemon.client.call('pools.info', { params: { name: 'default' } });
@@ -58,6 +70,23 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.match(refused.stderr, /the pool is full.*\n?.*pool grow/s);
     });
 
+    await daemon.check(
+      t,
+      'of technique kernel is told of an I/O error, and writes no more',
+      async (inner) => {
+        if (unfit !== undefined) return inner.skip(unfit);
+        const write = 'head -c 24M /dev/zero >/root/big; sync; sleep 1; touch /root/later; dmesg';
+        await eventually(
+          'its file system cannot be written any more',
+          async () => {
+            const { stdout, stderr } = await daemon.cli(['exec', 'uml', '--', 'sh', '-c', write]);
+            return /I\/O error/.test(stdout) && /Read-only file system/.test(stderr);
+          },
+          PATIENCE_MS,
+        );
+      },
+    );
+
     await daemon.check(t, 'is found so by the next daemon', async () => {
       await daemon.kill9();
       await daemon.start();
@@ -85,5 +114,17 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await daemon.inside('vm', 'dmesg | grep -ci "i/o error" || true'), '0');
       assert.equal((await infoOf(daemon, 'vm')).message, '');
     });
+
+    await daemon.check(
+      t,
+      'of technique kernel has what it wrote before, once it is started anew',
+      async (inner) => {
+        if (unfit !== undefined) return inner.skip(unfit);
+        await daemon.ok(['stop', 'uml', '--force']);
+        await daemon.ok(['start', 'uml'], { timeoutMs: 300_000 });
+        await daemon.answers('uml');
+        assert.equal(await daemon.inside('uml', 'touch /root/later && cat /root/kept'), 'from before');
+      },
+    );
   });
 }
