@@ -91,13 +91,15 @@ export const PoolSchema = z.object({
 });
 export type Pool = z.infer<typeof PoolSchema>;
 
-/** What of the pool belongs to one VPS or image. */
+/** What of the pool belongs to one VPS, to its snapshots, to an image, or to a memory template of an image. */
 export const PoolUsageSchema = z.object({
-  kind: z.enum(['vps', 'image']),
-  name: z.string(),
+  kind: z.enum(['vps', 'snapshots', 'image', 'template']),
+  name: z.string().describe('of the VPS, or of the image'),
   project: z.string(),
   used: BytesSchema.describe('what it holds'),
-  exclusive: BytesSchema.describe('what its deletion would free'),
+  exclusive: BytesSchema.describe(
+    'what nothing else in the pool holds; snapshots and their VPS are others to each other',
+  ),
   shared: BytesSchema.describe('what others hold too'),
   snapshots: z.number().int(),
 });

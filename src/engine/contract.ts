@@ -178,7 +178,7 @@ export interface PoolVerbs {
   grow(name: string, size: number): Promise<Task>;
   /** Reads all data and compares it with its checksums. @throws not_supported */
   check(name: string): Promise<Task>;
-  /** What each VPS and image takes; measured now, which may take seconds. */
+  /** What VPSs, their snapshots, images and memory templates hold; measured now, which may take seconds. */
   usage(name: string): Promise<PoolUsage[]>;
 }
 

@@ -1,10 +1,11 @@
 import { MullionError } from '../contract/errors.ts';
 import { DEFAULT_PROJECT } from '../contract/names.ts';
-import type { Pool, PoolUsage } from '../contract/resources.ts';
+import type { Pool } from '../contract/resources.ts';
 import { formatSize } from '../contract/sizes.ts';
 import { type Context, POOL_NAME } from './context.ts';
 import type { PoolVerbs } from './contract.ts';
 import { startTask } from './node-task.ts';
+import { poolUsage } from './pool-usage.ts';
 
 const POOL_QUEUE = 'pool';
 /** A check takes hours where a pool is large; it may not keep that from growing. */
@@ -30,18 +31,19 @@ export function poolVerbs(context: Context): PoolVerbs {
     },
     async usage(name) {
       requirePool(name);
-      return usage(context);
+      return poolUsage(context);
     },
     async check(name) {
       requirePool(name);
       const subject = { kind: 'pool.check', project: DEFAULT_PROJECT, target: name, vps: null };
       return startTask(context, CHECK_QUEUE, subject, (run) =>
-        run.part('compare all data with its checksums', (node) =>
-          pool.check(
+        run.part('compare all data with its checksums', async (node) => {
+          const { repaired } = await pool.check(
             (done, total) => node.measure({ done, total, unit: 'bytes' }),
             AbortSignal.any([run.signal, context.closing]),
-          ),
-        ),
+          );
+          if (repaired > 0) run.warn(repairedText(repaired));
+        }),
       );
     },
     async grow(name, size) {
@@ -70,34 +72,15 @@ export function poolVerbs(context: Context): PoolVerbs {
   };
 }
 
+const repairedText = (blocks: number): string =>
+  `${blocks} damaged ${blocks === 1 ? 'block was' : 'blocks were'} found, and repaired from the second copy: look at the disk below, which may be failing (smartctl -a), and check again soon.`;
+
 /** Disks are promised beyond the size of the pool, as hardly any is full: somebody has to watch. */
 function overcommitment(context: Context, size: number): string[] {
   const promised = [...context.state.vps.values()].reduce((sum, { limits }) => sum + limits.disk, 0);
   if (promised <= size) return [];
   return [
     `VPSs were promised ${formatSize(promised)} of disk, and the pool has ${formatSize(size)}: watch its use, and grow it in time.`,
-  ];
-}
-
-async function usage(context: Context): Promise<PoolUsage[]> {
-  const { volumes, images } = await context.deps.pool.measure();
-  const records = new Map(context.deps.images.list().map((image) => [image.id, image]));
-  return [
-    ...volumes.flatMap(({ id, total, exclusive }): PoolUsage[] => {
-      const record = context.state.vps.get(id);
-      if (record === undefined) return [];
-      const { name, project, snapshots } = record;
-      const shared = total - exclusive;
-      return [{ kind: 'vps', name, project, used: total, exclusive, shared, snapshots: snapshots.length }];
-    }),
-    ...images.flatMap(({ id, total, exclusive }): PoolUsage[] => {
-      const image = records.get(id);
-      if (image === undefined) return [];
-      const { name, project } = image;
-      return [
-        { kind: 'image', name, project, used: total, exclusive, shared: total - exclusive, snapshots: 0 },
-      ];
-    }),
   ];
 }
 

@@ -19,6 +19,14 @@ export interface Measure {
   readonly exclusive: number;
 }
 
+export interface PoolMeasures {
+  readonly volumes: readonly Measure[];
+  /** All snapshots of a volume as one, by its id. */
+  readonly snapshots: readonly Measure[];
+  /** Parts that were made of an image later, and lie in folders of their own, count for themselves. */
+  readonly images: readonly Measure[];
+}
+
 /** A volume as it is now, or as one of its snapshots keeps it. */
 export interface VolumeSource {
   readonly volume: string;
@@ -41,10 +49,16 @@ export interface VolumeBackend {
   /** Larger only. @throws not_supported, insufficient_disk */
   grow(size: number, onProgress: (done: number, total: number) => void): Promise<void>;
 
-  /** What each volume and image holds, and what of it nobody else does; takes as long as there are files. */
-  measure(): Promise<{ readonly volumes: readonly Measure[]; readonly images: readonly Measure[] }>;
-  /** Reads all data and compares it with its checksums. @throws not_supported; command_failed for what is damaged */
-  check(onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<void>;
+  /** What each holds, and what of it nothing else in the pool does; takes longer the more files there are. */
+  measure(): Promise<PoolMeasures>;
+  /**
+   * Reads all data and compares it with its checksums; how many damaged blocks were repaired from a second copy.
+   * @throws not_supported; command_failed for what stays damaged
+   */
+  check(
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<{ readonly repaired: number }>;
 
   /** @throws already_exists, insufficient_disk */
   createVolume(id: string, limit: number): Promise<void>;

@@ -209,8 +209,8 @@ export function snapshotChecks(check: Check): void {
     assert.equal(fill(join(pool.volumePath('v1'), 'data'), 20 * MIB).error, undefined);
     await pool.cloneVolume({ volume: 'v1' }, 'v2', 200 * MIB);
     assert.equal(fill(join(pool.volumePath('v2'), 'own'), 10 * MIB).error, undefined);
-    const { volumes, images } = await pool.measure();
-    assert.deepEqual(images, []);
+    const { volumes, snapshots, images } = await pool.measure();
+    assert.deepEqual([snapshots, images], [[], []]);
     const [one, two] = volumes;
     assert.deepEqual([one?.id, two?.id], ['v1', 'v2']);
     const about = (bytes: number | undefined, mib: number): boolean =>
@@ -220,6 +220,32 @@ export function snapshotChecks(check: Check): void {
     assert.ok(
       about(one?.exclusive, 20 - shared) && about(two?.exclusive, 30 - shared),
       JSON.stringify(volumes),
+    );
+  });
+
+  check('what snapshots keep is measured beside their volume, and what they alone keep', async ({ pool }) => {
+    if (!pool.features.snapshots) return;
+    const about = (bytes: number | undefined, mib: number): boolean =>
+      bytes !== undefined && bytes >= mib * MIB && bytes < (mib + 2) * MIB;
+    await pool.createVolume('v1', 200 * MIB);
+    const file = join(pool.volumePath('v1'), 'file');
+    for (const name of ['s1', 's2']) {
+      rmSync(file, { force: true });
+      assert.equal(fill(file, 10 * MIB).error, undefined);
+      await pool.createSnapshot('v1', name);
+    }
+    assert.equal(fill(join(pool.volumePath('v1'), 'own'), 5 * MIB).error, undefined);
+    const staging = await pool.stageImage('i1');
+    assert.equal(fill(join(staging, 'disk'), 7 * MIB).error, undefined);
+    await pool.sealImage('i1');
+    const { volumes, snapshots, images } = await pool.measure();
+    const told = JSON.stringify({ volumes, snapshots, images });
+    assert.ok(about(volumes[0]?.total, 15) && about(volumes[0]?.exclusive, 5), told);
+    assert.ok(about(snapshots[0]?.total, 20) && about(snapshots[0]?.exclusive, 10), told);
+    assert.ok(about(images[0]?.total, 7) && about(images[0]?.exclusive, 7), told);
+    assert.deepEqual(
+      [volumes, snapshots, images].map((all) => all.map(({ id }) => id)),
+      [['v1'], ['v1'], ['i1']],
     );
   });
 

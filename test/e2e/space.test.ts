@@ -90,7 +90,15 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.ok(
         usage.some(({ kind, name, used }) => kind === 'image' && name === 'quick' && used > 100 * MIB),
       );
-      assert.match(await daemon.ok(['pool', 'info', 'default', '--usage']), /vps +web +default/);
+      const kept = usage.find(({ kind, name }) => kind === 'snapshots' && name === 'web');
+      assert.ok(
+        kept !== undefined && kept.used >= 40 * MIB && kept.exclusive < 8 * MIB,
+        JSON.stringify(kept),
+      );
+      assert.match(
+        await daemon.ok(['pool', 'info', 'default', '--usage']),
+        /vps +web +default[\s\S]*snapshots +web +default/,
+      );
       assert.match(await daemon.ok(['pool', 'check', 'default'], { timeoutMs: 120_000 }), /is whole/);
       await daemon.ok(['snapshot', 'delete', 'web', 'kept']);
     });

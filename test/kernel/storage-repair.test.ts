@@ -1,15 +1,21 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import {
+  closeSync,
   existsSync,
+  fsyncSync,
   mkdirSync,
+  openSync,
   readdirSync,
   readFileSync,
+  readSync,
   statfsSync,
   statSync,
   truncateSync,
   writeFileSync,
+  writeSync,
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { test } from 'node:test';
@@ -124,6 +130,46 @@ function mountFile(file: string, directory: string): void {
   makeFile(file);
   mkdirSync(directory);
   sh('mount', '-o', 'loop', file, directory);
+}
+
+/** Where the first of the two copies of all trees lies in a pool's file (btrfs-inspect-internal(8)). */
+function firstCopyOfTrees(file: string): { start: number; end: number } {
+  const chunks = sh('btrfs', 'inspect-internal', 'dump-tree', '-t', 'chunk', file);
+  const [, length, start] =
+    /length (\d+) owner 2 stripe_len \d+ type METADATA\|DUP[\s\S]*?stripe 0 devid 1 offset (\d+)/.exec(
+      chunks,
+    ) ?? [];
+  assert.ok(length !== undefined && start !== undefined, chunks);
+  return { start: Number(start), end: Number(start) + Number(length) };
+}
+
+/** Changes a bit wherever these bytes lie in a part of a file that a loop device reads; how often that was. */
+const damage = (file: string, bytes: Buffer) => ({
+  from(start: number, end: number): number {
+    const fd = openSync(file, 'r+');
+    try {
+      const piece = Buffer.alloc(8 * MIB);
+      const places = new Set<number>();
+      for (let at = start; at < end; at += piece.length - bytes.length) {
+        const length = readSync(fd, piece, 0, Math.min(piece.length, end - at), at);
+        for (let found = -1; ; ) {
+          found = piece.subarray(0, length).indexOf(bytes, found + 1);
+          if (found < 0) break;
+          places.add(at + found);
+        }
+      }
+      for (const place of places) writeSync(fd, Buffer.of((bytes[0] ?? 0) ^ 1), 0, 1, place);
+      fsyncSync(fd);
+      return places.size;
+    } finally {
+      closeSync(fd);
+    }
+  },
+});
+
+function readUncached(path: string): void {
+  writeFileSync('/proc/sys/vm/drop_caches', '1');
+  readFileSync(path);
 }
 
 const unable = (await kernelKnows('btrfs')) ? undefined : 'this kernel has no btrfs';
@@ -261,6 +307,38 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(sh('btrfs', 'subvolume', 'list', directory).includes('v1'), false);
       await pool.createVolume('v1', 64 * MIB);
       unmount(shown);
+      await pool.close();
+    },
+  );
+
+  check(
+    'damage that has a second copy is repaired and told, and damage that has none is told as such',
+    async ({ naming, file, directory }) => {
+      // Before it has simple quota, which the tool that tells where trees lie may not know.
+      makeFile(file);
+      const copy = firstCopyOfTrees(file);
+      const pool = await openPool(options, naming);
+      const look = () => pool.check(() => undefined, new AbortController().signal);
+      await pool.createVolume('v1', 64 * MIB);
+      const name = 'a-name-that-stands-nowhere-but-in-the-tree';
+      const content = randomBytes(MIB);
+      writeFileSync(join(pool.volumePath('v1'), name), content, { flush: true });
+      sh('btrfs', 'filesystem', 'sync', directory);
+      assert.deepEqual(await look(), { repaired: 0 });
+
+      const damaged = damage(file, Buffer.from(name)).from(copy.start, copy.end);
+      assert.ok(damaged > 0, 'the name is in the first copy of the trees');
+      const { repaired } = await look();
+      assert.ok(repaired > 0, 'what was repaired is told');
+      assert.deepEqual(await look(), { repaired: 0 });
+
+      assert.equal(damage(file, content.subarray(8192, 8192 + 64)).from(0, SIZE), 1);
+      await assert.rejects(look(), {
+        code: 'command_failed',
+        message: /^1 blocks of the pool are damaged and have no second copy\.$/,
+        remedy: /dmesg/,
+      });
+      assert.throws(() => readUncached(join(pool.volumePath('v1'), name)), { code: 'EIO' });
       await pool.close();
     },
   );

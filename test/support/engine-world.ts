@@ -17,7 +17,7 @@ import { createEngine, type Engine, type EngineDeps } from '../../src/engine/eng
 import type { Conversion, DataConverter } from '../../src/images/converter.ts';
 import type { ImageExport, ImageRecord, ImageStore, TakenImage } from '../../src/images/image-store.ts';
 import type { FirewallSpec, NetworkBackend } from '../../src/network/network.ts';
-import type { VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
+import type { PoolMeasures, VolumeBackend, VolumeSource } from '../../src/storage/volume.ts';
 import { createMemoryStore } from '../../src/store/memory/memory-store.ts';
 import type { Store } from '../../src/store/store.ts';
 import { FolderBackups, NotedDisks } from './folder-backups.ts';
@@ -31,6 +31,8 @@ export class NotedPool implements VolumeBackend {
   readonly #root: string;
   size = 100 * GIB;
   used = 0;
+  /** Blocks that a check says it repaired. */
+  repaired = 0;
   /** What each volume is charged for. */
   charged = 4096;
 
@@ -72,11 +74,12 @@ export class NotedPool implements VolumeBackend {
   volumePath(id: string): string {
     return join(this.#root, id);
   }
-  async measure() {
-    return { volumes: [], images: [] };
+  async measure(): Promise<PoolMeasures> {
+    return { volumes: [], snapshots: [], images: [] };
   }
-  async check(onProgress: (done: number, total: number) => void): Promise<void> {
+  async check(onProgress: (done: number, total: number) => void): Promise<{ repaired: number }> {
     onProgress(this.used, this.used);
+    return { repaired: this.repaired };
   }
   async createSnapshot(id: string, snapshot: string): Promise<void> {
     if (existsSync(this.snapshotPath(id, snapshot))) throw new Error(`${snapshot} is there`);

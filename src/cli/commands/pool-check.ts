@@ -6,7 +6,7 @@ import { firstWait, followTask, handedOver } from '../follow.ts';
 export const command = defineCommand({
   summary: 'read all data of a pool and compare it with its checksums',
   description:
-    'What does not fit and has a second copy is repaired; the command fails when something could not be. VPSs go on meanwhile; it reads the whole pool, so it takes its time.',
+    'What does not fit and has a second copy is repaired, and a warning says how much that was; the command fails when something could not be. VPSs go on meanwhile; it reads the whole pool, so it takes its time.',
   arguments: { name: { label: 'NAME', summary: 'name of a pool', complete: 'pool' } },
   flags: {},
   examples: [{ line: 'mullion pool check default', does: 'is all data still what was written?' }],
@@ -20,7 +20,8 @@ export const command = defineCommand({
     const task = await followTask(context, begun);
     if (context.json) printJson(context, task);
     const read = task.progress.children[0]?.done;
-    say(context, `The pool ${name} is whole${read === undefined ? '' : `: ${formatSize(read)} were read`}.`);
+    const whole = task.warnings.length > 0 ? 'is whole again' : 'is whole';
+    say(context, `The pool ${name} ${whole}${read === undefined ? '' : `: ${formatSize(read)} were read`}.`);
     return 0;
   },
 });

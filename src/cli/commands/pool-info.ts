@@ -6,9 +6,9 @@ import { printTable } from '../print-table.ts';
 export const command = defineCommand({
   summary: 'show one storage pool',
   description:
-    'Shows its room, what its backend can do and, in words, what it cannot. With --usage also what each VPS and image holds: exclusive is what its deletion would free, shared is what others hold too, such as an image and the VPSs from it, or a VPS and its snapshots. That is measured file by file and takes a while.',
+    'Shows its room, what its backend can do and, in words, what it cannot. With --usage also what each VPS holds, its snapshots, each image with the parts that were made of it, and each memory template of an image. EXCLUSIVE is what nothing else in the pool holds, SHARED is what others hold too: an image and the VPSs from it, a VPS and its snapshots. To delete all snapshots of a VPS frees their EXCLUSIVE; to delete a VPS takes its snapshots along and frees the EXCLUSIVE of both, and what only they share. That is measured file by file and takes a while.',
   arguments: { name: { label: 'NAME', summary: 'name of a pool', complete: 'pool' } },
-  flags: { usage: { kind: 'boolean', summary: 'measure what each VPS and image holds' } },
+  flags: { usage: { kind: 'boolean', summary: 'measure what VPSs, snapshots, images and templates hold' } },
   examples: [
     { line: 'mullion pool info default', does: 'all about the pool' },
     { line: 'mullion pool info default --usage', does: 'and who uses it' },

@@ -25,7 +25,7 @@ export const poolsRoutes = {
     method: 'GET',
     path: '/v1/pools/:name/usage',
     access: 'host',
-    summary: 'What each VPS and image takes of a pool; measured now',
+    summary: 'What VPSs, their snapshots, images and memory templates hold of a pool; measured now',
     params: z.strictObject({ name: z.string().max(63) }),
     response: list(PoolUsageSchema),
     ...json,

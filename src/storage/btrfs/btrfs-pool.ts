@@ -9,11 +9,18 @@ import { hasCode } from '../../host/system-error.ts';
 import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { Measure, PoolInfo, PoolWarning, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import type {
+  PoolInfo,
+  PoolMeasures,
+  PoolWarning,
+  VolumeBackend,
+  VolumeSource,
+  VolumeUsage,
+} from '../volume.ts';
 import { checkFree, checkLimit, fullnessWarnings, poolIsFull, reserveOf } from '../volume-limits.ts';
 import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
-import { measureAll } from './measure.ts';
+import { type Holder, measureHolders } from './measure.ts';
 import { reclaimableSpace } from './reclaim.ts';
 import { scrub } from './scrub.ts';
 
@@ -82,16 +89,27 @@ export class BtrfsPool implements VolumeBackend {
     onProgress(size, size);
   }
 
-  async measure(): Promise<{ volumes: Measure[]; images: Measure[] }> {
-    const volumes = this.#folders.listVolumes();
-    const images = this.#folders.listImages().flatMap(({ id, sealed }) => (sealed ? [id] : []));
-    return {
-      volumes: await measureAll(volumes, (id) => this.#folders.volume(id)),
-      images: await measureAll(images, (id) => this.#folders.image(id)),
+  async measure(): Promise<PoolMeasures> {
+    const folders = this.#folders;
+    await btrfs.syncBtrfs(folders.root);
+    const volumes = folders.listVolumes();
+    const kept = volumes.filter((id) => folders.listSnapshots(id).length > 0);
+    const images = folders.listImages().flatMap(({ id, sealed }) => (sealed ? [id] : []));
+    const holders: Record<keyof PoolMeasures, Holder[]> = {
+      volumes: volumes.map((id) => ({ id, paths: [folders.volume(id)] })),
+      snapshots: kept.map((id) => ({
+        id,
+        paths: folders.listSnapshots(id).map((name) => folders.snapshot(id, name)),
+      })),
+      images: images.map((id) => ({ id, paths: [folders.image(id)] })),
     };
+    return measureHolders(holders);
   }
 
-  check(onProgress: (done: number, total: number) => void, signal: AbortSignal): Promise<void> {
+  check(
+    onProgress: (done: number, total: number) => void,
+    signal: AbortSignal,
+  ): Promise<{ repaired: number }> {
     return scrub(this.#folders.root, onProgress, signal);
   }
 

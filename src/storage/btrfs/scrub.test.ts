@@ -21,3 +21,10 @@ test('errors that were repaired are told from those that were not', () => {
   );
   assert.deepEqual(report, { read: 2, corrected: 2, uncorrectable: 1 });
 });
+
+test('a copy of the superblock that was damaged counts as repaired, as it is written anew', () => {
+  const report = readScrub(
+    text('\tdata_bytes_scrubbed: 1\n\ttree_bytes_scrubbed: 1\n\tsuper_errors: 1\n\tcorrected_errors: 2\n'),
+  );
+  assert.deepEqual(report, { read: 2, corrected: 3, uncorrectable: 0 });
+});

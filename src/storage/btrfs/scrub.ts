@@ -16,7 +16,8 @@ export function readScrub(text: string): ScrubReport {
     Number(new RegExp(`^\\s*${name}:\\s*(\\d+)`, 'm').exec(text)?.[1] ?? 0);
   return {
     read: counter('data_bytes_scrubbed') + counter('tree_bytes_scrubbed'),
-    corrected: counter('corrected_errors'),
+    // A copy of the superblock is no block of the count, and is written anew with the next transaction.
+    corrected: counter('corrected_errors') + counter('super_errors'),
     uncorrectable: counter('uncorrectable_errors'),
   };
 }
@@ -26,7 +27,7 @@ export async function scrub(
   root: string,
   onProgress: (done: number, total: number) => void,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ repaired: number }> {
   const { used } = await spaceOf(root);
   onProgress(0, used);
   // Exit code 3: errors that could not be corrected.
@@ -39,7 +40,7 @@ export async function scrub(
   if (uncorrectable > 0) {
     throw new MullionError(
       'command_failed',
-      `${uncorrectable} blocks of the pool are damaged and have no second copy.`,
+      `${uncorrectable} blocks of the pool are damaged and have no second copy${corrected > 0 ? `; ${corrected} more were repaired from theirs` : ''}.`,
       {
         remedy: `See which files with: dmesg | grep 'checksum error'; restore them from a backup`,
         details: { read, corrected, uncorrectable },
@@ -47,4 +48,5 @@ export async function scrub(
     );
   }
   onProgress(read, read);
+  return { repaired: corrected };
 }

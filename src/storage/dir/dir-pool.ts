@@ -6,7 +6,7 @@ import { run } from '../../host/run.ts';
 import { exclusively } from '../exclusive.ts';
 import { copyFolder, measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type { Measure, PoolInfo, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
+import type { Measure, PoolInfo, PoolMeasures, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit, fullnessWarnings } from '../volume-limits.ts';
 
 const LACKS = [
@@ -68,7 +68,7 @@ export class DirPool implements VolumeBackend {
     });
   }
 
-  async measure(): Promise<{ volumes: Measure[]; images: Measure[] }> {
+  async measure(): Promise<PoolMeasures> {
     const measured = async (id: string, path: string): Promise<Measure> => {
       const total = await measureFolder(path);
       return { id, total, exclusive: total };
@@ -77,11 +77,12 @@ export class DirPool implements VolumeBackend {
     const images = this.#folders.listImages().filter(({ sealed }) => sealed);
     return {
       volumes: await Promise.all(volumes.map((id) => measured(id, this.#folders.volume(id)))),
+      snapshots: [],
       images: await Promise.all(images.map(({ id }) => measured(id, this.#folders.image(id)))),
     };
   }
 
-  async check(): Promise<void> {
+  async check(): Promise<never> {
     throw new MullionError('not_supported', 'Plain folders have no checksums.', {
       remedy: 'Use a btrfs pool, or check the file system with its own tools',
     });
