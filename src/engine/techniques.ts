@@ -20,17 +20,27 @@ const PROBE_MS = 120_000;
 export class Techniques {
   readonly #drivers: ReadonlyMap<Technique, Driver>;
   readonly #reports = new Map<Technique, Promise<TechniqueReport>>();
+  readonly #refreshing = new Map<Technique, Promise<TechniqueReport>>();
 
   constructor(drivers: ReadonlyMap<Technique, Driver>) {
     this.#drivers = drivers;
   }
 
   async all(refresh: boolean): Promise<TechniqueReport[]> {
-    return Promise.all(TECHNIQUES.map((id) => (refresh ? this.#ask(id, true) : this.report(id))));
+    return Promise.all(TECHNIQUES.map((id) => (refresh ? this.#anew(id) : this.report(id))));
   }
 
   report(id: Technique): Promise<TechniqueReport> {
     return this.#reports.get(id) ?? this.#ask(id, false);
+  }
+
+  /** Those who ask at one time share one probe. */
+  #anew(id: Technique): Promise<TechniqueReport> {
+    const underWay = this.#refreshing.get(id);
+    if (underWay !== undefined) return underWay;
+    const report = this.#ask(id, true).finally(() => this.#refreshing.delete(id));
+    this.#refreshing.set(id, report);
+    return report;
   }
 
   #ask(id: Technique, anew: boolean): Promise<TechniqueReport> {
