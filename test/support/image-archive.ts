@@ -8,10 +8,15 @@ export interface CraftedImage {
   readonly architecture?: string;
 }
 
-interface Blob {
+export interface Blob {
   readonly digest: string;
   readonly size: number;
 }
+
+/** What a manifest says of a blob. */
+export type Descriptor = Blob & { readonly mediaType: string };
+
+const TYPE = 'application/vnd.oci.image';
 
 /** Archives of images, made member by member. */
 export class ImageArchiveCraft {
@@ -24,26 +29,44 @@ export class ImageArchiveCraft {
     return { digest: `sha256:${hex}`, size: bytes.length };
   }
 
+  /** A blob whose name is not its sum. */
+  lie(name: Blob, content: Buffer): void {
+    this.#members.push({ name: `blobs/sha256/${name.digest.slice('sha256:'.length)}`, content });
+  }
+
   /** Layer, configuration and manifest; what an index says of it. */
-  image({ says, architecture = 'amd64' }: CraftedImage): Blob & { readonly mediaType: string } {
-    const plain = craftTar([...HONEST, { name: 'etc/who', content: says }]);
-    const diff = `sha256:${createHash('sha256').update(plain).digest('hex')}`;
-    const layer = this.blob(gzipSync(plain));
-    const config = this.blob({
-      architecture,
+  image({ says, architecture = 'amd64' }: CraftedImage): Descriptor {
+    return this.layered([craftTar([...HONEST, { name: 'etc/who', content: says }])], { architecture });
+  }
+
+  /** An image of these layers, which are packed; `config` stands in its configuration. */
+  layered(layers: readonly Buffer[], config: object): Descriptor {
+    const described = this.config(layers, config);
+    return this.manifest(
+      described,
+      layers.map((layer) => this.layer(gzipSync(layer))),
+    );
+  }
+
+  config(layers: readonly Buffer[], config: object): Blob {
+    const sums = layers.map((layer) => `sha256:${createHash('sha256').update(layer).digest('hex')}`);
+    return this.blob({
       os: 'linux',
       config: {},
-      rootfs: { type: 'layers', diff_ids: [diff] },
+      rootfs: { type: 'layers', diff_ids: sums },
       history: [],
+      ...config,
     });
-    const type = 'application/vnd.oci.image';
-    const manifest = this.blob({
-      schemaVersion: 2,
-      mediaType: `${type}.manifest.v1+json`,
-      config: { mediaType: `${type}.config.v1+json`, ...config },
-      layers: [{ mediaType: `${type}.layer.v1.tar+gzip`, ...layer }],
-    });
-    return { mediaType: `${type}.manifest.v1+json`, ...manifest };
+  }
+
+  layer(packed: Buffer): Descriptor {
+    return { mediaType: `${TYPE}.layer.v1.tar+gzip`, ...this.blob(packed) };
+  }
+
+  manifest(config: Blob, layers: readonly Descriptor[]): Descriptor {
+    const mediaType = `${TYPE}.manifest.v1+json`;
+    const described = { mediaType: `${TYPE}.config.v1+json`, ...config };
+    return { mediaType, ...this.blob({ schemaVersion: 2, mediaType, config: described, layers }) };
   }
 
   index(manifests: readonly object[]): object {

@@ -101,7 +101,9 @@ export async function unpackLayout(
     },
     signal,
   );
-  if (result.code !== 0) throw unpackFailed('umoci', result);
+  if (result.code !== 0) {
+    throw unpackFailed('umoci', { ...result, stderr: result.stderr.replace(/^.*⨯\s*/s, '') });
+  }
   return { digest, config, files: counts.files };
 }
 

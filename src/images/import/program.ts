@@ -23,6 +23,11 @@ export const INIT_PATHS = [
   'bin/init',
 ] as const;
 const SIGRTMIN = 34;
+const SIGRTMAX = 64;
+/** execve(2), "Limits on size of arguments and environment": of one word, and well below those of all. */
+const WORD_LIMIT = 128 * 1024;
+const WORDS_LIMIT = 1024 ** 2;
+const PATH_LIMIT = 4095;
 const ID_LIMIT = 65_536;
 
 /** An init of busybox alone has nothing to start: images of applications bring it as one of many names. */
@@ -39,16 +44,29 @@ export function programOf({ config }: OciImageConfig, facts: RootFacts): ImagePr
   if (argv.length === 0) return undefined;
   if (argv.some((word) => word.includes('\0'))) throw refused('name', 'The entry point has a NUL in it.');
   const cwd = config?.WorkingDir ?? '';
-  if (cwd !== '' && (!cwd.startsWith('/') || /[\x00-\x1f\x7f]/.test(cwd))) {
+  if (cwd !== '' && (!cwd.startsWith('/') || cwd.length > PATH_LIMIT || /[\x00-\x1f\x7f-\x9f]/.test(cwd))) {
     throw refused('path', `The working folder ${shown(cwd)} is no absolute path.`);
   }
+  const env = environment(config?.Env ?? []);
+  requireWords([...argv, ...Object.entries(env).map((pair) => pair.join('='))]);
   return {
     argv,
-    env: environment(config?.Env ?? []),
+    env,
     cwd: cwd === '' ? '/' : cwd,
     ...userOf(config?.User ?? '', facts),
     stopSignal: signalOf(config?.StopSignal ?? ''),
   };
+}
+
+/** More would be found out by the first start only. @throws MullionError `image_refused` */
+function requireWords(words: readonly string[]): void {
+  const sizes = words.map((word) => Buffer.byteLength(word) + 1);
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  if (all <= WORDS_LIMIT && sizes.every((size) => size <= WORD_LIMIT)) return;
+  throw refused(
+    'too_large',
+    `The entry point and its environment have ${all} bytes, more than a program can be started with.`,
+  );
 }
 
 const environment = (assignments: readonly string[]): Record<string, string> =>
@@ -65,8 +83,8 @@ const environment = (assignments: readonly string[]): Record<string, string> =>
 function signalOf(text: string): number {
   const name = text.toUpperCase().replace(/^SIG/, '');
   const realTime = /^RTMIN(?:\+(\d{1,2}))?$/.exec(name);
-  if (realTime !== null) return SIGRTMIN + Number(realTime[1] ?? 0);
-  if (/^\d{1,2}$/.test(name)) return Math.max(1, Math.min(64, Number(name)));
+  if (realTime !== null) return Math.min(SIGRTMAX, SIGRTMIN + Number(realTime[1] ?? 0));
+  if (/^\d{1,2}$/.test(name)) return Math.max(1, Math.min(SIGRTMAX, Number(name)));
   const numbers: Readonly<Record<string, number>> = constants.signals;
   return numbers[`SIG${name}`] ?? constants.signals.SIGTERM;
 }

@@ -9,6 +9,9 @@ const PATH_LIMIT = 4095;
 /** Attributes by which overlayfs would let one layer speak for another, and those of the host's own security modules. */
 const FORBIDDEN_ATTRIBUTE = /^(?:user\.overlay\.|trusted\.|security\.(?!capability$))/;
 
+/** A layer's mark of what is gone (OCI image specification 1.0, layer.md, "Whiteouts"). */
+const WHITEOUT = '.wh.';
+
 export interface TarCounts {
   bytes: number;
   files: number;
@@ -30,6 +33,14 @@ export function partsOf(name: Buffer, what = 'a path'): readonly string[] {
     throw refused('name', `The archive has ${what} that is too long: ${label}.`);
   }
   return parts;
+}
+
+/** What a whiteout names lies beside it: `.wh...` would take away the folder above. @throws MullionError `image_refused` */
+function checkWhiteout(parts: readonly string[], label: string): void {
+  const name = parts.at(-1) ?? '';
+  if (!name.startsWith(WHITEOUT)) return;
+  if (['', '.', '..'].includes(name.slice(WHITEOUT.length)))
+    throw refused('path', `${label} takes away what is not its layer's.`);
 }
 
 export interface TarPolicyOptions {
@@ -81,6 +92,7 @@ export class TarPolicy {
       throw refused('path', 'The archive puts something in the place of its own root.');
     }
     this.#checkWay(parts, label);
+    if (this.#layered) checkWhiteout(parts, label);
     if (entry.uid >= ID_LIMIT || entry.gid >= ID_LIMIT || entry.uid < 0 || entry.gid < 0) {
       const special = (entry.mode & 0o6000) !== 0 ? ' with a set-user-ID or set-group-ID bit' : '';
       throw refused(
