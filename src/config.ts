@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import * as z from 'zod';
 import { MullionError } from './contract/errors.ts';
 import { CONFIG_FILE, DEFAULT_RUN_DIRECTORY } from './contract/locations.ts';
-import { GIB, SizeSchema } from './contract/sizes.ts';
+import { SizeSchema } from './contract/sizes.ts';
 import { DriverNameSchema, TechniqueSchema } from './contract/techniques.ts';
 
 /** Everything that can be configured, with its default and the variable that overrides the file. */
@@ -28,7 +28,9 @@ export const ConfigSchema = z.strictObject({
     .strictObject({
       backend: z.enum(['auto', 'btrfs', 'dir']).default('auto'),
       path: z.string().startsWith('/').optional().describe('an existing btrfs folder, used directly'),
-      size: SizeSchema.default(20 * GIB).describe('size of the loop file'),
+      size: SizeSchema.optional().describe(
+        'size of the loop file; when absent 20G, or four fifths of what the file system below can spare where that is less',
+      ),
       quota: z
         .boolean()
         .default(false)

@@ -7,6 +7,6 @@ export interface PoolOptions {
   readonly path?: string | undefined;
   /** Simple quota may be switched on at `path`. */
   readonly quota?: boolean | undefined;
-  /** Bytes of the loop file, when one is made. */
-  readonly size: number;
+  /** Bytes of the loop file, when one is made; absent: the usual size, or less where that does not fit. */
+  readonly size?: number | undefined;
 }

@@ -73,7 +73,7 @@ test('a pool leaves the host a reserve of the file system that its file lies in,
   mkdirSync(below);
   mount('tmpfs', below, 'tmpfs', MS.nosuid, `size=${600 * MIB}`);
   const file = join(below, 'pool.btrfs');
-  const make = (size: number): BtrfsPool =>
+  const make = (size: number | undefined): BtrfsPool =>
     new BtrfsPool(new LoopGround(file, join(below, 'pool'), size), 'test', join(scratch.path, 'lock'));
   const most = (failure: unknown): number =>
     failure instanceof MullionError ? Number(/(\d+)M at most/.exec(failure.remedy)?.[1]) : 0;
@@ -86,6 +86,13 @@ test('a pool leaves the host a reserve of the file system that its file lies in,
     assert.equal(existsSync(file), false);
     const fitting = most(refusal);
     assert.ok(fitting >= 560 && fitting <= 570, refusal.remedy);
+    const usual = make(undefined);
+    await usual.open();
+    const { size } = await usual.info();
+    assert.ok(size > 0.79 * fitting * MIB && size < 0.81 * fitting * MIB, `${size}`);
+    assert.deepEqual((await usual.info()).warnings, []);
+    await usual.close();
+    rmSync(file);
     const pool = make(512 * MIB);
     await pool.open();
     assert.deepEqual((await pool.info()).warnings, []);

@@ -20,10 +20,10 @@ export class LoopGround implements Ground {
   readonly growth = 'Make it larger: mullion pool grow default SIZE; or delete what nobody needs';
   readonly mayEnableQuota = true;
   readonly #file: string;
-  readonly #size: number;
+  readonly #size: number | undefined;
 
-  /** `size` counts only when the file is not there yet. */
-  constructor(file: string, root: string, size: number) {
+  /** `size` counts only when the file is not there yet; absent: the usual one, as far as it fits. */
+  constructor(file: string, root: string, size: number | undefined) {
     this.#file = file;
     this.root = root;
     this.#size = size;

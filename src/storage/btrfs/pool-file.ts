@@ -11,12 +11,15 @@ import {
 } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
-import { formatSize, MIB } from '../../contract/sizes.ts';
+import { formatSize, GIB, MIB } from '../../contract/sizes.ts';
 import { keptForHost } from '../../core/pool-room.ts';
 import { type Space, spaceOf } from '../../host/file-systems.ts';
 import { run } from '../../host/run.ts';
 
 export const MINIMUM_SIZE = 256 * MIB;
+const USUAL_SIZE = 20 * GIB;
+/** Of what is spared; packages, images that are built and the daemon's own state lie there, too. */
+const USUAL_SHARE = 0.8;
 /** Of the first superblock: offset 64 KiB, magic at 0x40 (btrfs on-disk format). */
 const MAGIC_OFFSET = 0x10040;
 const MAGIC = '_BHRfS_M';
@@ -33,14 +36,15 @@ export const leftIn = ({ size, free }: Space): string =>
  * leaves nothing that looks like a pool.
  * @throws MullionError `insufficient_disk`, `invalid_request`
  */
-export async function makePoolFile(file: string, wanted: number): Promise<void> {
+export async function makePoolFile(file: string, asked: number | undefined): Promise<void> {
+  const below = await spaceOf(dirname(file));
+  const wanted = asked ?? Math.max(MINIMUM_SIZE, Math.min(USUAL_SIZE, USUAL_SHARE * spared(below)));
   const size = Math.floor(wanted / MIB) * MIB;
   if (size < MINIMUM_SIZE) {
     throw new MullionError('invalid_request', `A pool of ${formatSize(wanted)} is too small.`, {
       remedy: `Set the pool's size to at least ${formatSize(MINIMUM_SIZE)}`,
     });
   }
-  const below = await spaceOf(dirname(file));
   if (size > spared(below)) {
     const most = Math.floor(spared(below) / MIB);
     const fits = most * MIB >= MINIMUM_SIZE;
