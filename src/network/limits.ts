@@ -1,4 +1,5 @@
 import type { DropReason } from '../core/firewall-counters.ts';
+import type { NeighbourRoom } from '../host/neighbour-tables.ts';
 
 /** A second, and at once. What a busy server never reaches and a flood does. */
 const RATES = {
@@ -12,6 +13,9 @@ const RATES = {
 /** Connections that the host tracks for one VPS, in each direction; a thirty-second part of the usual table. */
 const HELD = 8_192;
 const HELD_QUESTIONS = 4_096;
+
+/** Of the host's tables of neighbours, for all VPSs together; the kernel's 1,024 are gone with a few hundred VPSs. */
+export const NEIGHBOUR_ROOM: NeighbourRoom = [8_192, 32_768, 65_536];
 
 const over = (key: keyof typeof RATES): string =>
   `limit rate over ${RATES[key][0]}/second burst ${RATES[key][1]} packets`;

@@ -3,7 +3,7 @@ import { test } from 'node:test';
 import { createNaming } from '../core/naming.ts';
 import type { NicSpec } from '../drivers/driver.ts';
 import { dnsmasqOptions, leasesFile, namesFile } from './dnsmasq-options.ts';
-import { configureGuest, createPair, raiseBridge } from './links.ts';
+import { configureGuest, createPair, raiseBridge, removeNeighbours, setNeighbours } from './links.ts';
 import type { NetworkSpec } from './network.ts';
 import { requireUnroutedSubnet } from './routes.ts';
 
@@ -51,20 +51,41 @@ test('the guest end of a pair is made in its namespace with its MAC', () => {
   ]);
 });
 
-test('a guest gets its addresses, then a default route by each family', () => {
-  assert.deepEqual(configureGuest(nic, true), [
+test('a guest gets its addresses, then a default route by each family, and is told where the gateway is', () => {
+  const mac = '52:54:00:00:00:01';
+  assert.deepEqual(configureGuest(nic, mac, true), [
     { type: 'raise', link: 'lo' },
     { type: 'setAddress', link: 'eth0', address: '10.78.4.2', prefix: 22 },
     { type: 'setAddress', link: 'eth0', address: 'fd00:0:0:7::2', prefix: 64 },
     { type: 'raise', link: 'eth0' },
+    { type: 'setNeighbour', link: 'eth0', address: '10.78.4.1', mac },
+    { type: 'setNeighbour', link: 'eth0', address: 'fd00:0:0:7::1', mac },
     { type: 'setDefaultRoute', link: 'eth0', gateway: '10.78.4.1' },
     { type: 'setDefaultRoute', link: 'eth0', gateway: 'fd00:0:0:7::1' },
   ]);
 });
 
+test('the host is told where each address of a VPS is, and told to forget the same ones', () => {
+  const link = 'mbabcd-1f';
+  const addresses = ['10.78.4.2', 'fd00:0:0:7::2', 'fe80::5054:ff:fe00:2'];
+  assert.deepEqual(
+    setNeighbours(naming, attachment, true),
+    addresses.map((address) => ({ type: 'setNeighbour', link, address, mac: nic.mac })),
+  );
+  assert.deepEqual(
+    removeNeighbours(naming, attachment, true),
+    addresses.map((address) => ({ type: 'removeNeighbour', link, address })),
+  );
+});
+
 test('without IPv6 on the host nothing of it is asked for', () => {
-  const changes = [...configureGuest(nic, false), ...raiseBridge(naming, network, false)];
-  assert.ok(!JSON.stringify(changes).includes('fd00'));
+  const changes = [
+    ...configureGuest(nic, '52:54:00:00:00:01', false),
+    ...raiseBridge(naming, network, false),
+    ...setNeighbours(naming, attachment, false),
+    ...removeNeighbours(naming, attachment, false),
+  ];
+  assert.doesNotMatch(JSON.stringify(changes), /fd00|fe80/);
   assert.ok(
     dnsmasqOptions(network, 'mbabcd-1f', 'nobody', false).every((option) => !option.includes('fd00')),
   );

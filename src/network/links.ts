@@ -1,15 +1,39 @@
+import { linkLocalAddress } from '../core/ip.ts';
 import { bridgeName, macAddress, type Naming } from '../core/naming.ts';
 import type { NicSpec } from '../drivers/driver.ts';
 import type { LinkChange } from '../host/links.ts';
-import type { NetworkSpec } from './network.ts';
+import type { Attachment, NetworkSpec } from './network.ts';
 
 const isIpv6 = (address: string): boolean => address.includes(':');
 
 /** The bridge has a MAC of its own, else it would take over one of a VPS and change it as VPSs come and go. */
-export function createBridge(naming: Naming, network: NetworkSpec): LinkChange[] {
-  const mac = macAddress(`bridge ${naming.instance} ${network.index}`);
-  return [{ type: 'addBridge', link: bridgeName(naming, network.index), mac }];
-}
+export const bridgeMac = (naming: Naming, network: NetworkSpec): string =>
+  macAddress(`bridge ${naming.instance} ${network.index}`);
+
+export const createBridge = (naming: Naming, network: NetworkSpec): LinkChange[] => [
+  { type: 'addBridge', link: bridgeName(naming, network.index), mac: bridgeMac(naming, network) },
+];
+
+/** Where a VPS is, for the host: the kernel's table of those who were asked is one for all VPSs, and one may fill it. */
+export const setNeighbours = (naming: Naming, { nic, network }: Attachment, ipv6: boolean): LinkChange[] =>
+  addressesOf(nic, ipv6).map((address) => ({
+    type: 'setNeighbour',
+    link: bridgeName(naming, network.index),
+    address,
+    mac: nic.mac,
+  }));
+
+export const removeNeighbours = (naming: Naming, { nic, network }: Attachment, ipv6: boolean): LinkChange[] =>
+  addressesOf(nic, ipv6).map((address) => ({
+    type: 'removeNeighbour',
+    link: bridgeName(naming, network.index),
+    address,
+  }));
+
+const addressesOf = (nic: NicSpec, ipv6: boolean): string[] =>
+  [...nic.addresses.map(({ address }) => address), linkLocalAddress(nic.mac)].filter(
+    (address) => ipv6 || !isIpv6(address),
+  );
 
 /** The bridge's settings below /proc/sys/net: no waiting for address checks, no routers heard, loopback forwards. */
 export function bridgeSettings(bridge: string, ipv6: boolean): [path: string, value: string][] {
@@ -62,14 +86,17 @@ export function createPair(nic: NicSpec, bridge: string, pid: number): LinkChang
   return [{ type: 'addPair', link, bridge, peer, mac, pid }, reflect(link)];
 }
 
-/** Made in the guest's namespace; the same again changes nothing. */
-export function configureGuest(nic: NicSpec, ipv6: boolean): LinkChange[] {
+/** Made in the guest's namespace; the same again changes nothing. `gatewayMac`: that of the bridge. */
+export function configureGuest(nic: NicSpec, gatewayMac: string, ipv6: boolean): LinkChange[] {
   const link = nic.guestLink;
   const addresses = nic.addresses.filter(({ address }) => ipv6 || !isIpv6(address));
   return [
     { type: 'raise', link: 'lo' },
     ...addresses.map(({ address, prefix }) => ({ type: 'setAddress', link, address, prefix }) as const),
     { type: 'raise', link },
+    ...addresses.map(
+      ({ gateway }) => ({ type: 'setNeighbour', link, address: gateway, mac: gatewayMac }) as const,
+    ),
     ...addresses.map(({ gateway }) => ({ type: 'setDefaultRoute', link, gateway }) as const),
   ];
 }

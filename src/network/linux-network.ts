@@ -11,6 +11,7 @@ import {
   RATE_PREFIX,
 } from '../core/naming.ts';
 import { changeLinks } from '../host/links.ts';
+import { raiseNeighbourTables } from '../host/neighbour-tables.ts';
 import {
   enableForwarding,
   hasIpv6,
@@ -26,7 +27,9 @@ import {
 import { allLinkStatistics, linkStatistics } from '../host/net-links.ts';
 import { type Runner, run as runCommand } from '../host/run.ts';
 import { createFirewallWriter } from './firewall-writer.ts';
+import { NEIGHBOUR_ROOM } from './limits.ts';
 import {
+  bridgeMac,
   bridgeSettings,
   configureGuest,
   createBridge,
@@ -35,6 +38,8 @@ import {
   raiseBridge,
   removeAddresses,
   removeLinks,
+  removeNeighbours,
+  setNeighbours,
 } from './links.ts';
 import { createNameServers } from './name-server.ts';
 import type { Attachment, NetworkBackend, NetworkSpec } from './network.ts';
@@ -69,8 +74,12 @@ export function createLinuxNetwork({
   const isOurs = (link: string): boolean =>
     [BRIDGE_PREFIX, LINK_PREFIX, RATE_PREFIX].some((prefix) => link.startsWith(prefix(naming)));
 
+  const openHost = async (): Promise<void> => {
+    raiseNeighbourTables(NEIGHBOUR_ROOM);
+    await enableForwarding(forwardingRecord);
+  };
   const prepareHost = (): Promise<void> => {
-    prepared ??= enableForwarding(forwardingRecord)
+    prepared ??= openHost()
       .then(() => rules.replace(() => undefined))
       .catch((failure: unknown) => {
         prepared = undefined;
@@ -137,7 +146,7 @@ export function createLinuxNetwork({
       const ours = (await listLinks()).filter(isOurs);
       await names.retain(bridges);
       await changeLinks(removeLinks(ours.filter((link) => !wanted.has(link))), { force: true });
-      if (state.networks.length > 0) await enableForwarding(forwardingRecord);
+      if (state.networks.length > 0) await openHost();
       await rules.replace((book) => book.load(state));
       prepared = state.networks.length > 0 ? Promise.resolve() : undefined;
       standing.clear();
@@ -149,7 +158,8 @@ export function createLinuxNetwork({
         await names.replace(network, members);
         const links = members.map(({ nic }) => nic.hostLink).filter((link) => ours.includes(link));
         const joins = links.flatMap((link) => joinBridge(link, bridgeOf(network)));
-        await changeLinks(joins, { force: true });
+        const neighbours = members.flatMap((member) => setNeighbours(naming, member, hasIpv6()));
+        await changeLinks([...joins, ...neighbours], { force: true });
       };
       await Promise.all(
         state.networks.map((network) =>
@@ -179,7 +189,12 @@ export function createLinuxNetwork({
       await ensureNetwork(attachment.network);
       const former = admitted.get(attachment.vps)?.hostname ?? attachment.hostname;
       const addName = former === attachment.hostname ? names.add : names.rename;
-      await Promise.all([setRules(attachment), addName(attachment), warnOfHiddenListeners(attachment)]);
+      await Promise.all([
+        setRules(attachment),
+        addName(attachment),
+        changeLinks(setNeighbours(naming, attachment, hasIpv6())),
+        warnOfHiddenListeners(attachment),
+      ]);
     },
     connect: async (attachment, link) => {
       const bridge = bridgeOf(attachment.network);
@@ -198,7 +213,8 @@ export function createLinuxNetwork({
             const leftover = stands ? removeLinks([nic.hostLink]) : [];
             await changeLinks([...leftover, ...createPair(nic, bridge, link.pid)]);
           }
-          await changeLinks(configureGuest(nic, hasIpv6()), { pid: link.pid });
+          const gatewayMac = bridgeMac(naming, attachment.network);
+          await changeLinks(configureGuest(nic, gatewayMac, hasIpv6()), { pid: link.pid });
         }
       }
       if (rates !== undefined && hasNetworkRates(rates)) await writeRates(naming, run, attachment);
@@ -209,7 +225,9 @@ export function createLinuxNetwork({
       const links = [hostLink, shaperOf(naming, hostLink)].filter(linkExists);
       await Promise.all([
         names.remove(attachment),
-        changeLinks(removeLinks(links), { force: true }),
+        changeLinks([...removeLinks(links), ...removeNeighbours(naming, attachment, hasIpv6())], {
+          force: true,
+        }),
         rules.change((book) => book.set(attachmentOwner(attachment.vps), [])),
       ]);
     },

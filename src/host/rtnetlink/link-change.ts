@@ -1,4 +1,4 @@
-/** One change of links, addresses or routes, as data; the same again changes nothing, removals and additions apart. */
+/** One change of links, addresses, neighbours or routes, as data; the same again changes nothing, removals and additions apart. */
 export type LinkChange =
   /** A bridge that does not listen to multicast membership. */
   | { readonly type: 'addBridge'; readonly link: string; readonly mac: string }
@@ -27,6 +27,9 @@ export type LinkChange =
       readonly address: string;
       readonly prefix: number;
     }
+  /** An address on this link is at this MAC, for good: nobody is asked, and no full table keeps it out. */
+  | { readonly type: 'setNeighbour'; readonly link: string; readonly address: string; readonly mac: string }
+  | { readonly type: 'removeNeighbour'; readonly link: string; readonly address: string }
   | { readonly type: 'setDefaultRoute'; readonly link: string; readonly gateway: string };
 
 export const describeChange = (change: LinkChange): string =>

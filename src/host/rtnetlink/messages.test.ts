@@ -66,6 +66,26 @@ test('a pair names its peer, the MAC and the process whose network it goes to', 
   );
 });
 
+test('a neighbour that is set for good is the message that ip(8) sends for neigh replace nud permanent', () => {
+  assert.equal(
+    encode({ type: 'setNeighbour', link: 'mb1', address: '10.0.0.2', mac: '52:54:00:00:00:02' }),
+    bytes(
+      ['30000000 1c00 0505 07000000 00000000', 'RTM_NEWNEIGH, request, answer, replace or create'],
+      ['02 00 0000 09000000 8000 00 00', 'IPv4, link 9, NUD_PERMANENT'],
+      ['0800 0100 0a000002', 'NDA_DST'],
+      ['0a00 0200 525400000002 0000', 'NDA_LLADDR'],
+    ),
+  );
+  assert.equal(
+    encode({ type: 'removeNeighbour', link: 'mb1', address: 'fd00::2' }),
+    bytes(
+      ['30000000 1d00 0500 07000000 00000000', 'RTM_DELNEIGH, request, answer'],
+      ['0a 00 0000 09000000 0000 00 00', 'IPv6, link 9'],
+      ['1400 0100 fd000000000000000000000000000002', 'NDA_DST'],
+    ),
+  );
+});
+
 test('names, MACs and addresses of another shape are refused', () => {
   for (const change of [
     { type: 'raise', link: 'a/b' },

@@ -1,12 +1,14 @@
 import { parseIpv4, parseIpv6 } from '../../core/ip.ts';
 import type { LinkChange } from './link-change.ts';
 
-/** rtnetlink(7), netlink(7); numbers from linux/rtnetlink.h, if_link.h, if_addr.h. Little-endian, as the hosts are. */
+/** rtnetlink(7), netlink(7); numbers from linux/rtnetlink.h, if_link.h, if_addr.h, neighbour.h. Little-endian, as the hosts are. */
 const RTM_NEWLINK = 16;
 const RTM_DELLINK = 17;
 const RTM_NEWADDR = 20;
 const RTM_DELADDR = 21;
 const RTM_NEWROUTE = 24;
+const RTM_NEWNEIGH = 28;
+const RTM_DELNEIGH = 29;
 
 const NLM_F_REQUEST = 0x1;
 const NLM_F_ACK = 0x4;
@@ -27,6 +29,8 @@ const IFLA_BR_MCAST_SNOOPING = 23;
 const IFLA_BRPORT_MODE = 4;
 const IFA = { address: 1, local: 2, broadcast: 4 } as const;
 const IFA_F_NODAD = 2;
+const NUD_PERMANENT = 0x80;
+const NDA = { destination: 1, mac: 2 } as const;
 const RTA = { oif: 4, gateway: 5 } as const;
 const RT_TABLE_MAIN = 254;
 const RTPROT_STATIC = 4;
@@ -85,6 +89,13 @@ export function encodeChange(change: LinkChange, sequence: number, indexOf: Inde
       return message(RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, sequence, address(change, indexOf));
     case 'removeAddress':
       return message(RTM_DELADDR, 0, sequence, address(change, indexOf));
+    case 'setNeighbour':
+      return message(RTM_NEWNEIGH, NLM_F_CREATE | NLM_F_REPLACE, sequence, [
+        ...neighbour(change, NUD_PERMANENT, indexOf),
+        attribute(NDA.mac, mac(change.mac)),
+      ]);
+    case 'removeNeighbour':
+      return message(RTM_DELNEIGH, 0, sequence, neighbour(change, 0, indexOf));
     case 'setDefaultRoute':
       return message(RTM_NEWROUTE, NLM_F_CREATE | NLM_F_REPLACE, sequence, [
         Buffer.of(family(change.gateway), 0, 0, 0, RT_TABLE_MAIN, RTPROT_STATIC, 0, RTN_UNICAST, 0, 0, 0, 0),
@@ -122,6 +133,16 @@ function address(
       : []),
   ];
 }
+
+/** struct ndmsg, then the address. */
+const neighbour = (
+  change: { readonly link: string; readonly address: string },
+  state: number,
+  indexOf: IndexOf,
+): Buffer[] => [
+  Buffer.concat([Buffer.of(family(change.address), 0, 0, 0), u32(indexOf(change.link)), u16(state), u16(0)]),
+  attribute(NDA.destination, addressBytes(change.address)),
+];
 
 function broadcastOf(address: Buffer, prefix: number): Buffer {
   const bytes = Buffer.alloc(4);
