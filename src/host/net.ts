@@ -7,11 +7,6 @@ import type { Runner } from './run.ts';
 
 /** Everything here speaks of the network namespace that this process is in, unless a pid is given. */
 
-/** Runs nft(8) commands as one transaction. */
-export async function runNft(run: Runner, commands: string): Promise<void> {
-  await run(['nft', '-f', '-'], { stdin: commands });
-}
-
 const AddressListSchema = z.array(
   z.object({
     addr_info: z

@@ -1,6 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
 import { firewallTableName, type Naming, nftTableName } from '../core/naming.ts';
-import { filterBridged, readCounters, runNft } from '../host/net.ts';
+import { filterBridged, readCounters } from '../host/net.ts';
+import { runNft } from '../host/nft.ts';
 import type { Runner } from '../host/run.ts';
 import { type Count, type FirewallSpec, renderFirewall, renderFirewallRemoval } from './firewall.ts';
 

@@ -21,10 +21,10 @@ import {
   listLinks,
   listRoutes,
   restoreForwarding,
-  runNft,
   setNetSetting,
 } from '../host/net.ts';
 import { allLinkStatistics, linkStatistics } from '../host/net-links.ts';
+import { createNftChanges, runNft } from '../host/nft.ts';
 import { type Runner, run as runCommand } from '../host/run.ts';
 import { createFirewallWriter } from './firewall-writer.ts';
 import { NEIGHBOUR_ROOM } from './limits.ts';
@@ -61,7 +61,9 @@ export function createLinuxNetwork({
   logger,
   run = runCommand,
 }: LinuxNetworkOptions): NetworkBackend {
-  const rules = createRuleWriter(new RuleBook(naming), (commands) => runNft(run, commands), logger);
+  const changes = createNftChanges(run);
+  const kernel = { change: changes.run, replace: (commands: string) => runNft(run, commands) };
+  const rules = createRuleWriter(new RuleBook(naming), kernel, logger);
   const names = createNameServers(naming, run, logger);
   const forwardingRecord = forwardingRecordFile(naming);
   const firewall = createFirewallWriter(naming, run);
@@ -172,6 +174,7 @@ export function createLinuxNetwork({
         ),
       );
       for (const attachment of state.attachments) await warnOfHiddenListeners(attachment);
+      setImmediate(changes.prepare);
     },
     removeNetwork: async (network) => {
       const bridge = bridgeOf(network);

@@ -20,8 +20,14 @@ function recorder(refuse: (commands: string) => boolean = () => false) {
     if (refuse(commands)) throw new Error('refused');
     applied.push(commands);
   };
-  const writer = createRuleWriter(new RuleBook(createNaming('/s', '/r')), apply, silentLogger);
-  return { writer, applied };
+  const ways: string[] = [];
+  const by = (way: string) => (commands: string) => {
+    ways.push(way);
+    return apply(commands);
+  };
+  const kernel = { change: by('change'), replace: by('replace') };
+  const writer = createRuleWriter(new RuleBook(createNaming('/s', '/r')), kernel, silentLogger);
+  return { writer, applied, ways };
 }
 
 test('changes that come while one is written go out together', async () => {
@@ -39,9 +45,18 @@ test('a change that changes nothing still waits for the one that did', async () 
   await first;
 });
 
-test('a refused change is followed by writing everything anew', async () => {
-  const { writer, applied } = recorder((commands) => commands.startsWith('add'));
+test('entries are changed, whole tables are replaced', async () => {
+  const { writer, ways } = recorder();
+  await writer.replace(() => undefined);
   await writer.change(own('a'));
+  await writer.remove();
+  assert.deepEqual(ways, ['replace', 'change', 'replace', 'replace']);
+});
+
+test('a refused change is followed by writing everything anew', async () => {
+  const { writer, applied, ways } = recorder((commands) => commands.startsWith('add'));
+  await writer.change(own('a'));
+  assert.deepEqual(ways, ['change', 'replace']);
   assert.equal(applied.length, 1);
   assert.match(applied[0] ?? '', /^table inet.*key-a/s);
 });

@@ -10,15 +10,19 @@ export interface RuleWriter {
   remove(): Promise<void>;
 }
 
+/** What carries nft(8) commands out. */
+export interface RuleKernel {
+  /** A few entries. */
+  change(commands: string): Promise<void>;
+  /** Whole tables. */
+  replace(commands: string): Promise<void>;
+}
+
 /**
  * Writes one transaction at a time; changes that come while one is under way go out together in the next. When a
  * transaction fails, as after another program flushed the host's rules, both tables are written anew from the book.
  */
-export function createRuleWriter(
-  book: RuleBook,
-  apply: (commands: string) => Promise<void>,
-  logger: Logger,
-): RuleWriter {
+export function createRuleWriter(book: RuleBook, kernel: RuleKernel, logger: Logger): RuleWriter {
   let queued = '';
   let whole = false;
   let running: Promise<void> = Promise.resolve();
@@ -31,7 +35,7 @@ export function createRuleWriter(
     next = undefined;
     if (commands === '' && !rebuild) return;
     try {
-      await (rebuild ? applyAll() : apply(commands));
+      await (rebuild ? applyAll() : kernel.change(commands));
     } catch (failure) {
       logger.warn('nft refused a change, writing all rules anew', { failure: String(failure) });
       await applyAll();
@@ -40,7 +44,7 @@ export function createRuleWriter(
   const applyAll = async (): Promise<void> => {
     queued = '';
     whole = true;
-    await apply(book.render());
+    await kernel.replace(book.render());
     whole = false;
   };
   const schedule = (): Promise<void> => {
@@ -65,7 +69,7 @@ export function createRuleWriter(
       book.load({ networks: [], attachments: [] });
       whole = true;
       await schedule();
-      await apply(book.renderRemoval());
+      await kernel.replace(book.renderRemoval());
     },
   };
 }
