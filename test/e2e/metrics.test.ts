@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import * as z from 'zod';
 import { ApiWorld } from '../support/api-world.ts';
@@ -33,6 +34,8 @@ const RowSchema = z.array(
     cpuPercent: z.number(),
     cappedPercent: z.number().nullable(),
     stolenPercent: z.number().nullable(),
+    memoryStalledPercent: z.number().nullable(),
+    ioStalledPercent: z.number().nullable(),
   }),
 );
 
@@ -101,6 +104,18 @@ if (enterPrivateNetns(import.meta.url)) {
         60_000,
       );
     });
+    await daemon.check(t, 'its own threads', async () => {
+      const cpus = availableParallelism();
+      await launch('alone', String(cpus));
+      await burn('alone', 4 * cpus);
+      await eventually('it is busy', async () => ((await rows()).alone?.cpuPercent ?? 0) > 50, 60_000);
+      const { cpuPercent, stolenPercent } = (await rows()).alone ?? assert.fail();
+      assert.ok(
+        (stolenPercent ?? 0) <= Math.max(0, 100 * cpus - cpuPercent) + 0.1,
+        `${cpuPercent} and ${stolenPercent}`,
+      );
+      await daemon.ok(['stop', 'alone', '--force']);
+    });
     await daemon.check(t, 'neighbours', async (inner) => {
       if ((await rows()).calm?.stolenPercent === null)
         return inner.skip('this kernel counts no pressure of groups');
@@ -113,7 +128,7 @@ if (enterPrivateNetns(import.meta.url)) {
         60_000,
       );
       const text = await daemon.ok(['top', '--once']);
-      assert.match(text, /CAPPED%\s+STOLEN%/);
+      assert.match(text, /CAPPED%\s+STOLEN%.*MSTALL%.*DSTALL%/);
       return undefined;
     });
   });
