@@ -8,11 +8,21 @@ const PORT = 15_443;
 export const REGISTRY = `localhost:${PORT}`;
 export const LOGIN = { user: 'tester', password: 'a secret of the test' } as const;
 
+interface PushOptions {
+  readonly options?: readonly string[];
+  readonly env?: Readonly<Record<string, string>>;
+}
+
 /** Debian's docker-registry on loopback with TLS and a login. Only in a network namespace of the test's own. */
-export async function startRegistry(
-  folder: string,
-): Promise<
-  AsyncDisposable & { readonly authority: string; push(archive: string, name: string): Promise<void> }
+export async function startRegistry(folder: string): Promise<
+  AsyncDisposable & {
+    readonly authority: string;
+    /** `options` and `env` are for skopeo-copy(1). */
+    push(archive: string, name: string, how?: PushOptions): Promise<void>;
+    /** Answers nobody until `goOn`. */
+    stall(): void;
+    goOn(): void;
+  }
 > {
   const at = (name: string): string => join(folder, name);
   mkdirSync(at('data'), { recursive: true });
@@ -52,20 +62,26 @@ export async function startRegistry(
   );
   return {
     authority: at('authority.crt'),
-    push: async (archive, name) => {
-      await run([
-        ...[
-          'skopeo',
-          '--insecure-policy',
-          'copy',
-          '--quiet',
-          '--dest-cert-dir',
-          folder,
-          '--dest-creds',
-          credentials,
+    stall: () => void child.kill('SIGSTOP'),
+    goOn: () => void child.kill('SIGCONT'),
+    push: async (archive, name, { options = [], env } = {}) => {
+      await run(
+        [
+          ...[
+            'skopeo',
+            '--insecure-policy',
+            'copy',
+            '--quiet',
+            '--dest-cert-dir',
+            folder,
+            '--dest-creds',
+            credentials,
+          ],
+          ...options,
+          ...[archive, `docker://${REGISTRY}/${name}`],
         ],
-        ...[archive, `docker://${REGISTRY}/${name}`],
-      ]);
+        { env },
+      );
     },
     [Symbol.asyncDispose]: async () => {
       child.kill('SIGKILL');

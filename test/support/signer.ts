@@ -4,15 +4,22 @@ import { run } from '../../src/host/run.ts';
 
 /** Somebody with an OpenPGP key of their own, made by gpg(1) in a folder. Leaving the scope ends gpg's helpers. */
 export class Signer implements AsyncDisposable {
+  readonly name: string;
   readonly #folder: string;
   #made = 0;
 
-  private constructor(folder: string) {
+  private constructor(folder: string, name: string) {
+    this.name = name;
     this.#folder = folder;
   }
 
+  /** Where programs that sign by themselves find the key. */
+  get environment(): { readonly GNUPGHOME: string } {
+    return { GNUPGHOME: this.#folder };
+  }
+
   static async open(folder: string, name: string): Promise<Signer> {
-    const signer = new Signer(join(folder, name));
+    const signer = new Signer(join(folder, name), name);
     mkdirSync(signer.#folder, { mode: 0o700 });
     await signer.#gpg('--quick-generate-key', `${name} <${name}@images.test>`, 'ed25519', 'sign', 'never');
     return signer;
@@ -21,6 +28,11 @@ export class Signer implements AsyncDisposable {
   /** A detached signature, binary or armored. */
   async sign(bytes: Buffer, ...options: readonly string[]): Promise<Buffer> {
     return this.#written(bytes, '--detach-sign', ...options);
+  }
+
+  /** Signs a file; the signature lies beside it as FILE.sig. */
+  async signFile(path: string): Promise<void> {
+    await this.#gpg('--output', `${path}.sig`, '--detach-sign', path);
   }
 
   /** The message with its signature in one. */

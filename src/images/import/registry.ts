@@ -132,6 +132,8 @@ export async function fetchImage(
     ...[
       'copy',
       '--quiet',
+      // They are checked all the same; a layout cannot hold them.
+      '--remove-signatures',
       '--retry-times',
       RETRIES,
       '--src-authfile',

@@ -55,7 +55,7 @@ function faultOf({ code, stdout, stderr }: JailResult): string | undefined {
   if (/not a detached signature/.test(stderr)) {
     return 'The signature holds a message of its own: a detached one is needed (gpg --detach-sign).';
   }
-  if (is('NODATA')) return 'The signature file holds no OpenPGP signature that can be read.';
+  if (is('NODATA') || !is('NEWSIG')) return 'The signature file holds no OpenPGP signature that can be read.';
   return `The signature does not fit: ${lastLine(stderr)}`;
 }
 
