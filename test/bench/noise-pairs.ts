@@ -33,6 +33,12 @@ export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
   };
 }
 
+/** What it leaves running must not hold the pipes of who waits for it. */
+const inBackground = (argv: readonly string[]): string[] => [
+  ...['sh', '-c', 'exec "$@" >/dev/null 2>&1', 'sh'],
+  ...argv,
+];
+
 /** How another tool starts a container that only waits, runs a program in it, and ends it. */
 interface Tool {
   readonly kind: string;
@@ -52,7 +58,7 @@ const TOOLS: readonly ((folder: string, enter: readonly string[]) => Tool)[] = [
         mkdirSync(bundle, { recursive: true });
         await mustRun(['crun', 'spec', '--bundle', bundle]);
         writeWaiting(bundle, root);
-        await mustRun([...crun, 'run', '--detach', '--bundle', bundle, name]);
+        await mustRun(inBackground([...crun, 'run', '--detach', '--bundle', bundle, name]));
       },
       exec: (name) => [...crun, 'exec', name],
       stop: (name) => [...crun, 'delete', '--force', name],
@@ -67,7 +73,9 @@ const TOOLS: readonly ((folder: string, enter: readonly string[]) => Tool)[] = [
     return {
       kind: 'podman, as it comes',
       start: (name, root) =>
-        mustRun([...podman, 'run', ...flags, '--name', name, '--rootfs', root, '/bin/sleep', '3600']),
+        mustRun(
+          inBackground([...podman, 'run', ...flags, '--name', name, '--rootfs', root, '/bin/sleep', '3600']),
+        ),
       exec: (name) => [...podman, 'exec', name],
       stop: (name) => [...podman, 'rm', '--force', '--time', '0', name],
     };
@@ -83,7 +91,7 @@ const TOOLS: readonly ((folder: string, enter: readonly string[]) => Tool)[] = [
           ...['lxc.init.cmd = /bin/sleep 3600', 'lxc.mount.auto = proc:mixed sys:ro', ''],
         ];
         writeFileSync(join(path, name, 'config'), config.join('\n'));
-        return mustRun(['lxc-start', '-P', path, '-n', name]);
+        return mustRun(inBackground(['lxc-start', '-P', path, '-n', name]));
       },
       exec: (name) => ['lxc-attach', '-P', path, '-n', name, '--clear-env', `--set-var=PATH=${PATH}`, '--'],
       stop: (name) => ['lxc-stop', '-P', path, '-n', name, '--kill'],
