@@ -194,7 +194,7 @@ export class ResticBackend implements BackupBackend {
 
   async read(place: RepositoryPlace, id: string, path: string, signal: AbortSignal): Promise<Readable> {
     const options = this.#options(place, { verb: 'dump', signal });
-    return streamRestic(this.#render(place, ['dump', id, `/${path}`]), options);
+    return streamRestic(this.#render(place, ['--no-lock', 'dump', id, `/${path}`]), options);
   }
 
   async forget(
@@ -227,7 +227,10 @@ export class ResticBackend implements BackupBackend {
   ): Promise<void> {
     const path = join(target, name);
     const options = this.#options(place, { verb: 'dump', signal });
-    await writeSparse(this.#render(place, ['dump', id, `/${name}`]), options, path);
+    await this.#patiently(place, signal, async () => {
+      await rm(path, { force: true });
+      await writeSparse(this.#render(place, ['dump', id, `/${name}`]), options, path);
+    });
     await chown(path, uid, gid);
     await chmod(path, mode & 0o777);
     const written = (await stat(path)).size;
