@@ -9,18 +9,12 @@ import { hasCode } from '../../host/system-error.ts';
 import { exclusively } from '../exclusive.ts';
 import { measureFolder, removeFolder } from '../folder-commands.ts';
 import { PoolFolders, type PoolOwner } from '../pool-folders.ts';
-import type {
-  PoolInfo,
-  PoolMeasures,
-  PoolWarning,
-  VolumeBackend,
-  VolumeSource,
-  VolumeUsage,
-} from '../volume.ts';
+import type { PoolInfo, PoolMeasures, VolumeBackend, VolumeSource, VolumeUsage } from '../volume.ts';
 import { checkFree, checkLimit, fullnessWarnings, poolIsFull, reserveOf } from '../volume-limits.ts';
 import { Accounts } from './accounts.ts';
 import type { Ground } from './ground.ts';
-import { type Holder, measureHolders } from './measure.ts';
+import { measurePool } from './measure.ts';
+import { quotaWarnings } from './quota-warnings.ts';
 import { reclaimableSpace } from './reclaim.ts';
 import { scrub } from './scrub.ts';
 
@@ -90,20 +84,8 @@ export class BtrfsPool implements VolumeBackend {
   }
 
   async measure(): Promise<PoolMeasures> {
-    const folders = this.#folders;
-    await btrfs.syncBtrfs(folders.root);
-    const volumes = folders.listVolumes();
-    const kept = volumes.filter((id) => folders.listSnapshots(id).length > 0);
-    const images = folders.listImages().flatMap(({ id, sealed }) => (sealed ? [id] : []));
-    const holders: Record<keyof PoolMeasures, Holder[]> = {
-      volumes: volumes.map((id) => ({ id, paths: [folders.volume(id)] })),
-      snapshots: kept.map((id) => ({
-        id,
-        paths: folders.listSnapshots(id).map((name) => folders.snapshot(id, name)),
-      })),
-      images: images.map((id) => ({ id, paths: [folders.image(id)] })),
-    };
-    return measureHolders(holders);
+    await btrfs.syncBtrfs(this.#folders.root);
+    return measurePool(this.#folders);
   }
 
   check(
@@ -308,36 +290,4 @@ async function destroy(path: string): Promise<void> {
   for (const { target } of mountsUnder(path).reverse()) unmount(target);
   if (btrfs.isSubvolume(path)) btrfs.destroySubvolume(path);
   else await removeFolder(path);
-}
-
-function quotaWarnings(mode: btrfs.QuotaMode, root: string, mayEnable: boolean): PoolWarning[] {
-  switch (mode) {
-    case 'simple':
-      return [];
-    case 'off':
-      if (!mayEnable) {
-        return [
-          {
-            message: `A VPS is not stopped at its disk limit: simple quota is off in the file system of ${root}.`,
-            remedy:
-              'Set pool.quota to true in the configuration to switch it on; that is for good, and kernels before 6.7 cannot mount it then',
-          },
-        ];
-      }
-      return [
-        {
-          message: 'A VPS is not stopped at its disk limit: this kernel has no simple quota of btrfs.',
-          remedy:
-            'Boot a kernel of Linux 6.7 or later; the pool uses it from the next start of the daemon on',
-        },
-      ];
-    case 'full':
-      return [
-        {
-          message:
-            'A VPS is not stopped at its disk limit: this file system counts by full quota groups, which make deletion slow, and Mullion sets no limits with them.',
-          remedy: `Run: btrfs quota disable ${root}; then restart the daemon`,
-        },
-      ];
-  }
 }

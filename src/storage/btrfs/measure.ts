@@ -1,9 +1,10 @@
 import { dataOf } from '../../host/btrfs.ts';
 import { hasCode } from '../../host/system-error.ts';
+import type { PoolFolders } from '../pool-folders.ts';
 import type { Measure, PoolMeasures } from '../volume.ts';
 
 /** Subvolumes that are measured as one. */
-export interface Holder {
+interface Holder {
   readonly id: string;
   readonly paths: readonly string[];
 }
@@ -13,10 +14,8 @@ interface Count {
   exclusive: number;
 }
 
-/** What each holds, and what of it none of the others does. What goes meanwhile is left out. */
-export async function measureHolders(
-  holders: Readonly<Record<keyof PoolMeasures, readonly Holder[]>>,
-): Promise<PoolMeasures> {
+/** What each volume, all snapshots of one, and each image hold, and what of it nothing else does. What goes meanwhile is left out. */
+export async function measurePool(folders: PoolFolders): Promise<PoolMeasures> {
   /** Who alone holds what lies at a place; undefined once it is more than one. */
   const owners = new Map<number, Count | undefined>();
   const measure = async ({ id, paths }: Holder): Promise<(Count & Measure)[]> => {
@@ -46,9 +45,14 @@ export async function measureHolders(
     for (const holder of all) counts.push(...(await measure(holder)));
     return counts;
   };
+  const volumes = folders.listVolumes();
+  const kept = volumes.filter((id) => folders.listSnapshots(id).length > 0);
+  const images = folders.listImages().filter(({ sealed }) => sealed);
+  const snapshotPaths = (id: string): string[] =>
+    folders.listSnapshots(id).map((name) => folders.snapshot(id, name));
   return {
-    volumes: await measureAll(holders.volumes),
-    snapshots: await measureAll(holders.snapshots),
-    images: await measureAll(holders.images),
+    volumes: await measureAll(volumes.map((id) => ({ id, paths: [folders.volume(id)] }))),
+    snapshots: await measureAll(kept.map((id) => ({ id, paths: snapshotPaths(id) }))),
+    images: await measureAll(images.map(({ id }) => ({ id, paths: [folders.image(id)] }))),
   };
 }
