@@ -4,10 +4,22 @@ import type { Ring } from './rings.ts';
 import { runRing } from './run-ring.ts';
 import { succeeded, summary } from './summary.ts';
 
-/** Tests of isolation that have a long form (test/support/long-form.ts): `npm test` runs them in their short one. */
-const LONG_FORMS: Ring = {
+/**
+ * Every test of isolation, those that have a long form (test/support/long-form.ts) in it: `npm test` runs these in their
+ * short one, and does not run test/isolation.
+ */
+const ISOLATION: Ring = {
   name: 'isolation',
-  files: ['test/e2e/api-fuzz.test.ts', 'test/kernel/floods.test.ts', 'test/isolation/**/*.test.ts'],
+  files: [
+    'test/e2e/api-fuzz.test.ts',
+    'test/kernel/floods.test.ts',
+    'test/kernel/crun-attacks.test.ts',
+    'test/kernel/crun-neighbours.test.ts',
+    'test/kernel/crun-view.test.ts',
+    'test/kernel/leak-score.test.ts',
+    'test/escape/**/*.test.ts',
+    'test/isolation/**/*.test.ts',
+  ],
   concurrency: 1,
   timeoutMs: 3_600_000,
 };
@@ -16,6 +28,6 @@ process.env.MULLION_LONG_FORM = '1';
 const missing = ensureDebianPackages(['runtime', 'test']);
 if (missing !== undefined) console.log(`the host is not fully set up: ${missing}`);
 else if (!(await primeImageCache())) console.log('the image that tests launch could not be built; see above');
-const outcomes = await runRing(LONG_FORMS);
+const outcomes = await runRing(ISOLATION);
 console.log(`\n${summary(outcomes)}`);
 process.exitCode = succeeded(outcomes) ? 0 : 1;
