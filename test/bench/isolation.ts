@@ -1,7 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
-import { renderConfig } from '../../src/drivers/crun/render.ts';
+import { CORE_SIZE, renderConfig } from '../../src/drivers/crun/render.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { openFilesLimit } from '../../src/host/guest-init.ts';
@@ -22,7 +22,8 @@ export const ISOLATION_AIMS: readonly Comparison[] = [
 function crunAsMullion({ rootfs, folder, enter }: Ground, machine: Machine): Subject {
   const bundle = join(folder, 'isolated');
   mkdirSync(bundle, { recursive: true });
-  const facts = { root: rootfs, init: '/bin/true', architecture: process.arch, openFiles: openFilesLimit() };
+  const most = { openFiles: openFilesLimit(), coreSize: CORE_SIZE };
+  const facts = { root: rootfs, init: '/bin/true', architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };
   writeFileSync(join(bundle, 'config.json'), JSON.stringify(plain));

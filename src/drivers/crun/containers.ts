@@ -10,14 +10,14 @@ import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
-import { limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
+import { allowCoreFiles, limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
-import { renderConfig } from './render.ts';
+import { CORE_SIZE, renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
 import {
   alive,
@@ -48,8 +48,7 @@ export interface ContainerDependencies {
 /** Makes, starts, finds again and removes containers. What it knows is on disk alone. */
 export class Containers {
   readonly runtime: OciRuntime;
-  /** The most that RLIMIT_NOFILE may be raised to. */
-  readonly openFiles = openFilesLimit();
+  readonly most = { openFiles: openFilesLimit(), coreSize: allowCoreFiles(CORE_SIZE) };
   readonly #naming: Naming;
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
@@ -83,7 +82,7 @@ export class Containers {
         });
       }
       makeFolders(machine, paths);
-      const facts = { root: paths.root, init, architecture: process.arch, openFiles: this.openFiles };
+      const facts = { root: paths.root, init, architecture: process.arch, most: this.most };
       const inside = await userNamespace;
       const creating = this.#create(machine, paths, () => {
         layOver(paths.upper, image, identityFiles(machine));

@@ -166,8 +166,8 @@ class CrunDriver implements Driver {
   };
 
   #execute(machine: Machine, request: ExecRequest, user = ROOT): ExecSession {
-    const { runtime, openFiles } = this.#containers;
-    return execInContainer({ runtime, machine, paths: containerPaths(machine), openFiles }, request, user);
+    const { runtime, most } = this.#containers;
+    return execInContainer({ runtime, machine, paths: containerPaths(machine), most }, request, user);
   }
 
   /** A command in a frozen group would stand still, and its caller with it. */

@@ -21,7 +21,7 @@ import type { Child } from '../../host/run.ts';
 import type { ExecSession, Machine } from '../driver.ts';
 import type { ContainerPaths } from './paths.ts';
 import { containerId } from './paths.ts';
-import { capabilitiesOf, OOM_SCORE, rlimits, SEARCH_PATH } from './render.ts';
+import { capabilitiesOf, type MostLimits, OOM_SCORE, rlimits, SEARCH_PATH } from './render.ts';
 import { readState } from './state.ts';
 import { openTerminalSession, type TerminalStreams } from './terminal-streams.ts';
 import type { GuestUser } from './users.ts';
@@ -39,7 +39,7 @@ export interface ExecContext {
   readonly runtime: OciRuntime;
   readonly machine: Machine;
   readonly paths: ContainerPaths;
-  readonly openFiles: number;
+  readonly most: MostLimits;
 }
 
 /** The process of the OCI runtime specification for a request. */
@@ -47,7 +47,7 @@ export function renderProcess(
   machine: Machine,
   request: ExecRequest,
   user: GuestUser,
-  openFiles: number,
+  most: MostLimits,
 ): OciProcess {
   const env = {
     PATH: SEARCH_PATH,
@@ -68,7 +68,7 @@ export function renderProcess(
     capabilities: capabilitiesOf(user.uid),
     noNewPrivileges: false,
     oomScoreAdj: OOM_SCORE,
-    rlimits: rlimits(openFiles),
+    rlimits: rlimits(most),
   };
 }
 
@@ -79,11 +79,11 @@ export function execInContainer(context: ExecContext, request: ExecRequest, user
       remedy: 'Write the folder from the root, for example /srv',
     });
   }
-  const { runtime, machine, paths, openFiles } = context;
+  const { runtime, machine, paths, most } = context;
   mkdirSync(paths.execDirectory, { recursive: true, mode: 0o700 });
   const stem = join(paths.execDirectory, randomBytes(8).toString('hex'));
   const files = { process: `${stem}.json`, pidFile: `${stem}.pid`, log: `${stem}.log` };
-  const process = renderProcess(machine, request, user, openFiles);
+  const process = renderProcess(machine, request, user, most);
   writeFileSync(files.process, JSON.stringify(process), { mode: 0o600 });
   const start = (stdio: Parameters<OciRuntime['exec']>[1]['stdio']): Child =>
     runtime.exec(containerId(machine.id), {

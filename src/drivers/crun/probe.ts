@@ -13,10 +13,11 @@ import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, waitForExit } from '../../host/processes.ts';
 import { programPath } from '../../host/programs.ts';
 import { run } from '../../host/run.ts';
+import { allowCoreFiles } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Machine } from '../driver.ts';
 import { FEATURES } from './features.ts';
-import { renderConfig } from './render.ts';
+import { CORE_SIZE, renderConfig } from './render.ts';
 import { mountRoot, populateRoot, unmountRoot } from './root.ts';
 
 export interface ProbeDependencies {
@@ -156,7 +157,8 @@ function makeTinyImage(image: string): void {
 }
 
 function tinyConfig(machine: Machine, root: string) {
-  const facts = { root, init: '/bin/touch', architecture: process.arch, openFiles: openFilesLimit() };
+  const most = { openFiles: openFilesLimit(), coreSize: allowCoreFiles(CORE_SIZE) };
+  const facts = { root, init: '/bin/touch', architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   return {
     ...config,

@@ -24,7 +24,8 @@ const machine: Machine = {
   env: { GREETING: 'hello', container: 'forged', PATH: '/opt/bin' },
   sshKeys: [],
 };
-const facts = { root: '/run/a1/rootfs', init: '/sbin/init', architecture: 'x64', openFiles: 4096 } as const;
+const most = { openFiles: 4096, coreSize: 1 };
+const facts = { root: '/run/a1/rootfs', init: '/sbin/init', architecture: 'x64', most } as const;
 const config = renderConfig(machine, facts);
 
 test('a VPS has every namespace of its own and no id of the host', () => {
@@ -135,12 +136,14 @@ test('every family of sockets is judged once', () => {
 
 test('a limit above the daemon’s own is not asked for', () => {
   assert.deepEqual(config.process.rlimits?.[0], { type: 'RLIMIT_NOFILE', soft: 1024, hard: 4096 });
+  const less = renderConfig(machine, { ...facts, most: { ...most, coreSize: 0 } });
+  assert.deepEqual(less.process.rlimits?.[1], { type: 'RLIMIT_CORE', soft: 0, hard: 0 });
 });
 
 test('a crash runs no program of the host, and nobody inside can change that', () => {
   const core = { type: 'RLIMIT_CORE', soft: 1, hard: 1 };
   assert.deepEqual(config.process.rlimits?.[1], core);
-  const command = renderProcess(machine, { argv: ['id'], env: {}, tty: false }, ROOT, 4096);
+  const command = renderProcess(machine, { argv: ['id'], env: {}, tty: false }, ROOT, most);
   assert.deepEqual(command.rlimits?.[1], core);
   const rules = config.linux.seccomp?.syscalls ?? [];
   for (const [call, index] of [
@@ -161,12 +164,12 @@ test('a crash runs no program of the host, and nobody inside can change that', (
 test('a command of an ordinary user holds no capability', () => {
   const request = { argv: ['id'], env: { A: '1' }, tty: true };
   const user = { name: 'web', uid: 33, gid: 34, groups: [4], home: '/srv' };
-  const process = renderProcess(machine, request, user, 4096);
+  const process = renderProcess(machine, request, user, most);
   assert.deepEqual(process.capabilities.effective, []);
   assert.deepEqual(process.user, { uid: 33, gid: 34, additionalGids: [4] });
   assert.equal(process.cwd, '/srv');
   assert.ok(process.env.includes('A=1') && process.env.includes('HOME=/srv'));
-  assert.ok(renderProcess(machine, request, ROOT, 4096).capabilities.effective.includes('CAP_SYS_ADMIN'));
+  assert.ok(renderProcess(machine, request, ROOT, most).capabilities.effective.includes('CAP_SYS_ADMIN'));
 });
 
 test('each kind of first program gets the signal that it halts at', () => {

@@ -15,8 +15,12 @@ export interface RenderFacts {
   /** The first program of an init system, as the guest names it; the image's own when absent. */
   readonly init: string | undefined;
   readonly architecture: NodeJS.Architecture;
-  /** The most that RLIMIT_NOFILE may be raised to. */
+  readonly most: MostLimits;
+}
+/** What RLIMIT_NOFILE and RLIMIT_CORE may be raised to at most. */
+export interface MostLimits {
   readonly openFiles: number;
+  readonly coreSize: number;
 }
 
 export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
@@ -30,7 +34,7 @@ export const OOM_SCORE = 0;
  * root for each crash, below a limit of 0 too, and at exactly 1 alone it does not (core(5); fs/coredump.c, coredump_pipe).
  * No core fits into 1 byte either.
  */
-const CORE_SIZE = 1;
+export const CORE_SIZE = 1;
 const USUAL_OPEN_FILES = 1024;
 const MOST_OPEN_FILES = 1_048_576;
 
@@ -50,11 +54,12 @@ export const capabilitiesOf = (uid: number): OciCapabilities => {
   return { bounding: CAPABILITIES, effective: held, permitted: held, inheritable: [], ambient: [] };
 };
 
-export const rlimits = (openFiles: number): OciRlimit[] => {
+export const rlimits = ({ openFiles, coreSize }: MostLimits): OciRlimit[] => {
   const hard = Math.min(openFiles, MOST_OPEN_FILES);
+  const core = Math.min(coreSize, CORE_SIZE);
   return [
     { type: 'RLIMIT_NOFILE', soft: Math.min(USUAL_OPEN_FILES, hard), hard },
-    { type: 'RLIMIT_CORE', soft: CORE_SIZE, hard: CORE_SIZE },
+    { type: 'RLIMIT_CORE', soft: core, hard: core },
   ];
 };
 
@@ -95,7 +100,7 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
       // sudo and other programs of a mode with set-user-ID must work.
       noNewPrivileges: false,
       oomScoreAdj: OOM_SCORE,
-      rlimits: rlimits(facts.openFiles),
+      rlimits: rlimits(facts.most),
     },
     mounts: mounts(machine.limits.memory),
     linux: {
