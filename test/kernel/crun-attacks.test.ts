@@ -185,6 +185,19 @@ describe('a container against its host', () => {
     assert.equal(await guest.sh('ls -d /; ls -d /'), '/\n/\n');
   });
 
+  it('gets no more time of processors than its limit, however many processes want it', async (t) => {
+    const guest = await start(t);
+    if (guest === undefined) return;
+    const { driver } = guest.on;
+    await driver.limits?.setLimits(guest.machine, guest.handle, { ...LIMITS, cpus: 0.5 });
+    const used = async (): Promise<number> => (await driver.usage(guest.machine, guest.handle)).cpuSeconds;
+    await guest.sh('for i in 1 2 3 4; do (while :; do :; done) >/dev/null 2>&1 & done');
+    const [before, began] = [await used(), performance.now()];
+    await eventually('it has used a second', async () => (await used()) - before > 1, 60_000);
+    const share = ((await used()) - before) / ((performance.now() - began) / 1000);
+    assert.ok(share < 0.65, `${share.toFixed(2)} processors`);
+  });
+
   it('is not protected from the lack of memory as its daemon is', async (t) => {
     const own = readFileSync('/proc/self/oom_score_adj', 'utf8');
     t.after(() => writeFileSync('/proc/self/oom_score_adj', own));
