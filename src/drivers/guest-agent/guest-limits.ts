@@ -45,11 +45,15 @@ done
 [ "$own" -gt 0 ] && limit=$(($1 + \${tasks#*/} - own))
 echo "$limit" >/proc/sys/kernel/threads-max`;
 
-/** The kernel hears of the new size a little later. Both ask it to grow the mounted ext4; an image has at least one of them. */
+/**
+ * The kernel hears of the new size a little later, from Xen with the next request (Linux, xen-blkback, xen_vbd_resize). Both
+ * programs ask it to grow the mounted ext4; an image has at least one of them.
+ */
 const GROW_ROOT = `tries=0
 until [ "$(cat "/sys/class/block/\${1##*/}/size")" -ge "$2" ]; do
   tries=$((tries + 1))
   [ $tries -le 200 ] || { echo "$1 does not grow" >&2; exit 1; }
+  dd if="$1" of=/dev/null bs=4096 count=1 iflag=direct 2>/dev/null
   sleep 0.05
 done
 if command -v resize2fs >/dev/null; then exec resize2fs "$1"; fi
