@@ -40,7 +40,7 @@ export const RINGS = {
     files: ['test/kernel/**/*.test.ts'],
     concurrency: 3,
     longest: words(
-      'qemu-machine images-interrupted qemu uml uml-machine backup-faults backup-blocks',
+      'qemu-machine images-interrupted qemu uml uml-machine backup-interrupted backup-faults backup-blocks',
       'backup-restic storage qemu-debian storage-repair leak-score backup-sftp network',
     ),
     timeoutMs: 600_000,
@@ -50,7 +50,7 @@ export const RINGS = {
     files: ['test/e2e/**/*.test.ts'],
     concurrency: 3,
     longest: words(
-      'backup-disaster full publish kernel warm foreign convert backup killed-steps',
+      'backup-disaster full convert machine-copies publish kernel warm foreign space-full backup killed-steps',
       'backup-killed images rates first-vps snapshots compare restart space',
     ),
     timeoutMs: 900_000,
