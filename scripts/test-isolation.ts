@@ -5,7 +5,7 @@ import { runRing } from './run-ring.ts';
 import { succeeded, summary } from './summary.ts';
 
 /**
- * Every test of isolation, those that have a long form (test/support/long-form.ts) in it: `npm test` runs these in their
+ * Every test of isolation, and all others that have a long form (test/support/long-form.ts): `npm test` runs these in their
  * short one, and does not run test/isolation.
  */
 const ISOLATION: Ring = {
@@ -18,6 +18,10 @@ const ISOLATION: Ring = {
     'test/kernel/crun-view.test.ts',
     'test/kernel/leak-score.test.ts',
     'test/escape/**/*.test.ts',
+    'test/e2e/backup-disaster.test.ts',
+    'test/e2e/machine-copies.test.ts',
+    'test/kernel/backup-interrupted.test.ts',
+    'test/nested/disaster.test.ts',
     'test/isolation/**/*.test.ts',
   ],
   concurrency: 1,
