@@ -124,22 +124,13 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await inside('dom', 'echo back'), 'back');
     });
 
-    await host.check(
-      t,
-      'its memory and its disk are changed while it runs, and the guest agrees',
-      async () => {
-        const was = await inside('dom', IDENTITY);
-        await cli('set', 'dom', 'memory=320M');
-        assert.deepEqual((await info('dom')).pendingRestart, []);
-        assert.match(await domains(), / 3(1[6-9]|2\d) 1$/);
-        const disk = async (): Promise<number> =>
-          Number(await inside('dom', 'df --output=size -BM / | tr -dc 0-9'));
-        const small = await disk();
-        await cli('set', 'dom', 'disk=5G');
-        assert.ok((await disk()) > small + 800, `${small} MiB before`);
-        assert.equal(await inside('dom', IDENTITY), was);
-      },
-    );
+    await host.check(t, 'its memory is changed while it runs, and the hypervisor agrees', async () => {
+      const was = await inside('dom', IDENTITY);
+      await cli('set', 'dom', 'memory=320M');
+      assert.deepEqual((await info('dom')).pendingRestart, []);
+      assert.match(await domains(), / 3(1[6-9]|2\d) 1$/);
+      assert.equal(await inside('dom', IDENTITY), was);
+    });
 
     await host.check(t, 'a daemon that is killed leaves the domain alone, and finds it again', async () => {
       const was = await inside('dom', IDENTITY);
