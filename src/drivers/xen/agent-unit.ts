@@ -9,7 +9,8 @@ const AGENT = `/usr/sbin/qemu-ga --method=isa-serial --path=${DEVICE}`;
 /**
  * Debian's own unit waits for a port of virtio, which a Xen guest does not have. A guest that goes on from saved memory
  * finds its channels hung up (Linux, hvc_xen.c, xencons_resume), and the agent would not open its own anew: it ends with a shell
- * whose controlling terminal the channel is. What it has started goes on.
+ * whose controlling terminal the channel is, also where it waits for that channel and hears no other signal: two agents would
+ * take the words from each other. What it has started goes on.
  */
 export const agentFiles = (): ArchiveEntry[] => [
   textFile(`etc/systemd/system/${UNIT}`, UNIT_TEXT),
@@ -22,7 +23,7 @@ ConditionPathExists=${DEVICE}
 ConditionVirtualization=xen
 
 [Service]
-ExecStart=/bin/sh -c "trap 'kill $$agent' HUP TERM; setsid ${AGENT} & agent=$$!; exec 3<>${DEVICE}; wait $$agent"
+ExecStart=/bin/sh -c "trap 'kill -KILL $$agent' HUP TERM; setsid ${AGENT} & agent=$$!; exec 3<>${DEVICE}; wait $$agent"
 KillMode=process
 Restart=always
 RestartSec=1
