@@ -13,6 +13,7 @@ import { COPY_AIMS, copySection } from './copies.ts';
 import { execSection } from './exec.ts';
 import { ISOLATION_AIMS, isolationSection } from './isolation.ts';
 import { launches } from './launches.ts';
+import { leakSection } from './leaks.ts';
 import { MACHINE_AIMS, machineSection } from './machines.ts';
 import { measure, type Subject } from './measure.ts';
 import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
@@ -91,6 +92,7 @@ const SECTIONS: ReadonlyMap<string, () => Promise<Section>> = new Map([
   ['own-work', ownWorkSection],
   ['copies', () => copySection(ROUNDS)],
   ['backups', () => backupSection(ROUNDS)],
+  ['leaks', leakSection],
   ['neighbours-noise', noiseSection],
   ['machines', () => machineSection(ROUNDS)],
   ['exec', () => execSection(ROUNDS)],

@@ -62,6 +62,8 @@ for my $file (qw(cpu memory io)) {
 {
   my @load = split /[ \/]/, content('/proc/loadavg') // '';
   fact("loadavg.$_", $load[$_]) for 0 .. $#load;
+  # Each alone is a small number, equal by chance.
+  fact('loadavg.together', join ' ', @load[0 .. 2]) if @load > 2;
   my @uptime = split ' ', content('/proc/uptime') // '';
   fact("uptime.$_", $uptime[$_]) for 0 .. $#uptime;
 }
@@ -112,6 +114,47 @@ for my $file (qw(
   class/dmi/id/product_name class/dmi/id/sys_vendor class/dmi/id/bios_version power/state power/wakeup_count
 )) {
   fact("sysfs.$file", content("/sys/$file"));
+}
+
+# Its own control groups: of either version, each controller alone or all together.
+{
+  my %devices;
+  for my $folder ('/sys/fs/cgroup', map { "/sys/fs/cgroup/$_" } names('/sys/fs/cgroup')) {
+    for my $file (qw(
+      cpuset.cpus cpuset.effective_cpus cpuset.cpus.effective cpuset.mems.effective cpuacct.usage cpu.max cpu.shares cpu.weight
+      memory.limit_in_bytes memory.max memory.usage_in_bytes memory.current pids.max pids.current cgroup.controllers
+    )) {
+      fact("cgroup.$file", content("$folder/$file"));
+    }
+    for my $file (qw(cpu.stat memory.stat cpu.pressure memory.pressure io.pressure)) {
+      my $text = content("$folder/$file") // next;
+      fact("cgroup.$file.$1", $2) while $text =~ /^(\w+) (?:.*total=)?(\d+)$/mg;
+    }
+    my $each = content("$folder/cpuacct.usage_percpu");
+    fact('cgroup.cpuacct.processors', scalar(() = $each =~ /\d+/g)) if defined $each;
+    my $nodes = content("$folder/memory.numa_stat");
+    fact('cgroup.memory.nodes', join ' ', sort keys %{{ map { $_ => 1 } $nodes =~ /\b(N\d+)=/g }}) if defined $nodes;
+    for my $file (qw(io.stat blkio.throttle.io_service_bytes blkio.throttle.io_service_bytes_recursive)) {
+      my $text = content("$folder/$file") // next;
+      $devices{$1} = 1 while $text =~ /^(\d+:\d+) /mg;
+    }
+  }
+  fact("cgroup.device.$_", 'there') for keys %devices;
+}
+
+# Numbers that the kernel counts for all: of namespaces, mounts and devices without a disk.
+for my $kind (names('/proc/self/ns')) {
+  fact("ns.$kind", readlink "/proc/self/ns/$kind");
+}
+{
+  my ($mount, $device) = (0, 0);
+  for my $line (split /\n/, content('/proc/self/mountinfo') // '') {
+    my ($id, undef, $number) = split ' ', $line;
+    $mount = $id if $id > $mount;
+    $device = $1 if $number =~ /^0:(\d+)$/ && $1 > $device;
+  }
+  fact('number.mount', $mount);
+  fact('number.device', $device);
 }
 
 # Mounts: options and roots that are paths.

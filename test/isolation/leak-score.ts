@@ -17,7 +17,7 @@ export function parseFacts(text: string): Facts {
 
 /** Facts that tell one server from another, or what runs on it; all others are alike on every server with this kernel. */
 const TELLING: readonly RegExp[] = [
-  /^(meminfo|vmstat|pressure|stat|cpuinfo|loadavg|uptime|sysfs|sysinfo|clock|affinity|link|tool|processes|host name|kernel log)/,
+  /^(meminfo|vmstat|pressure|stat|cpuinfo|loadavg|uptime|sysfs|sysinfo|clock|affinity|cgroup|ns|number|link|tool|processes|host name|kernel log)/,
   /^proc\.(?!(self|net|sysvipc))/,
   /^self\.(Cpus_allowed_list|uid_map)/,
   /^statfs\.\/(dev)?(null)?\./,
@@ -38,7 +38,9 @@ const ALIKE: readonly RegExp[] = [
   /^sys\.vm\/(admin_reserve_kbytes|lowmem_reserve_ratio)$/,
   /^sys\.net\/core\//,
   /^proc\.filesystems\.lines$/,
-  /^loadavg\.[345]$/,
+  /^loadavg\.[35]$/,
+  // Limits of a group that has none, and the controllers of a kernel.
+  /^cgroup\.(cpu\.(max|shares|weight)|memory\.(max|limit_in_bytes)|pids\.max|cgroup\.controllers)$/,
   /^tool\.getconf (_NPROCESSORS)/,
 ];
 const COUNTS = /(processors|nproc|NPROCESSORS\w+)( --all)?$/;
@@ -49,6 +51,8 @@ const OF_ITS_OWN: readonly RegExp[] = [
   /^sys\.kernel\/(usermodehelper\/|osrelease$|version$)/,
   /^sysfs\..*\.names$/,
   /^(self\.uid_map|tool\.uname)$/,
+  // The first of each kind has the same number in every kernel (include/linux/proc_ns.h).
+  /^ns\./,
 ];
 /** How far a number of the host may be off that a guest of the same kernel is told a moment later. */
 const MOMENT = 0.02;

@@ -50,6 +50,7 @@ async function score(guest: Guest, t: TestContext, hasOwnKernel = false): Promis
   const named = namedLeaks(document, machine.technique);
   const unnamed = leaks.filter((name) => !named.some((pattern) => pattern.test(name)));
   t.diagnostic(`leak score of ${machine.technique}: ${leaks.length} of ${facts.size} facts`);
+  t.diagnostic(leaks.toSorted().join(', '));
   assert.deepEqual(
     unnamed.map((name) => `${name}: ${facts.get(name)?.slice(0, 100)}`),
     [],
