@@ -72,17 +72,26 @@ export const ENABLED_UNITS = [
 export const DISABLED_UNITS = ['ssh.service'];
 
 /** Presses of the power button are logind's to hear, which nobody needs at boot. */
-const POWER_BUTTON = `\
+const POWER_BUTTON_TIMER = `\
 [Unit]
-Description=Start logind once the machine has booted, to hear its power button
+Description=Hear the power button once the machine has booted
 ConditionVirtualization=!container
 
 [Timer]
 OnBootSec=40s
-Unit=systemd-logind.service
 
 [Install]
 WantedBy=timers.target
+`;
+const POWER_BUTTON = `\
+[Unit]
+Description=Hear the power button
+Wants=systemd-logind.service
+Before=systemd-logind.service
+
+[Service]
+Type=oneshot
+ExecStart=-udevadm trigger --settle --type=devices --action=add --subsystem-match=acpi --attr-match=hid=PNP0C0C --attr-match=hid=LNXPWRBN
 `;
 
 /** Kinds of devices that need nothing from udev at boot; what is plugged in later is handled whatever it is. */
@@ -95,7 +104,6 @@ const UDEV_TRIGGER = `\
 ExecStart=
 ExecStart=-udevadm trigger --type=devices --action=add --prioritized-subsystem=virtio-ports,block,net ${UNTRIGGERED.map((name) => `--subsystem-nomatch=${name}`).join(' ')}
 ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=tty --sysname-match=ttyS0 --sysname-match=ttyAMA0 --sysname-match=hvc0
-ExecStart=-udevadm trigger --type=devices --action=add --subsystem-match=acpi --attr-match=hid=PNP0C0C --attr-match=hid=LNXPWRBN
 `;
 
 /** The root file system is mounted as it stays, unless a user wrote a table of file systems. */
@@ -190,7 +198,8 @@ export function guestFiles(sources: string): GuestFile[] {
     file('etc/systemd/journald.conf.d/10-mullion.conf', JOURNAL),
     file('etc/ssh/sshd_config.d/10-mullion.conf', SSH_CONFIG),
     file(`${UNITS}/mullion-grow-root.service`, GROW_ROOT),
-    file(`${UNITS}/mullion-power-button.timer`, POWER_BUTTON),
+    file(`${UNITS}/mullion-power-button.timer`, POWER_BUTTON_TIMER),
+    file(`${UNITS}/mullion-power-button.service`, POWER_BUTTON),
     file(`${UNITS}/mullion-ssh-key.service`, SSH_KEY),
     file(`${UNITS}/ssh.service.d/10-mullion.conf`, SSH_NEEDS_KEY),
     file(`${UNITS}/systemd-udev-trigger.service.d/10-mullion.conf`, UDEV_TRIGGER),
