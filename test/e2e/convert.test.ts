@@ -41,8 +41,8 @@ const MAY_DIFFER: readonly RegExp[] = [
   // Written anew at each start, with the same content.
   /^\/etc\/(hostname|hosts|machine-id|resolv\.conf) metadata$/,
   /^\/etc\/systemd\/(network\/10-mullion-eth0\.network|system\.conf\.d\/10-mullion\.conf) metadata$/,
-  /^\/etc\/systemd\/system\/(mullion-ssh-keys|systemd-firstboot)\.service metadata$/,
-  /^\/etc\/systemd\/system\/multi-user\.target\.wants\/(mullion-ssh-keys|systemd-networkd)\.service metadata$/,
+  /^\/etc\/systemd\/system\/(mullion-(forget|ssh-keys)|systemd-firstboot)\.(service|timer) metadata$/,
+  /^\/etc\/systemd\/system\/[^/]+\.wants\/(mullion-(forget|ssh-keys)|systemd-networkd)\.(service|timer) metadata$/,
   /^\/(root\/\.ssh\/authorized_keys2|var\/lib\/mullion\/make-host-keys) metadata$/,
   // Of the file system itself, and what others are mounted on.
   /^\/(lost\+found|dev|proc|sys|run) metadata$/,

@@ -14,9 +14,9 @@ export const masked = (unit: string): ArchiveEntry => ({
   target: '/dev/null',
 });
 
-/** Has a unit started with the system (systemd.unit(5), "wants" directories). A unit that is absent does no harm. */
-export const wanted = (unit: string, file: string): ArchiveEntry => ({
+/** Has a unit started with the system, or another (systemd.unit(5), "wants" directories). One that is absent does no harm. */
+export const wanted = (unit: string, file: string, by = 'multi-user.target'): ArchiveEntry => ({
   kind: 'symlink',
-  path: `etc/systemd/system/multi-user.target.wants/${unit}`,
+  path: `etc/systemd/system/${by}.wants/${unit}`,
   target: file,
 });
