@@ -69,6 +69,9 @@ test('a fraction of a processor below what the kernel takes becomes the smallest
   inFolder((root) => {
     mkdirSync(join(root, 'g'));
     const cgroups = new Cgroups({ layout: 'v2', controllers: { cpu: root }, unified: root });
+    cgroups.setLimits('g', { cpus: 2, extraCpus: 0.25 });
+    assert.equal(readFileSync(join(root, 'g/cpu.max'), 'utf8'), '225000 100000');
+    assert.equal(readFileSync(join(root, 'g/cpu.weight'), 'utf8'), '200');
     cgroups.setLimits('g', { cpus: 0.001 });
     assert.equal(readFileSync(join(root, 'g/cpu.max'), 'utf8'), '1000 100000');
     assert.equal(readFileSync(join(root, 'g/cpu.weight'), 'utf8'), '1');

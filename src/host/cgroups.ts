@@ -33,6 +33,8 @@ export type { CgroupUsage } from './cgroup-meters.ts';
 
 export interface CgroupLimits {
   readonly cpus?: number | undefined;
+  /** Processors that it may use besides `cpus`, and that give it no more weight. */
+  readonly extraCpus?: number | undefined;
   /** Bytes, swap included. */
   readonly memory?: number | undefined;
   readonly pids?: number | undefined;
@@ -91,7 +93,7 @@ export class Cgroups {
 
   /** Sets what is given and leaves the rest. @throws an error with an errno code, EBUSY when the memory is in use */
   setLimits(path: string, limits: CgroupLimits): void {
-    if (limits.cpus !== undefined) this.#setCpus(path, limits.cpus);
+    if (limits.cpus !== undefined) this.#setCpus(path, limits.cpus, limits.extraCpus ?? 0);
     if (limits.memory !== undefined) this.#setMemory(path, limits.memory);
     if (limits.pids !== undefined) {
       writeFileSync(join(this.#controller('pids', path), 'pids.max'), String(limits.pids));
@@ -129,8 +131,8 @@ export class Cgroups {
   }
 
   /** The most that it gets, and its weight against others where all want more than there is. */
-  #setCpus(path: string, cpus: number): void {
-    const quota = Math.max(1000, Math.round(cpus * PERIOD_US));
+  #setCpus(path: string, cpus: number, extra: number): void {
+    const quota = Math.max(1000, Math.round((cpus + extra) * PERIOD_US));
     const directory = this.#controller('cpu', path);
     if (this.#v1('cpu', path) === undefined) {
       writeFileSync(join(directory, 'cpu.max'), `${quota} ${PERIOD_US}`);

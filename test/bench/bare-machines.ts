@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Answer } from '../../src/cli/compare/guest.ts';
 import type { Commanded } from '../../src/cli/compare/measure-boot.ts';
+import type { ArchiveEntry } from '../../src/drivers/archive/entry.ts';
 import type { Machine } from '../../src/drivers/driver.ts';
 import { AgentChannel } from '../../src/drivers/guest-agent/agent-channel.ts';
 import { ping, runInGuest } from '../../src/drivers/guest-agent/agent-commands.ts';
@@ -137,11 +138,24 @@ export async function prepareQemu(machine: Machine): Promise<PreparedMachine> {
   };
 }
 
+/** A unit with the priority that it has when nothing is said. */
+const ordinary = (entry: ArchiveEntry): ArchiveEntry =>
+  entry.kind === 'file'
+    ? {
+        ...entry,
+        content: Buffer.from(
+          Buffer.from(entry.content)
+            .toString()
+            .replace(/^Nice=.*\n/m, ''),
+        ),
+      }
+    : entry;
+
 /** User-Mode Linux with the arguments that its driver gives it, in no jail but a namespace of processes. */
 export async function prepareUml(machine: Machine): Promise<PreparedMachine> {
   const { initramfs } = await prepareDisk(machine);
   const paths = umlPaths(machine);
-  const files = [...identityFiles(machine), ...machineFiles(machine)];
+  const files = [...identityFiles(machine), ...machineFiles(machine).map(ordinary)];
   await writeInitramfs(initramfs, paths.initramfs, renderProvision(files, new Date(), bootFiles()));
   for (const folder of [paths.sockets, paths.lines]) {
     rmSync(folder, { recursive: true, force: true });

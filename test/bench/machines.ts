@@ -176,7 +176,7 @@ export async function machineSection(rounds: number): Promise<Section> {
     notes: [
       `Debian with systemd, ${LIMITS.cpus} processor of ${cpus().length}, from \`mullion launch\` by the API; and its bare component, started by hand with`,
       'the same arguments, kernel, initial file system, memory, and a disk made before. Userspace is up when the first',
-      "process begins, by systemd's own times.",
+      "process begins, by systemd's own times. In a bare machine the agent has the priority of any other process.",
       ...reports.filter((report) => !isHealthy(report)).map(({ id, reason }) => `Not here: ${id}. ${reason}`),
     ],
     measurements: subjects.flatMap(({ measurements }) => measurements),

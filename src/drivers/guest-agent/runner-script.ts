@@ -94,6 +94,7 @@ sub start {
   $pid = fork // exit 125;
   if ($pid == 0) {
     if (8 == length pack "p", "") { syscall ${SETSID} } else { setpgrp }
+    setpriority 0, 0, 0;
     if (defined $tty) {
       sysopen $stdin, $tty, 2 or exit 126;
       ioctl $stdin, 0x540e, 0;

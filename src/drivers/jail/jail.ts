@@ -4,6 +4,9 @@ import { jailSeccomp } from './seccomp.ts';
 
 const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
 
+const PERIOD_US = 100_000;
+const quotaOf = (cpus: number): number => Math.max(1000, Math.round(cpus * PERIOD_US));
+
 /** What differs between the processes that are virtual machines. */
 export interface JailParts {
   readonly root: string;
@@ -13,6 +16,8 @@ export interface JailParts {
   readonly devices?: readonly OciDevice[] | undefined;
   /** Bytes that it may use with all that the guest has. */
   readonly memory: number;
+  /** Processors that its own threads may use besides the guest's. */
+  readonly extraCpus: number;
   /** Processes and threads that it may have. */
   readonly threads: number;
   readonly openFiles: number;
@@ -79,7 +84,7 @@ export function renderJailConfig(machine: Machine, parts: JailParts): OciConfig 
       devices: parts.devices ?? [],
       resources: {
         memory: { limit: parts.memory, swap: parts.memory },
-        cpu: { quota: Math.max(1000, Math.round(machine.limits.cpus * 100_000)), period: 100_000 },
+        cpu: { quota: quotaOf(machine.limits.cpus + parts.extraCpus), period: PERIOD_US },
         pids: { limit: parts.threads },
       },
       seccomp: jailSeccomp(parts.needs ?? []),

@@ -52,6 +52,7 @@ import { FEATURES, FOREIGN_FEATURES } from './features.ts';
 import { populateForeign } from './foreign/disk.ts';
 import { FOREIGN, isForeign, NEEDS } from './foreign/image.ts';
 import { takeScreenshot } from './foreign/screen.ts';
+import { extraCpus } from './jail.ts';
 import { growDisk, plugProcessors, throttleDisk } from './live-limits.ts';
 import { MachineMemory } from './machine-memory.ts';
 import { machinePaths, SOCKET } from './paths.ts';
@@ -135,6 +136,7 @@ export class QemuDriver implements Driver {
       const condition = await queryCondition(monitor);
       if (condition !== 'prepared')
         throw new MullionError('start_failed', `QEMU is ${condition} before its start.`);
+      this.#weigh(machine, machine.limits);
       if (hasDiskRates(machine.limits)) await throttleDisk(monitor, machine.limits);
       const nic = machine.nics[0];
       return {
@@ -360,10 +362,14 @@ export class QemuDriver implements Driver {
     const monitor = await connections.monitor();
     const own = !isForeign(machine.image);
     if (own) await plugProcessors(machine, monitor, connections.agent, limits.cpus);
-    this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus });
+    this.#weigh(machine, limits);
     const disk = await growDiskFile(machine, limits.disk);
     if (disk.hasGrown) await growDisk(monitor, own ? connections.agent : undefined, disk.size);
     if (own) await limitThreads(connections.agent, limits);
+  }
+
+  #weigh({ cgroup }: Machine, limits: Limits): void {
+    this.#options.cgroups.setLimits(cgroup, { cpus: limits.cpus, extraCpus: extraCpus(limits) });
   }
 
   /** By the guest's agent, or else, and whenever it is asked again, by the power button. */

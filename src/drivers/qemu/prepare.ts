@@ -7,6 +7,7 @@ import { counterKhz } from '../../host/counter.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { readTail, startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
+import { agentPriority } from '../guest-agent/agent-priority.ts';
 import { diskFile, growDiskFile } from '../guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../guest-disk/initramfs.ts';
 import { makeSocketFolder, plainFile, removeSocketFolder } from '../jail/jail-files.ts';
@@ -54,7 +55,7 @@ export async function startJail(
     await writeInitramfs(
       own.initramfs,
       paths.initramfs,
-      renderProvision([...identityFiles(machine), randomSeed()], new Date()),
+      renderProvision([...identityFiles(machine), randomSeed(), agentPriority()], new Date()),
     );
   }
   const files = volumeFiles(machine, paths, { foreign, asleep });

@@ -106,6 +106,14 @@ test('the jail has every namespace, no capability, no new privileges and its own
   assert.deepEqual(jail.linux.uidMappings, [{ containerID: 0, hostID: 0x7000_0000, size: 65_536 }]);
   assert.equal(jail.linux.resources.memory.limit, jailMemory(machine.limits));
   assert.deepEqual(jail.linux.resources.cpu, { quota: 150_000, period: 100_000 });
+  // Two processors of its own use two, and QEMU a little beside them; 1.5 are two that must not use more than 1.5.
+  const whole = renderJail(
+    { ...machine, limits: { ...machine.limits, cpus: 2 } },
+    machinePaths(machine),
+    ['/usr/bin/qemu'],
+    FILES,
+  );
+  assert.deepEqual(whole.linux.resources.cpu, { quota: 225_000, period: 100_000 });
   assert.equal(jail.root.readonly, true);
   assert.deepEqual(jail.linux.devices, []);
 });

@@ -104,6 +104,7 @@ export class UmlDriver implements Driver {
   async prepare(machine: Machine): Promise<Prepared> {
     this.#forget(machine);
     const handle = await this.#machines.make(machine);
+    this.#options.cgroups.setLimits(machine.cgroup, { cpus: machine.limits.cpus });
     const nic = machine.nics[0];
     return { handle, link: nic === undefined ? { kind: 'none' } : { kind: 'tap', hostLink: nic.hostLink } };
   }

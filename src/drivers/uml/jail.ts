@@ -67,6 +67,7 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
       bindMount(MODULES, JAIL.modules, 'ro'),
     ],
     memory: jailMemory(machine.limits),
+    extraCpus: 0,
     threads: jailProcesses(machine.limits),
     openFiles: 4096,
     needs: ['ptrace'],

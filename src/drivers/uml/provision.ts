@@ -1,5 +1,6 @@
 import type { ArchiveEntry } from '../archive/entry.ts';
 import type { Machine } from '../driver.ts';
+import { AGENT_NICE } from '../guest-agent/agent-priority.ts';
 import { runnerFile } from '../guest-agent/runner-file.ts';
 import { textFile } from '../provision/text-file.ts';
 import { AGENT_LINE, guestDevice } from './lines.ts';
@@ -58,4 +59,5 @@ Before=shutdown.target
 ExecStart=/usr/sbin/qemu-ga --method=isa-serial --path=${guestDevice(AGENT_LINE)}
 Restart=always
 RestartSec=1
+Nice=${AGENT_NICE}
 `;

@@ -1,4 +1,5 @@
 import type { ArchiveEntry } from '../archive/entry.ts';
+import { AGENT_NICE } from '../guest-agent/agent-priority.ts';
 import { textFile, wanted } from '../provision/text-file.ts';
 import { AGENT_CHANNEL, channelDevice } from './channels.ts';
 
@@ -27,6 +28,7 @@ ExecStart=/bin/sh -c "trap 'kill -KILL $$agent' HUP TERM; setsid ${AGENT} & agen
 KillMode=process
 Restart=always
 RestartSec=1
+Nice=${AGENT_NICE}
 
 [Install]
 WantedBy=multi-user.target
