@@ -106,7 +106,7 @@ export const ERRORS = {
   ),
   insufficient_disk: host(
     'The pool does not have that much space.',
-    'Ask for a smaller disk, or grow the pool: mullion pool grow',
+    'Ask for a smaller disk, or grow the pool: mullion pool grow default SIZE',
   ),
   insufficient_cpus: host('The host does not have that many processors.', 'Ask for fewer cpus.'),
   technique_unavailable: host('This host cannot run that technique.', 'See why with: mullion techniques'),

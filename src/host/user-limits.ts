@@ -1,4 +1,3 @@
-import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PLAIN_LANGUAGE } from './command-environment.ts';
@@ -39,21 +38,4 @@ export function raiseHostLimits(limits: HostLimits, settings = '/proc/sys'): voi
       if (!hasCode(failure, 'EACCES', 'EPERM', 'EROFS')) throw failure;
     }
   }
-}
-
-/**
- * The limit of core files that programs of this process may be given: `bytes`, or less where its own hard limit is lower and
- * it may not raise that.
- */
-export function allowCoreFiles(bytes: number): number {
-  if (mostCoreBytes() < bytes) {
-    spawnSync('prlimit', [`--pid=${process.pid}`, `--core=:${bytes}`], { stdio: 'ignore' });
-  }
-  return Math.min(bytes, mostCoreBytes());
-}
-
-/** proc(5), limits. */
-function mostCoreBytes(): number {
-  const hard = /^Max core file size\s+\S+\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
-  return hard === undefined ? Number.POSITIVE_INFINITY : Number(hard);
 }

@@ -12,7 +12,7 @@ export function requireSpace(needed: number, { free }: { readonly free: number }
     'insufficient_disk',
     `The image needs ${mib(needed)}; ${mib(free)} are free at ${where}.`,
     {
-      remedy: 'Free space there, or grow the pool: mullion pool grow',
+      remedy: 'Free space there, or grow the pool: mullion pool grow default SIZE',
       details: { needed, free, where },
     },
   );

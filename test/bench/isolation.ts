@@ -1,10 +1,11 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
-import { CORE_SIZE, renderConfig } from '../../src/drivers/crun/render.ts';
+import { renderConfig } from '../../src/drivers/crun/render.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { openFilesLimit } from '../../src/host/guest-init.ts';
+import { coreSize } from '../../src/host/oci/core-files.ts';
 import { limitUserNamespace } from '../../src/host/user-limits.ts';
 import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
 import { NetworkWorld } from '../support/network-world.ts';
@@ -22,7 +23,7 @@ export const ISOLATION_AIMS: readonly Comparison[] = [
 function crunAsMullion({ rootfs, folder, enter }: Ground, machine: Machine): Subject {
   const bundle = join(folder, 'isolated');
   mkdirSync(bundle, { recursive: true });
-  const most = { openFiles: openFilesLimit(), coreSize: CORE_SIZE };
+  const most = { openFiles: openFilesLimit(), coreSize: coreSize() };
   const facts = { root: rootfs, init: '/bin/true', architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };

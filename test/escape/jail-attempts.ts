@@ -171,8 +171,14 @@ export const JAIL_ATTEMPTS: Readonly<Record<string, readonly JailAttempt[]>> = {
     ),
     perl(
       'a higher limit of its own',
-      `my $n = 0; for my $r (4, 7, 8, 11, 12, 13, 14) { my $l = pack 'Q Q', 1 << 40, 1 << 40; $n++ if syscall(160, $r, $l) == 0 } print "raised $n"`,
+      `my $n = 0; for my $r (4, 7, 8, 11, 12, 13, 14) { my $l = pack 'Q Q', 1 << 40, 1 << 40; syscall(160, $r, $l); syscall(97, $r, $l); $n++ if (unpack 'Q Q', $l)[0] == 1 << 40 } print "raised $n"`,
       /^raised 0$/,
+    ),
+    // At a limit of 0 the host's own program is run for a crash (core(5), "Piping core dumps to a program").
+    perl(
+      'a program of the host run by its crash',
+      `my $l = pack 'Q Q', 0, 0; syscall(160, 4, $l); syscall(302, 0, 4, $l, 0); syscall(97, 4, $l); print 'core ', join ' ', unpack 'Q Q', $l`,
+      /^core 1 1$/,
     ),
   ],
 };

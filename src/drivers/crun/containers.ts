@@ -8,16 +8,17 @@ import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
+import { coreSize } from '../../host/oci/core-files.ts';
 import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
-import { allowCoreFiles, limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
+import { limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
-import { CORE_SIZE, renderConfig } from './render.ts';
+import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
 import {
   alive,
@@ -48,7 +49,7 @@ export interface ContainerDependencies {
 /** Makes, starts, finds again and removes containers. What it knows is on disk alone. */
 export class Containers {
   readonly runtime: OciRuntime;
-  readonly most = { openFiles: openFilesLimit(), coreSize: allowCoreFiles(CORE_SIZE) };
+  readonly most = { openFiles: openFilesLimit(), coreSize: coreSize() };
   readonly #naming: Naming;
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;

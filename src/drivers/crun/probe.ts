@@ -9,15 +9,15 @@ import { type Naming, SLOTS, UID_COUNT, uidBase, vpsCgroup } from '../../core/na
 import type { Cgroups } from '../../host/cgroups.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { openFilesLimit } from '../../host/guest-init.ts';
+import { coreSize } from '../../host/oci/core-files.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, waitForExit } from '../../host/processes.ts';
 import { programPath } from '../../host/programs.ts';
 import { run } from '../../host/run.ts';
-import { allowCoreFiles } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Machine } from '../driver.ts';
 import { FEATURES } from './features.ts';
-import { CORE_SIZE, renderConfig } from './render.ts';
+import { renderConfig } from './render.ts';
 import { mountRoot, populateRoot, unmountRoot } from './root.ts';
 
 export interface ProbeDependencies {
@@ -157,7 +157,7 @@ function makeTinyImage(image: string): void {
 }
 
 function tinyConfig(machine: Machine, root: string) {
-  const most = { openFiles: openFilesLimit(), coreSize: allowCoreFiles(CORE_SIZE) };
+  const most = { openFiles: openFilesLimit(), coreSize: coreSize() };
   const facts = { root, init: '/bin/touch', architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   return {

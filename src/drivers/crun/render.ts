@@ -29,12 +29,6 @@ export const SEARCH_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
  * the one that is killed when the VPS's memory is full, and with it the VPS.
  */
 export const OOM_SCORE = 0;
-/**
- * Bytes of a core file, soft and hard. Where core_pattern of the host is a pipe, the kernel runs the host's program as its
- * root for each crash, below a limit of 0 too, and at exactly 1 alone it does not (core(5); fs/coredump.c, coredump_pipe).
- * No core fits into 1 byte either.
- */
-export const CORE_SIZE = 1;
 const USUAL_OPEN_FILES = 1024;
 const MOST_OPEN_FILES = 1_048_576;
 
@@ -56,10 +50,9 @@ export const capabilitiesOf = (uid: number): OciCapabilities => {
 
 export const rlimits = ({ openFiles, coreSize }: MostLimits): OciRlimit[] => {
   const hard = Math.min(openFiles, MOST_OPEN_FILES);
-  const core = Math.min(coreSize, CORE_SIZE);
   return [
     { type: 'RLIMIT_NOFILE', soft: Math.min(USUAL_OPEN_FILES, hard), hard },
-    { type: 'RLIMIT_CORE', soft: core, hard: core },
+    { type: 'RLIMIT_CORE', soft: coreSize, hard: coreSize },
   ];
 };
 

@@ -21,6 +21,8 @@ export interface JailParts {
   /** Processes and threads that it may have. */
   readonly threads: number;
   readonly openFiles: number;
+  /** Of RLIMIT_CORE, bytes. */
+  readonly coreSize: number;
   /** Calls of the denied ones that it cannot do without. */
   readonly needs?: readonly string[] | undefined;
   /** A monitor holds its standard streams as a terminal. */
@@ -65,7 +67,7 @@ export function renderJailConfig(machine: Machine, parts: JailParts): OciConfig 
       noNewPrivileges: true,
       // The daemon's own is lower, so that it outlives its guests.
       oomScoreAdj: 0,
-      rlimits: [limit('RLIMIT_CORE', 0), limit('RLIMIT_NOFILE', parts.openFiles)],
+      rlimits: [limit('RLIMIT_CORE', parts.coreSize), limit('RLIMIT_NOFILE', parts.openFiles)],
     },
     mounts: [
       {

@@ -1,4 +1,5 @@
 import type { OciSeccomp, OciSeccompRule } from '../../host/oci/config.ts';
+import { LIMIT_CALLS, limitRules } from '../../host/oci/core-files.ts';
 import { ALLOWED } from '../system-calls/system-calls.ts';
 
 const EPERM = 1;
@@ -13,7 +14,7 @@ const DENIED: readonly string[] = [
   ...['process_vm_writev', 'process_madvise', 'process_mrelease', 'pidfd_getfd'],
 ];
 /** Their arguments decide. clone3(2) has them in memory, out of a filter's sight: C libraries then call clone(2). */
-const LOOKED_INTO: readonly string[] = ['clone', 'clone3', 'ioctl', 'socket'];
+const LOOKED_INTO: readonly string[] = ['clone', 'clone3', 'ioctl', 'socket', ...LIMIT_CALLS];
 
 /** Flags of clone(2) that make namespaces, in which the caller would have every capability (<linux/sched.h>, CLONE_NEW*). */
 const NEW_NAMESPACES = 0x7e02_0000;
@@ -59,6 +60,7 @@ export function jailSeccomp(needs: readonly string[]): OciSeccomp {
     syscalls: [
       { names: open, action: 'SCMP_ACT_ALLOW' },
       { names: denied, action: 'SCMP_ACT_ERRNO', errnoRet: EPERM },
+      ...limitRules(),
       when('clone', 0, NEW_NAMESPACES, 0),
       when('socket', 0, WHOLE, AF_UNIX),
       ...KINDS.map(({ mask, bits }) => when('ioctl', 1, mask, bits)),

@@ -83,6 +83,7 @@ export function renderJail(
   paths: MachinePaths,
   argv: readonly string[],
   files: readonly JailFile[],
+  coreSize: number,
 ): OciConfig {
   return renderJailConfig(machine, {
     root: paths.root,
@@ -104,6 +105,7 @@ export function renderJail(
     extraCpus: extraCpus(machine.limits),
     threads: THREADS,
     openFiles: 4096,
+    coreSize,
     terminal: false,
   });
 }

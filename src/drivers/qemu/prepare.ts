@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
 import { MIB } from '../../contract/sizes.ts';
 import { counterKhz } from '../../host/counter.ts';
+import { coreSize } from '../../host/oci/core-files.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { readTail, startLog } from '../console/console-log.ts';
 import type { Machine } from '../driver.ts';
@@ -73,7 +74,7 @@ export async function startJail(
       foreign,
       asleep,
     });
-    const config = renderJail(machine, paths, argv, files);
+    const config = renderJail(machine, paths, argv, files, coreSize());
     await writeFile(join(paths.bundle, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     log = openSync(paths.qemuLog, 'w', 0o600);
     const pidFile = join(paths.bundle, 'pid');

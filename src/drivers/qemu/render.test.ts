@@ -97,7 +97,7 @@ test("the limit on processes leaves room for the kernel's own threads", () => {
 
 test('the jail has every namespace, no capability, no new privileges and its own ids', () => {
   const jail = JSON.parse(
-    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES)),
+    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES, 1)),
   );
   const kinds = jail.linux.namespaces.map(({ type }: { type: string }) => type).sort();
   assert.deepEqual(kinds, ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts']);
@@ -112,6 +112,7 @@ test('the jail has every namespace, no capability, no new privileges and its own
     machinePaths(machine),
     ['/usr/bin/qemu'],
     FILES,
+    1,
   );
   assert.deepEqual(whole.linux.resources.cpu, { quota: 225_000, period: 100_000 });
   assert.equal(jail.root.readonly, true);
@@ -120,7 +121,7 @@ test('the jail has every namespace, no capability, no new privileges and its own
 
 test('the jail may write to its disk, its sockets and its log alone', () => {
   const jail = JSON.parse(
-    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES)),
+    JSON.stringify(renderJail(machine, machinePaths(machine), ['/usr/bin/qemu'], FILES, 1)),
   );
   const writable = jail.mounts
     .filter(

@@ -35,7 +35,12 @@ export const rootTree = (paths: MachinePaths) => ({
 const relative = (path: string): string => path.replace(/^\//, '');
 
 /** The jail of the process that is a guest's kernel, and of those that are its programs. */
-export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly string[]): OciConfig {
+export function renderJail(
+  machine: Machine,
+  paths: MachinePaths,
+  argv: readonly string[],
+  coreSize: number,
+): OciConfig {
   return renderJailConfig(machine, {
     root: paths.root,
     argv,
@@ -70,6 +75,7 @@ export function renderJail(machine: Machine, paths: MachinePaths, argv: readonly
     extraCpus: 0,
     threads: jailProcesses(machine.limits),
     openFiles: 4096,
+    coreSize,
     needs: ['ptrace'],
     terminal: true,
   });

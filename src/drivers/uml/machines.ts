@@ -15,6 +15,7 @@ import { type DiskRates, hasDiskRates } from '../../contract/rates.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { makeFifo, openFifo } from '../../host/fifo.ts';
 import { programOf } from '../../host/guest-init.ts';
+import { coreSize } from '../../host/oci/core-files.ts';
 import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { isAlive, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import type { TapOptions } from '../../host/tap.ts';
@@ -82,7 +83,9 @@ export class Machines {
       const argv = renderCommandLine(machine, paths.sockets, descriptors, {
         syncDisk: limitsWrites(machine.limits) && !cgroups.countsBufferedWrites,
       });
-      writeFileSync(paths.config, JSON.stringify(renderJail(machine, paths, argv)), { mode: 0o600 });
+      writeFileSync(paths.config, JSON.stringify(renderJail(machine, paths, argv, coreSize())), {
+        mode: 0o600,
+      });
       const { pid } = await this.#dependencies.runtime.create(paths.bundle, jailId(machine.id), {
         pidFile: paths.pidFile,
         monitor: {

@@ -60,7 +60,7 @@ test('its kernel takes no longer command line than Linux does', () => {
 });
 
 test('the jail has no capability, its own namespaces and an unprivileged id, and denies what is not needed', () => {
-  const config = renderJail(machine, paths, argv);
+  const config = renderJail(machine, paths, argv, 1);
   assert.deepEqual(Object.values(config.process.capabilities).flat(), []);
   assert.ok(config.process.noNewPrivileges && config.root.readonly);
   assert.deepEqual(config.linux.uidMappings, [{ containerID: 0, hostID: 0x7000_0000, size: 65_536 }]);

@@ -12,6 +12,7 @@ import {
   UID_COUNT,
 } from '../../core/naming.ts';
 import type { Cgroups } from '../cgroups.ts';
+import { coreSize } from '../oci/core-files.ts';
 import { OciRuntime } from '../oci/runtime.ts';
 import {
   HOST_FOLDERS,
@@ -92,6 +93,7 @@ export class Jails {
       cgroup,
       ids: { base: JAIL_UID_BASE, count: UID_COUNT },
       architecture: process.arch,
+      coreSize: coreSize(),
     };
     writeFileSync(join(bundle, 'config.json'), JSON.stringify(renderJail(spec, place)), { mode: 0o600 });
     const child = this.#runtime.run(bundle, id, input ?? 'pipe');

@@ -1,4 +1,5 @@
 import type { OciConfig, OciMount, OciNamespace } from '../oci/config.ts';
+import { keepCoreLimit } from '../oci/core-files.ts';
 
 /** A place of the host that a jail sees. */
 export interface JailMount {
@@ -38,6 +39,8 @@ export interface JailPlace {
   readonly cgroup: string;
   readonly ids: { readonly base: number; readonly count: number };
   readonly architecture: NodeJS.Architecture;
+  /** Of RLIMIT_CORE, bytes. */
+  readonly coreSize: number;
 }
 
 const MEMORY = 1024 ** 3;
@@ -127,7 +130,7 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
       noNewPrivileges: true,
       oomScoreAdj: 500,
       rlimits: [
-        limit('RLIMIT_CORE', 0),
+        limit('RLIMIT_CORE', place.coreSize),
         limit('RLIMIT_NOFILE', OPEN_FILES),
         limit('RLIMIT_CPU', seconds),
         ...(spec.fileSize === undefined ? [] : [limit('RLIMIT_FSIZE', spec.fileSize)]),
@@ -171,7 +174,7 @@ export function renderJail(spec: JailSpec, place: JailPlace): OciConfig {
       seccomp: {
         defaultAction: 'SCMP_ACT_ALLOW',
         architectures: [SECCOMP[place.architecture] ?? 'SCMP_ARCH_X86_64'],
-        syscalls: [{ names: denied, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }],
+        syscalls: [{ names: denied, action: 'SCMP_ACT_ERRNO', errnoRet: 1 }, ...keepCoreLimit()],
       },
       maskedPaths: ['/proc/kcore', '/proc/keys', '/proc/sysrq-trigger', '/proc/timer_list'],
       readonlyPaths: ['/proc/sys', '/proc/irq', '/proc/bus'],
