@@ -9,10 +9,11 @@ import type { Comparison, Section } from './report.ts';
 const MOST_ROUNDS = 5;
 const MACHINE = { image: 'debian/12', technique: 'full', memory: '512M', disk: '3G' } as const;
 const COLD = 'full, cold start, until exec answers';
-const WARM = 'full, warm start, until exec answers';
+const WARM = 'full, warm start, until running as itself';
 
+/** Its agent has answered by then: it gave the guest its name. */
 export const WARM_AIMS: readonly Comparison[] = [
-  { what: 'warm start against cold, until exec answers', of: WARM, against: COLD, atMost: 0.1 },
+  { what: 'warm start, until running as itself, milliseconds', of: WARM, atMost: 1000 },
 ];
 
 export async function warmSection(rounds: number): Promise<Section> {
@@ -42,10 +43,8 @@ export async function warmSection(rounds: number): Promise<Section> {
       await launch(name);
       await execAnswers(client, name);
     }),
-    launching(daemon, 'full, warm start, until running as itself', 'f', (name) =>
-      launch(name, { warm: true }),
-    ),
-    launching(daemon, WARM, 'g', async (name) => {
+    launching(daemon, WARM, 'f', (name) => launch(name, { warm: true })),
+    launching(daemon, 'full, warm start, until exec answers', 'g', async (name) => {
       await launch(name, { warm: true });
       await execAnswers(client, name);
     }),

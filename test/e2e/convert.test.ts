@@ -97,6 +97,8 @@ if (enterPrivateNetns(import.meta.url)) {
       `${MAKE}\necho mine > /etc/marker; rm /etc/motd; rm -r /usr/share/doc; touch /etc/whole-system`,
     );
     await daemon.ok(['forward', 'add', 'box', '8088:80']);
+    // They would come a moment later.
+    await daemon.inside('box', 'systemctl start mullion-ssh-keys && ls /etc/ssh/ssh_host_ed25519_key');
     const before = await daemon.inside('box', MANIFEST);
     const whole = await daemon.inside('box', WHOLE);
     assert.ok(linesOf(whole).size > 5_000, 'the manifest is of a whole system');
