@@ -1,61 +1,33 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { test } from 'node:test';
 import { LAUNCHER, TestDaemon } from '../support/daemon.ts';
-import { installerIso, missingForInstaller } from '../support/installer-iso.ts';
+import { IPXE, MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
+import { installerIso } from '../support/installer-iso.ts';
 import { type Inventory, nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { eventually } from '../support/scratch.ts';
-import { readTextScreen } from '../support/screen.ts';
+import { Screens } from '../support/screens.ts';
 import { infoOf } from './verbs.ts';
 
-const MEMTEST = '/usr/lib/memtest86+/memtest86+x64.iso';
-const IPXE = '/usr/lib/ipxe/ipxe.iso';
-const OVMF = '/usr/share/OVMF/OVMF_CODE_4M.fd';
-const missing = [MEMTEST, IPXE, OVMF].filter((path) => !existsSync(path)).concat(missingForInstaller());
-const skip = missing.length === 0 ? false : `these files are not here: ${missing.join(', ')}`;
 const PATIENCE = { timeoutMs: 120_000 };
 
 if (enterPrivateNetns(import.meta.url)) {
   test('guests that nobody prepared boot by their own loaders, and show their screens', {
-    skip,
+    skip: withoutForeignMedia(),
   }, async (t) => {
     await using daemon = await TestDaemon.start('foreign', { poolSize: '8G' });
-    const pictures = process.env.MULLION_TEST_PICTURES ?? join(daemon.folder, 'pictures');
-    mkdirSync(pictures, { recursive: true });
+    const screens = new Screens(
+      daemon,
+      process.env.MULLION_TEST_PICTURES ?? join(daemon.folder, 'pictures'),
+      120_000,
+    );
     const launch = (image: string, ...rest: string[]) =>
       daemon.ok(['launch', image, image, '--disk', '256M', ...rest], PATIENCE);
-    const screen = async (name: string): Promise<string> => {
-      const file = join(pictures, `${name}.png`);
-      await daemon.ok(['screenshot', name, file]);
-      return readTextScreen(readFileSync(file));
-    };
-    const shows = async (name: string, what: RegExp): Promise<void> => {
-      let seen = '';
-      await eventually(
-        `${name} shows ${what}`,
-        async () => {
-          await new Promise((resolve) => setTimeout(resolve, 1_000));
-          seen = await screen(name);
-          return what.test(seen);
-        },
-        90_000,
-      ).catch((failure: unknown) => assert.fail(`${String(failure)}; it shows:\n${seen}`));
-    };
-    const says = (name: string, what: RegExp): Promise<void> =>
-      eventually(
-        `${name} says ${what} on its serial line`,
-        async () => {
-          await new Promise((resolve) => setTimeout(resolve, 1_000));
-          return what.test(await daemon.ok(['logs', name]));
-        },
-        120_000,
-      );
     // Taken once the installation has what it keeps: images, and the folders above its groups of processes.
     let before: Inventory | undefined;
 
@@ -67,8 +39,8 @@ if (enterPrivateNetns(import.meta.url)) {
         const plan = await daemon.ok(['launch', 'memtest', '--dry-run', '--want', 'display']);
         assert.match(plan, /full .*gives display/);
         await launch('memtest');
-        await shows('memtest', /Memtest86\+ v6/);
-        assert.match(await screen('memtest'), /Memory {2}: {2}51\dMB/);
+        await screens.shows('memtest', /Memtest86\+ v6/);
+        assert.match(await screens.text('memtest'), /Memory {2}: {2}51\dMB/);
       },
     );
 
@@ -114,7 +86,7 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal((await answer()).readUInt16BE(0), 720);
       // F1 opens the configuration.
       for (const down of [1, 0]) viewer.write(Buffer.from([4, down, 0, 0, 0, 0, 0xff, 0xbe]));
-      await shows('memtest', /Settings:|Test Selection/);
+      await screens.shows('memtest', /Settings:|Test Selection/);
       child.kill('SIGINT');
       const [code] = await once(child, 'exit');
       assert.equal(code, 0);
@@ -124,7 +96,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'a daemon that was killed finds it and its screen again', async () => {
       await daemon.kill9();
       await daemon.start();
-      assert.match(await screen('memtest'), /Memtest86\+/);
+      assert.match(await screens.text('memtest'), /Memtest86\+/);
       await daemon.ok(['delete', 'memtest', '--force'], PATIENCE);
       await daemon.ok(['image', 'import', IPXE, 'ipxe-disk', '--format', 'raw']);
       before = await daemon.inventory();
@@ -133,23 +105,23 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.check(t, 'iPXE from a disk with its own loader gets its address by DHCP', async () => {
       await launch('ipxe-disk');
       const { addresses } = await infoOf(daemon, 'ipxe-disk');
-      await shows('ipxe-disk', new RegExp(`net0: ${addresses[0]?.replaceAll('.', '\\.')}/`));
+      await screens.shows('ipxe-disk', new RegExp(`net0: ${addresses[0]?.replaceAll('.', '\\.')}/`));
       await daemon.ok(['delete', 'ipxe-disk', '--force'], PATIENCE);
     });
 
     await daemon.check(t, 'iPXE by UEFI, which keeps its variables in the volume', async () => {
       await daemon.ok(['image', 'import', IPXE, 'ipxe']);
       await launch('ipxe', '--firmware', 'uefi');
-      await says('ipxe', /iPXE initialising devices/);
-      await daemon.ok(['screenshot', 'ipxe', join(pictures, 'ipxe.png')]);
+      await screens.says('ipxe', /iPXE initialising devices/);
+      await screens.picture('ipxe');
       await daemon.ok(['delete', 'ipxe', '--force'], PATIENCE);
     });
 
     await daemon.check(t, "Debian's own installer asks its first question", async () => {
       await daemon.ok(['image', 'import', await installerIso(daemon.folder), 'installer']);
       await launch('installer', '--bus', 'virtio');
-      await says('installer', /\[!!\] (?:Low memory|Select a language)/);
-      await daemon.ok(['screenshot', 'installer', join(pictures, 'installer.png')]);
+      await screens.says('installer', /\[!!\] (?:Low memory|Select a language)/);
+      await screens.picture('installer');
       await daemon.ok(['delete', 'installer', '--force'], PATIENCE);
     });
 

@@ -1,12 +1,14 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { checkVerbs } from '../e2e/verbs.ts';
+import { IPXE, MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
 import { unfitForNested } from '../support/nested/template.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { eventually } from '../support/scratch.ts';
+import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { Screens } from '../support/screens.ts';
 
 const kind = NESTED_KINDS.kvm;
 const MINUTES = 60_000;
@@ -93,6 +95,30 @@ if (enterPrivateNetns(import.meta.url)) {
     });
 
     await checkVerbs(t, new NestedDoor(host), 'hard', PATIENCE);
+
+    await host.check(
+      t,
+      'guests that nobody prepared boot by BIOS and UEFI, and show their screens',
+      async (inner) => {
+        const without = withoutForeignMedia();
+        if (without !== false) return inner.skip(without);
+        using scratch = scratchDirectory('kvm-host');
+        const door = new NestedDoor(host);
+        const screens = new Screens(door, scratch.path, 10 * MINUTES);
+        const launch = async (image: string, ...flags: readonly string[]): Promise<void> => {
+          const limits = ['--memory', '192M', '--disk', '256M'];
+          await door.ok(['launch', image, image, '--technique', 'hardware', ...limits, ...flags]);
+        };
+        await door.ok(['image', 'import', MEMTEST, 'memtest']);
+        await launch('memtest');
+        await screens.shows('memtest', /Memtest86\+ v6/);
+        await door.ok(['delete', 'memtest', '--force']);
+        await door.ok(['image', 'import', IPXE, 'ipxe']);
+        await launch('ipxe', '--firmware', 'uefi');
+        await screens.says('ipxe', /iPXE initialising devices/);
+        await door.ok(['delete', 'ipxe', '--force']);
+      },
+    );
 
     await host.check(t, 'a daemon that systemd kills or restarts leaves its guests alone', async () => {
       const identity = ['cat', '/proc/sys/kernel/random/boot_id', '/proc/1/stat'];
