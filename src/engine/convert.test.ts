@@ -165,6 +165,25 @@ describe('a conversion', () => {
   );
 
   checkWith(
+    'is not brought back by a snapshot, nor copied from one, while the VPS has limits that it cannot keep',
+    { features: { os: { diskRates: false } } },
+    async (_world, engine) => {
+      await done(engine, engine.vps.launch(PROJECT, request()));
+      await done(engine, engine.snapshots.create(PROJECT, 'web', { name: 'before' }));
+      await done(engine, engine.vps.convert(PROJECT, 'web', { technique: 'full' }));
+      await done(engine, engine.vps.set(PROJECT, 'web', { diskWriteRate: 20_000_000 }));
+      const refused = failsWith('not_supported', /mullion set web diskWriteRate=0$/);
+      const copying = CopyRequestSchema.parse({ name: 'old', snapshot: 'before' });
+      await assert.rejects(engine.snapshots.restore(PROJECT, 'web', 'before'), refused);
+      await assert.rejects(engine.vps.copy(PROJECT, 'web', copying), refused);
+      await done(engine, engine.vps.set(PROJECT, 'web', { diskWriteRate: 0 }));
+      await done(engine, engine.vps.copy(PROJECT, 'web', copying));
+      await done(engine, engine.snapshots.restore(PROJECT, 'web', 'before'));
+      assert.equal((await facts(engine)).technique, 'os');
+    },
+  );
+
+  checkWith(
     'needs room in the pool only where the data takes another form',
     { techniques: ['os', 'full', 'kernel'] },
     async (world, engine) => {

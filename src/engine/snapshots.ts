@@ -1,6 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshots.ts';
 import type { Technique } from '../contract/techniques.ts';
+import { requireRates } from '../core/capacity.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
@@ -93,7 +94,9 @@ async function requireTechnique(
   if (technique === record.technique) return;
   const image = requireImageParts(context, record.imageId);
   await techniques.choose(technique, image);
-  requireRoomToRun(context, demandOf(context, technique, record.limits, image.minimumDisk), record.id);
+  const demand = demandOf(context, technique, record.limits, image.minimumDisk);
+  requireRates(demand, record.name);
+  requireRoomToRun(context, demand, record.id);
 }
 
 /** @throws not_found */
