@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { Technique } from '../../src/contract/techniques.ts';
-import { createNaming, ociStateDirectory } from '../../src/core/naming.ts';
-import { containerId } from '../../src/drivers/crun/paths.ts';
+import { createNaming, vpsRunDirectory } from '../../src/core/naming.ts';
 import { run } from '../../src/host/run.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { ended, execAnswers } from './launches.ts';
@@ -42,12 +43,13 @@ export async function execSection(rounds: number): Promise<Section> {
     const below = BY_HAND[technique];
     if (below === undefined) {
       const { id } = await client.call('vps.info', { params: { name: technique } });
-      const state = ociStateDirectory(createNaming(place.stateDirectory, place.runDirectory));
-      const argv = ['crun', '--root', state, 'exec', containerId(id), '/bin/true'];
-      subjects.push(commands(`${technique}, crun exec`, () => run(argv)));
+      const naming = createNaming(place.stateDirectory, place.runDirectory);
+      const pid = readFileSync(join(vpsRunDirectory(naming, id), 'container/init.pid'), 'utf8').trim();
+      const argv = ['nsenter', '--all', `--target=${pid}`, '/bin/true'];
+      subjects.push(commands(`${technique}, nsenter into all its namespaces`, () => run(argv)));
       continue;
     }
-    const machine = bareMachine(technique, ...groundOf(daemon), 0);
+    const machine = bareMachine(technique, ...groundOf(daemon), subjects.length);
     const guest = bare.use((await below.prepare(machine)).start());
     await guest.answers();
     const command = () => guest.run(['/bin/true'], MOST_MS);
@@ -57,7 +59,7 @@ export async function execSection(rounds: number): Promise<Section> {
   return {
     title: 'A command in a guest that stands',
     notes: [
-      `\`/bin/true\`, ${COMMANDS} times one after another each round; the time of one. By hand it runs in the same container, or`,
+      `\`/bin/true\`, ${COMMANDS} times one after another each round; the time of one. By hand it enters the same container, or`,
       'by the agent of a machine that was started by hand, on a connection that stays open.',
       ...reports.filter((report) => !isHealthy(report)).map(({ id, reason }) => `Not here: ${id}. ${reason}`),
     ],

@@ -47,3 +47,6 @@ export const NESTED_KINDS = {
     proof: 'xl list',
   },
 } as const satisfies Record<string, NestedKind>;
+
+/** The same domain 0 on a processor that runs HVM guests with nested page tables, so that Mullion's guests are PVH. */
+export const XEN_WITH_HVM: NestedKind = { ...NESTED_KINDS.xen, cpu: 'qemu64,+svm,+npt' };
