@@ -1,7 +1,6 @@
 import { MullionError } from '../contract/errors.ts';
 import type { CopyRequest } from '../contract/snapshots.ts';
 import type { Task } from '../contract/tasks.ts';
-import type { Technique } from '../contract/techniques.ts';
 import { requireRates } from '../core/capacity.ts';
 import { demandOf, requireRoomToRun } from './capacity-check.ts';
 import { type Context, now, requireDriver } from './context.ts';
@@ -25,7 +24,7 @@ export async function copy(
     // From here to the queue nothing waits: what is free now is taken before another looks.
     const current = context.state.requireVps(project, name);
     check(context, current, request);
-    const technique = techniqueOf(context, current, request);
+    const technique = techniqueAfter(context, current, request.snapshot);
     const record: VpsRecord = {
       ...current,
       technique,
@@ -54,10 +53,7 @@ function check(context: Context, source: VpsRecord, request: CopyRequest): void 
       remedy: `Stop it first: mullion stop ${source.name}`,
     });
   }
-  const demand = demandOf(context, techniqueOf(context, source, request), source.limits, 0);
+  const demand = demandOf(context, techniqueAfter(context, source, request.snapshot), source.limits, 0);
   requireRates(demand, source.name);
   if (request.start) requireRoomToRun(context, demand);
 }
-
-const techniqueOf = (context: Context, source: VpsRecord, { snapshot }: CopyRequest): Technique =>
-  snapshot === undefined ? source.technique : techniqueAfter(context, source, snapshot);

@@ -78,7 +78,8 @@ export const viewSnapshots = ({ snapshots, technique }: VpsRecord): Snapshot[] =
  * What a VPS with the data of this snapshot is: what it is now, unless that keeps data in another form than the technique
  * under which the snapshot was made. @throws not_found
  */
-export function techniqueAfter(context: Context, record: VpsRecord, snapshot: string): Technique {
+export function techniqueAfter(context: Context, record: VpsRecord, snapshot: string | undefined): Technique {
+  if (snapshot === undefined) return record.technique;
   const { technique: made = record.technique } = requireSnapshot(record, snapshot);
   return dataForm(context, made) === dataForm(context, record.technique) ? record.technique : made;
 }

@@ -41,6 +41,11 @@ export interface CgroupLimits {
 }
 
 const PERIOD_US = 100_000;
+/** Microseconds that so many processors have in each period; no fewer than the kernel takes. */
+export const cpuQuota = (cpus: number): { readonly quota: number; readonly period: number } => ({
+  quota: Math.max(1000, Math.round(cpus * PERIOD_US)),
+  period: PERIOD_US,
+});
 /** What a group with one processor weighs, as the kernel has it for each new group, and between which numbers it may be. */
 const WEIGHT = { of: 100, least: 1, most: 10_000 };
 const SHARES = { of: 1024, least: 2, most: 262_144 };
@@ -132,15 +137,15 @@ export class Cgroups {
 
   /** The most that it gets, and its weight against others where all want more than there is. */
   #setCpus(path: string, cpus: number, extra: number): void {
-    const quota = Math.max(1000, Math.round((cpus + extra) * PERIOD_US));
+    const { quota, period } = cpuQuota(cpus + extra);
     const directory = this.#controller('cpu', path);
     if (this.#v1('cpu', path) === undefined) {
-      writeFileSync(join(directory, 'cpu.max'), `${quota} ${PERIOD_US}`);
+      writeFileSync(join(directory, 'cpu.max'), `${quota} ${period}`);
       writeFileSync(join(directory, 'cpu.weight'), String(weightOf(cpus, WEIGHT)));
       return;
     }
     writeFileSync(join(directory, 'cpu.shares'), String(weightOf(cpus, SHARES)));
-    writeFileSync(join(directory, 'cpu.cfs_period_us'), String(PERIOD_US));
+    writeFileSync(join(directory, 'cpu.cfs_period_us'), String(period));
     writeFileSync(join(directory, 'cpu.cfs_quota_us'), String(quota));
   }
 

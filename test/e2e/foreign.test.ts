@@ -24,7 +24,7 @@ if (enterPrivateNetns(import.meta.url)) {
     const screens = new Screens(
       daemon,
       process.env.MULLION_TEST_PICTURES ?? join(daemon.folder, 'pictures'),
-      120_000,
+      { shownMs: 90_000, saidMs: 120_000 },
     );
     const launch = (image: string, ...rest: string[]) =>
       daemon.ok(['launch', image, image, '--disk', '256M', ...rest], PATIENCE);

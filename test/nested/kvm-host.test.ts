@@ -108,7 +108,8 @@ if (enterPrivateNetns(import.meta.url)) {
         await door.ok(['image', 'import', MEMTEST, 'memtest']);
         const limits = ['--memory', '192M', '--disk', '256M'];
         await door.ok(['launch', 'memtest', 'memtest', '--technique', 'hardware', ...limits]);
-        await new Screens(door, scratch.path, 10 * MINUTES).shows('memtest', /Memtest86\+ v6/);
+        const patience = { shownMs: 10 * MINUTES, saidMs: 10 * MINUTES };
+        await new Screens(door, scratch.path, patience).shows('memtest', /Memtest86\+ v6/);
         await door.ok(['delete', 'memtest', '--force']);
         await door.ok(['image', 'delete', 'memtest']);
       },

@@ -8,17 +8,23 @@ import type { VpsDoor } from './vps-door.ts';
 
 const LOOK_MS = 1_000;
 
+/** How long is waited for a screen, and for a serial line. */
+interface ScreenPatience {
+  readonly shownMs: number;
+  readonly saidMs: number;
+}
+
 /** What machines show that boot by loaders of their own: on their screens, and on their serial lines. */
 export class Screens {
   readonly #door: VpsDoor;
   readonly #pictures: string;
-  readonly #mostMs: number;
+  readonly #most: ScreenPatience;
 
   /** @param pictures folder that keeps the last picture of each */
-  constructor(door: VpsDoor, pictures: string, mostMs: number) {
+  constructor(door: VpsDoor, pictures: string, most: ScreenPatience) {
     this.#door = door;
     this.#pictures = pictures;
-    this.#mostMs = mostMs;
+    this.#most = most;
     mkdirSync(pictures, { recursive: true });
   }
 
@@ -40,7 +46,7 @@ export class Screens {
       seen = await this.text(name);
       return what.test(seen);
     };
-    await eventually(`${name} shows ${what}`, look, this.#mostMs).catch((failure: unknown) =>
+    await eventually(`${name} shows ${what}`, look, this.#most.shownMs).catch((failure: unknown) =>
       assert.fail(`${String(failure)}; it shows:\n${seen}`),
     );
   }
@@ -50,6 +56,6 @@ export class Screens {
       await sleep(LOOK_MS);
       return what.test(await this.#door.ok(['logs', name]));
     };
-    await eventually(`${name} says ${what} on its serial line`, look, this.#mostMs);
+    await eventually(`${name} says ${what} on its serial line`, look, this.#most.saidMs);
   }
 }

@@ -1,11 +1,9 @@
+import { cpuQuota } from '../../host/cgroups.ts';
 import type { OciConfig, OciDevice, OciMount, OciNamespace, OciRlimit } from '../../host/oci/config.ts';
 import type { Machine } from '../driver.ts';
 import { jailSeccomp } from './seccomp.ts';
 
 const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
-
-const PERIOD_US = 100_000;
-const quotaOf = (cpus: number): number => Math.max(1000, Math.round(cpus * PERIOD_US));
 
 /** What differs between the processes that are virtual machines. */
 export interface JailParts {
@@ -86,7 +84,7 @@ export function renderJailConfig(machine: Machine, parts: JailParts): OciConfig 
       devices: parts.devices ?? [],
       resources: {
         memory: { limit: parts.memory, swap: parts.memory },
-        cpu: { quota: quotaOf(machine.limits.cpus + parts.extraCpus), period: PERIOD_US },
+        cpu: cpuQuota(machine.limits.cpus + parts.extraCpus),
         pids: { limit: parts.threads },
       },
       seccomp: jailSeccomp(parts.needs ?? []),

@@ -178,7 +178,7 @@ export function copyVolume(
         },
       );
     }
-    const technique = snapshot === undefined ? record.technique : techniqueAfter(context, record, snapshot);
+    const technique = techniqueAfter(context, record, snapshot);
     const limit = volumeLimit(record.limits.disk, givesDisk(context, { technique }));
     const { size } = await pool.info();
     const consistency = await atRest(context, snapshot === undefined ? record : asStopped(record), () => {
