@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type PackageSection, packagesOf, parsePackageList } from '../src/cli/quickstart/package-list.ts';
+import { choicesOf, type PackageSection, parsePackageList } from '../src/cli/quickstart/package-list.ts';
 
 const ROOT = join(import.meta.dirname, '..');
 
@@ -11,20 +11,26 @@ const ROOT = join(import.meta.dirname, '..');
  */
 export function ensureDebianPackages(sections: readonly PackageSection[]): string | undefined {
   const list = parsePackageList(readFileSync(join(ROOT, 'debian-packages.txt'), 'utf8'));
-  const wanted = packagesOf(list, sections, process.arch);
-  const missing = wanted.filter((name) => !isInstalled(name));
+  const missing = choicesOf(list, sections, process.arch).filter((names) => !names.some(isInstalled));
   if (missing.length === 0) return undefined;
-  if (process.getuid?.() !== 0) return `not root, and not installed: ${missing.join(' ')}`;
-  console.error(`installing ${missing.length} Debian packages: ${missing.join(' ')}`);
+  const told = missing.map(([name]) => name).join(' ');
+  if (process.getuid?.() !== 0) return `not root, and not installed: ${told}`;
+  console.error(`installing ${missing.length} Debian packages: ${told}`);
   const apt = (...argv: string[]): boolean =>
     spawnSync('apt-get', ['-q', '-o', 'DPkg::Lock::Timeout=300', ...argv], {
       stdio: ['ignore', 2, 2],
       env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive', LC_ALL: 'C.UTF-8' },
     }).status === 0;
-  const install = ['install', '--yes', '--no-install-recommends', ...missing];
-  if (apt('update') && apt(...install)) return undefined;
-  return `apt-get could not install ${missing.join(' ')}`;
+  const install = (): boolean => {
+    const chosen = missing.map((names) => names.find(isKnown) ?? names[0]);
+    return apt('install', '--yes', '--no-install-recommends', ...chosen);
+  };
+  return apt('update') && install() ? undefined : `apt-get could not install ${told}`;
 }
+
+/** The archive that apt reads has it. */
+const isKnown = (name: string): boolean =>
+  spawnSync('apt-cache', ['show', '--quiet', name], { stdio: 'ignore' }).status === 0;
 
 function isInstalled(name: string): boolean {
   const result = spawnSync('dpkg-query', ['--show', '--showformat', `\${db:Status-Status}`, name], {

@@ -2,10 +2,7 @@ import { copyFileSync, existsSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { run } from '../../src/host/run.ts';
 
-const LOADER = [
-  '/usr/lib/ISOLINUX/isolinux.bin',
-  '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64/boot-screens/ldlinux.c32',
-] as const;
+const LOADER = ['/usr/lib/ISOLINUX/isolinux.bin', '/usr/lib/syslinux/modules/bios/ldlinux.c32'] as const;
 
 /** What makes an ISO that boots, and is not on this machine. */
 export const missingForIso = (): string[] =>

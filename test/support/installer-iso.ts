@@ -1,8 +1,11 @@
-import { copyFileSync, existsSync, mkdirSync } from 'node:fs';
+import { copyFileSync, existsSync, globSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { bootableIso, missingForIso } from './bootable-iso.ts';
 
-const INSTALLER = '/usr/lib/debian-installer/images/12/amd64/text/debian-installer/amd64';
+const IMAGES = '/usr/lib/debian-installer/images';
+/** Of the newest release that is installed. */
+const INSTALLER =
+  globSync(`${IMAGES}/*/amd64/text/debian-installer/amd64`).sort().at(-1) ?? join(IMAGES, 'none');
 
 /** What an ISO of Debian's installer is made of, and is not on this machine. */
 export const missingForInstaller = (): string[] =>

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { packagesOf, parsePackageList } from './package-list.ts';
+import { choicesOf, packagesOf, parsePackageList } from './package-list.ts';
 
 const LIST =
   '# comment\n\n[runtime]\ncrun # runs it\nqemu-system-x86 (amd64) # emulates\n[bench]\nlxc # beside us\n';
@@ -10,7 +10,7 @@ const LIST =
 describe('the list of Debian packages', () => {
   test('gives each package its section and reason', () => {
     assert.deepEqual(parsePackageList(LIST)[1], {
-      name: 'qemu-system-x86',
+      names: ['qemu-system-x86'],
       section: 'runtime',
       architecture: 'amd64',
       reason: 'emulates',
@@ -23,6 +23,13 @@ describe('the list of Debian packages', () => {
     assert.deepEqual(packagesOf(list, ['runtime', 'bench'], 'arm64'), ['crun', 'lxc']);
   });
 
+  test('tells what does instead of a package that a release lacks', () => {
+    const list = parsePackageList('[test]\ninstaller-13 | installer-12 (amd64) # boots\nfish # completes\n');
+    assert.deepEqual(choicesOf(list, ['test'], 'x64'), [['installer-13', 'installer-12'], ['fish']]);
+    assert.deepEqual(packagesOf(list, ['test'], 'x64'), ['installer-13', 'fish']);
+    assert.deepEqual(choicesOf(list, ['test'], 'arm64'), [['fish']]);
+  });
+
   test('names the line that it cannot read', () => {
     assert.throws(() => parsePackageList('[runtime]\ncrun\n'), /Line 2 .* crun/);
     assert.throws(() => parsePackageList('crun # in no section\n'), /Line 1/);
@@ -31,7 +38,7 @@ describe('the list of Debian packages', () => {
 
   test('of this checkout can be read, without a package named twice', () => {
     const text = readFileSync(join(import.meta.dirname, '../../../debian-packages.txt'), 'utf8');
-    const names = parsePackageList(text).map(({ name }) => name);
+    const names = parsePackageList(text).flatMap(({ names }) => names);
     assert.ok(names.includes('crun'));
     assert.equal(new Set(names).size, names.length);
   });

@@ -4,18 +4,22 @@ export const PACKAGE_SECTIONS = ['runtime', 'xen', 'test', 'fresh', 'bench'] as 
 export type PackageSection = (typeof PACKAGE_SECTIONS)[number];
 
 export interface DebianPackage {
-  readonly name: string;
+  /** The one that is wanted, before others that do instead where a release lacks it. */
+  readonly names: readonly [string, ...string[]];
   readonly section: PackageSection;
   /** Debian architecture that needs it; undefined: every one. */
   readonly architecture: string | undefined;
   readonly reason: string;
 }
 
+const NAME = '[a-z0-9][a-z0-9+.-]+';
+const LINE = new RegExp(`^(${NAME}(?: \\| ${NAME})*)(?: \\(([a-z0-9]+)\\))? # (.+)$`);
+
 /** Debian's name of a processor architecture that Node names. */
 const DEBIAN_ARCHITECTURE: Readonly<Record<string, string>> = { x64: 'amd64', arm64: 'arm64' };
 
 /**
- * Reads debian-packages.txt: `[section]` lines, `name (architecture) # reason` lines, comments and blank lines.
+ * Reads debian-packages.txt: `[section]` lines, `name | instead (architecture) # reason` lines, comments and blank lines.
  * @throws MullionError `internal` that names the line.
  */
 export function parsePackageList(text: string): DebianPackage[] {
@@ -28,25 +32,33 @@ export function parsePackageList(text: string): DebianPackage[] {
       section = PACKAGE_SECTIONS.find((known) => known === heading);
       if (section !== undefined) continue;
     }
-    const match = /^([a-z0-9][a-z0-9+.-]+)(?: \(([a-z0-9]+)\))? # (.+)$/.exec(line);
-    const [, name, architecture, reason] = match ?? [];
+    const match = LINE.exec(line);
+    const [, list = '', architecture, reason] = match ?? [];
+    const [name, ...instead] = list.split(' | ');
     if (section === undefined || name === undefined || reason === undefined) {
       throw new MullionError('internal', `Line ${index + 1} of debian-packages.txt cannot be read: ${line}`);
     }
-    packages.push({ name, section, architecture, reason });
+    packages.push({ names: [name, ...instead], section, architecture, reason });
   }
   return packages;
 }
 
 /** Names of the packages that a host of Node's architecture `arch` needs. */
-export function packagesOf(
+export const packagesOf = (
   packages: readonly DebianPackage[],
   sections: readonly PackageSection[],
   arch: string,
-): string[] {
+): string[] => choicesOf(packages, sections, arch).map(([name]) => name);
+
+/** The same, each with those that do instead of it. */
+export function choicesOf(
+  packages: readonly DebianPackage[],
+  sections: readonly PackageSection[],
+  arch: string,
+): DebianPackage['names'][] {
   const own = DEBIAN_ARCHITECTURE[arch];
   return packages
     .filter(({ section }) => sections.includes(section))
     .filter(({ architecture }) => architecture === undefined || architecture === own)
-    .map(({ name }) => name);
+    .map(({ names }) => names);
 }
