@@ -1,5 +1,5 @@
 #!/bin/bash
-# What README tells a new user to do, on a fresh machine: as-a-new-user.sh RING...
+# What README tells a new user to do, on a fresh machine: as-a-new-user.sh [RING...]
 # The machine is left as it was found but for its packages, images and the clone.
 set -euo pipefail
 say() { printf '\n### %s\n' "$*"; }
@@ -45,5 +45,12 @@ nft --version
 mmdebstrap --version
 dnsmasq --version | head -n 1
 btrfs --version | head -n 1
-say "npm test -- $*"
-timed npm test -- "$@"
+if [ -d /run/systemd/system ]; then
+  say 'the daemon is a unit of systemd'
+  systemctl is-active mullion
+  systemctl show --property=MainPID,ActiveState,UnitFileState mullion
+fi
+if [ $# != 0 ]; then
+  say "npm test -- $*"
+  timed npm test -- "$@"
+fi

@@ -148,7 +148,8 @@ async function hasOwnNetwork(machine: ChildProcess): Promise<void> {
   throw new Error('the machine came to no network namespace of its own');
 }
 
-function environment(): NodeJS.ProcessEnv {
+/** What a command has in a fresh machine: how it reaches the network as this one does. */
+export function environment(): NodeJS.ProcessEnv {
   const kept = Object.entries(process.env).filter(([name]) => NETWORK_VARIABLE.test(name));
   const npm = (['registry', 'cafile'] as const).flatMap((key) => {
     const value = answer(['npm', 'config', 'get', key]);

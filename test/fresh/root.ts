@@ -25,11 +25,12 @@ export async function cachedRoot(release: Release, cache: string): Promise<strin
   const sources = renderSources(await readHostArchive(), release.suite);
   const recipe = { sources, release, network: networkSettings() };
   const key = createHash('sha256').update(JSON.stringify(recipe)).digest('hex').slice(0, 12);
-  const archive = join(cache, `${release.suite}-${key}.tar`);
+  const name = `${release.suite}-${release.kind}`;
+  const archive = join(cache, `${name}-${key}.tar`);
   if (existsSync(archive)) return archive;
   mkdirSync(cache, { recursive: true });
-  for (const old of globSync(join(cache, `${release.suite}-*`))) rmSync(old, { recursive: true });
-  const folder = mkdtempSync(join(cache, `${release.suite}-making-`));
+  for (const old of globSync(join(cache, `${name}-*`))) rmSync(old, { recursive: true });
+  const folder = mkdtempSync(join(cache, `${name}-making-`));
   try {
     writeFileSync(join(folder, 'fresh.sources'), sources);
     const made = join(folder, 'root.tar');
