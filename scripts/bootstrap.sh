@@ -8,6 +8,8 @@ cd "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")/.."
 readonly INSTALLED=node_modules/.mullion-installed # digest of the lock file whose packages are all there
 readonly BUILT=dist/.mullion-built                 # newer than every source it was built from
 
+readonly PACKAGES_MIB=311                          # what npm makes of the lock file
+
 say() { printf '%s\n' "$*" >&2; }
 unfit() {
   say "error: $1"
@@ -42,14 +44,43 @@ take_turn() {
 
 lock_digest() { sha256sum package-lock.json | cut -d' ' -f1; }
 
+# Shows on the terminal how much npm has installed, by the room that it takes, until it is killed.
+watch_installation() {
+  local began=$SECONDS seconds done_mib rate share left
+  while sleep 0.5; do
+    # npm moves folders meanwhile.
+    done_mib=$(du --summarize --apparent-size --block-size=1M --exclude=.cache node_modules 2>/dev/null | cut -f1) || true
+    seconds=$((SECONDS - began))
+    [ "$seconds" -ge 1 ] && [ "${done_mib:-0}" -ge 1 ] || continue
+    [ "$done_mib" -le "$PACKAGES_MIB" ] || done_mib=$PACKAGES_MIB
+    rate=$((done_mib / seconds))
+    share=$((done_mib * 100 / PACKAGES_MIB))
+    left=''
+    [ "$rate" -lt 1 ] || left="  about $(((PACKAGES_MIB - done_mib) / rate)) s left"
+    printf '\r  %3d%%  %dM/%dM  %dM/s%s\033[K' "$share" "$done_mib" "$PACKAGES_MIB" "$rate" "$left" >&2
+  done
+}
+
 install_packages() {
   if [ -f "$INSTALLED" ] && [ "$(cat "$INSTALLED")" = "$(lock_digest)" ]; then
     return
   fi
   say 'Installing the pinned Node and the npm packages of package-lock.json ...'
-  local began=$SECONDS progress=true
-  [ -t 2 ] || progress=false
-  npm ci --include=dev --include=optional --no-audit --no-fund "--progress=$progress" --loglevel=error >&2 ||
+  local began=$SECONDS watcher=
+  if [ -t 2 ]; then
+    watch_installation &
+    watcher=$!
+    trap 'kill "$watcher" 2>/dev/null || true' EXIT
+  fi
+  local code=0
+  npm ci --include=dev --include=optional --no-audit --no-fund --progress=false --loglevel=error >&2 || code=$?
+  if [ -n "$watcher" ]; then
+    kill "$watcher" 2>/dev/null || true
+    wait "$watcher" 2>/dev/null || true
+    trap - EXIT
+    printf '\r\033[K' >&2
+  fi
+  [ "$code" = 0 ] ||
     failed 'npm ci failed.' 'Read its message above; once the cause is mended, run the same command again.'
   lock_digest >"$INSTALLED.new"
   mv "$INSTALLED.new" "$INSTALLED"
