@@ -12,6 +12,7 @@ import type { ImageProgress, ImageStore } from '../../src/images/image-store.ts'
 import { openImageStore } from '../../src/images/local-image-store.ts';
 import { DirPool } from '../../src/storage/dir/dir-pool.ts';
 import { jailsIn } from '../support/jails.ts';
+import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
 import { startMirror } from '../support/mirror.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
@@ -120,7 +121,8 @@ test('a build that loses its mirror, is cancelled and is killed goes on with wha
     assert.deepEqual(unfinished(cache), []);
   });
 
-  await t.test('two builds at once make one build and two images, without a download', async () => {
+  await t.test('two builds at once make one build and two images, without a download', async (whole) => {
+    if (!LONG_FORM) return whole.skip(ITS_LONG_FORM);
     const builds: string[] = [];
     const watch = ({ step }: ImageProgress): void => {
       if (step === 'disk') builds.push(step);

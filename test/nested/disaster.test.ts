@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { readDatabase, WriteLoad } from '../support/guest-database.ts';
-import { LONG_FORM } from '../support/long-form.ts';
+import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
 import { NESTED_KINDS, type NestedKind } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
@@ -53,8 +53,7 @@ const SCENES: readonly Scene[] = [
 if (!enterPrivateNetns(import.meta.url)) {
   // The inner process has the tests.
 } else if (!LONG_FORM) {
-  test('databases of hardware and para survive the loss of their hosts', (t) =>
-    t.skip('its long form only, which `npm run test:isolation` runs'));
+  test('databases of hardware and para survive the loss of their hosts', (t) => t.skip(ITS_LONG_FORM));
 } else {
   for (const { kind, technique, launch } of SCENES) {
     test(`${technique}: a database under load survives the loss of its host`, async (t) => {

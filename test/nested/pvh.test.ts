@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { LONG_FORM } from '../support/long-form.ts';
+import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
 import { XEN_WITH_HVM } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
@@ -14,8 +14,7 @@ const PATIENCE = { timeoutMs: 15 * MINUTES };
 if (!enterPrivateNetns(import.meta.url)) {
   // The inner process has the test.
 } else if (!LONG_FORM) {
-  test('on a domain 0 whose processor runs PVH guests', (t) =>
-    t.skip('its long form only, which `npm run test:isolation` runs'));
+  test('on a domain 0 whose processor runs PVH guests', (t) => t.skip(ITS_LONG_FORM));
 } else {
   test('on a domain 0 whose processor runs PVH guests, VPSs of the technique para are PVH', async (t) => {
     const unfit = await unfitForNested(XEN_WITH_HVM);
