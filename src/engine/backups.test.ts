@@ -29,6 +29,13 @@ describe('repositories', () => {
     assert.deepEqual(await world.backups.places(), []);
   });
 
+  check('are added once to a project, and to another again', async (_world, engine) => {
+    await addRepo(engine);
+    await assert.rejects(addRepo(engine, 'again', '/srv/backups/'), failsWith('already_exists', /nas is at/));
+    await engine.projects.create({ name: 'shop', description: '' });
+    await engine.backups.addRepository('shop', { name: 'again', url: '/srv/backups' });
+  });
+
   check('do not lie inside what they back up', async (world, engine) => {
     const inside = addRepo(engine, 'bad', `${world.naming.stateDirectory}/backups`);
     await assert.rejects(inside, failsWith('invalid_request', /another disk/));

@@ -54,7 +54,7 @@ if (!enterPrivateNetns(import.meta.url)) {
       assert.equal(readFileSync(join(secrets, place, 'key'), 'utf8').trim(), key);
       const again = await daemon.cli(['backup', 'repo', 'add', 'again', repository]);
       assert.equal(again.code, 2, again.stderr);
-      assert.match(again.stderr, /--key/);
+      assert.match(again.stderr, /disk is at .* already[\s\S]*--repo disk/);
     });
 
     await daemon.check(t, 'a running VPS is backed up, and what did not change costs little', async () => {
@@ -166,6 +166,9 @@ if (!enterPrivateNetns(import.meta.url)) {
       await daemon.ok(['delete', 'web', '--force']);
       await daemon.stop();
       await using other = await TestDaemon.start('backup-other');
+      const without = await other.cli(['backup', 'repo', 'add', 'found', repository]);
+      assert.equal(without.code, 2, without.stderr);
+      assert.match(without.stderr, /--key/);
       await other.ok(['backup', 'repo', 'add', 'found', repository, '--key', keyFile]);
       assert.deepEqual(await other.client.call('images.list'), []);
       await other.ok(['backup', 'restore', id], { timeoutMs: 300_000 });

@@ -99,6 +99,13 @@ function recordOf(context: Context, project: string, { name, url }: AddRepositor
       details: { project, name },
     });
   }
+  const known = all.find((other) => other.project === project && withoutEnd(other.url) === withoutEnd(url));
+  if (known !== undefined) {
+    throw new MullionError('already_exists', `The repository ${known.name} is at ${url} already.`, {
+      remedy: `Use that one: --repo ${known.name}`,
+      details: { project, name: known.name },
+    });
+  }
   const address = parseRepositoryUrl(url);
   const { stateDirectory, runDirectory } = context.deps.naming;
   const isInside = (folder: string): boolean =>
@@ -110,6 +117,8 @@ function recordOf(context: Context, project: string, { name, url }: AddRepositor
   }
   return { id: randomBytes(6).toString('hex'), name, project, url, createdAt: now(context) };
 }
+
+const withoutEnd = (url: string): string => url.replace(/\/+$/, '');
 
 function requireUnused(context: Context, record: RepositoryRecord): void {
   if (context.repositoriesHeld.has(record.id)) {
