@@ -20,13 +20,14 @@ export async function holdMemory(scope: Scope, work: () => Promise<void>): Promi
   }
   if (record.runtime === null) throw new MullionError('wrong_state', `The VPS ${record.name} has ended.`);
   const { handle } = record.runtime;
-  const before = record.observed.machine;
+  // An earlier daemon may have ended while it held a VPS still that is to run.
+  const isToRun = record.goal === 'running';
   const seen = (machine: 'running' | 'paused'): void =>
     scope.update({ observed: { ...scope.record.observed, machine } });
   const timed = (what: string, task: Promise<void>): Promise<void> =>
     bounded(what, context.timings.step, task);
-  await widen(scope, memory.room(machine));
   try {
+    await widen(scope, memory.room(machine));
     await withinRoom(context, `the memory of ${record.name}`, memory.room(machine), NEVER, async (signal) => {
       seen('paused');
       await bounded('save the memory', context.timings.populate, memory.save(machine, handle, signal));
@@ -34,7 +35,7 @@ export async function holdMemory(scope: Scope, work: () => Promise<void>): Promi
     await work();
   } finally {
     try {
-      if (before === 'running') {
+      if (isToRun) {
         await timed('let it go on', pause.resume(machine, handle));
         seen('running');
       } else await timed('drop the saved memory', memory.drop(machine));

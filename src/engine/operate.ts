@@ -179,12 +179,16 @@ async function concludeFailure(
   if (record === undefined) return context.tasks.end(run, cause, []);
   const failure = await explain(context, record, run, cause);
   if (BIRTHS.has(run.subject.kind)) return abandon(context, record, run, failure);
-  if (KEEPING.has(run.subject.kind)) {
-    enter(context, id, record.state, { errand: null, ...revert });
-    return endWith(context, id, run, failure);
-  }
   const { machine } = record.observed;
   const alive = machine === 'running' || machine === 'paused';
+  if (KEEPING.has(run.subject.kind)) {
+    const wasAlive = record.state === 'running' || record.state === 'paused';
+    // It may stand still where it ran.
+    const moved = alive && wasAlive && machine !== record.state;
+    const kept = moved ? { goal: machine, message: failure.message } : {};
+    enter(context, id, moved ? machine : record.state, { errand: null, ...kept, ...revert });
+    return endWith(context, id, run, failure);
+  }
   const goal: Goal = alive ? machine : 'stopped';
   const cancelled = failure.code === 'cancelled';
   const clean = machine === 'none' && record.observed.network === 'none';

@@ -79,6 +79,12 @@ const SCENARIOS: readonly Scenario[] = [
     allowed: ['running'],
   },
   {
+    verb: 'snapshot with memory',
+    prepare: (e) => e.vps.launch(PROJECT, request({ technique: 'full' })).then((task) => done(e, task)),
+    act: (e) => e.snapshots.create(PROJECT, 'web', { name: 's1', stateful: true }),
+    allowed: ['running'],
+  },
+  {
     verb: 'restore',
     prepare: snapshotted,
     act: (e) => e.snapshots.restore(PROJECT, 'web', 's1'),

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   check,
   done,
@@ -11,17 +11,31 @@ import {
   PROJECT,
   request,
   STOP,
-  type World,
+  World,
 } from '../../test/support/engine-world.ts';
 import { eventually } from '../../test/support/scratch.ts';
 import { NO_RATES } from '../contract/rates.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import { CopyRequestSchema } from '../contract/snapshots.ts';
+import type { Driver, MemoryAbility } from '../drivers/driver.ts';
 import type { Engine } from './engine.ts';
 
 const FULL = { technique: 'full' as const, disk: 2 * GIB };
 const create = (engine: Engine, name: string) =>
   engine.snapshots.create(PROJECT, 'web', { name, stateful: true });
+
+/** The fake, with parts of its own. */
+const withDriver = (world: World, change: (fake: Driver) => Partial<Driver>) => {
+  const fake = world.driver();
+  return { drivers: new Map([['full', { ...fake, ...change(fake) }]] as const) };
+};
+
+/** The fake, whose memory is saved otherwise. */
+const savingBy = (world: World, save: (memory: MemoryAbility) => MemoryAbility['save']) =>
+  withDriver(world, ({ memory }) => {
+    assert.ok(memory !== undefined);
+    return { memory: { ...memory, save: save(memory) } };
+  });
 
 /** Of the fake's boot, which stands for what its memory holds. */
 async function bootOf(world: World, engine: Engine): Promise<string> {
@@ -146,7 +160,77 @@ describe('a snapshot with memory', () => {
     assert.equal(world.pool.limits.get(id), limit);
     assert.deepEqual(await engine.snapshots.list(PROJECT, 'web'), []);
   });
+
+  test('that the next daemon makes instead of one that was killed leaves the VPS running', async () => {
+    using world = new World();
+    const cut = await cutOff(world);
+    const engine = await world.open();
+    await done(engine, engine.tasks.get(cut));
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+    assert.equal(await world.driver().recover(...(await found(world, engine))), 'running');
+    assert.equal((await engine.snapshots.list(PROJECT, 'web'))[0]?.stateful, true);
+    assert.ok(!existsSync(await memoryFile(world, engine)));
+    await engine.close();
+  });
+
+  test('that the next daemon cannot make either leaves the VPS running', async () => {
+    using world = new World();
+    const cut = await cutOff(world);
+    const engine = await world.open(
+      savingBy(world, () => async () => {
+        throw new Error('no memory today');
+      }),
+    );
+    assert.equal((await ended(engine, engine.tasks.get(cut))).state, 'failed');
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+    assert.equal(await world.driver().recover(...(await found(world, engine))), 'running');
+    assert.deepEqual(await engine.snapshots.list(PROJECT, 'web'), []);
+    assert.ok(!existsSync(await memoryFile(world, engine)));
+    await engine.close();
+  });
+
+  test('after which the VPS cannot go on tells so, and a resume lets it', async () => {
+    using world = new World();
+    let isStuck = true;
+    const resume = withDriver(world, ({ pause }) => {
+      assert.ok(pause !== undefined);
+      const unlessStuck: typeof pause.resume = async (machine, handle) => {
+        if (isStuck) throw new Error('stuck');
+        return pause.resume(machine, handle);
+      };
+      return { pause: { ...pause, resume: unlessStuck } };
+    });
+    const engine = await world.open(resume);
+    await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+    assert.equal((await ended(engine, create(engine, 's1'))).state, 'failed');
+    const { state, message } = await engine.vps.info(PROJECT, 'web');
+    assert.equal(state, 'paused');
+    assert.match(message, /stuck/);
+    isStuck = false;
+    await done(engine, engine.vps.resume(PROJECT, 'web'));
+    assert.equal((await engine.vps.info(PROJECT, 'web')).state, 'running');
+    assert.ok(!existsSync(await memoryFile(world, engine)));
+    await engine.close();
+  });
 });
+
+/** A daemon that ends while it saves a VPS's memory; the id of the task that it leaves. */
+async function cutOff(world: World): Promise<string> {
+  const saved = Promise.withResolvers<void>();
+  const engine = await world.open({
+    ...savingBy(world, (memory) => async (...asked) => {
+      await memory.save(...asked);
+      saved.resolve();
+      await new Promise<never>(() => undefined);
+    }),
+    timings: { close: 10 },
+  });
+  await done(engine, engine.vps.launch(PROJECT, request(FULL)));
+  const { id } = await create(engine, 's1');
+  await saved.promise;
+  await engine.close();
+  return id;
+}
 
 /** The fake's machine, as far as it is asked for, and its handle. */
 async function found(world: World, engine: Engine) {

@@ -146,13 +146,13 @@ if (enterPrivateNetns(import.meta.url)) {
         await acting;
         await daemon.start();
         await eventually(
-          'it runs, and the snapshot is there or is not',
-          async () => {
-            const { state, snapshots } = await infoOf(daemon, 'machine');
-            return state === 'running' && snapshots.every(({ name, stateful }) => name !== 'cut' || stateful);
-          },
+          'the next daemon has finished what was under way',
+          async () => (await daemon.client.call('tasks.list')).every(({ state }) => state !== 'running'),
           60_000,
         );
+        const { state, snapshots } = await infoOf(daemon, 'machine');
+        assert.equal(state, 'running');
+        assert.ok(snapshots.every(({ name, stateful }) => name !== 'cut' || stateful));
         assert.equal(
           await daemon.inside('machine', 'kill -0 $(cat /run/sleeper); cat /run/mark', { timeoutMs: 60_000 }),
           'held',

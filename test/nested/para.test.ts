@@ -182,13 +182,13 @@ if (enterPrivateNetns(import.meta.url)) {
         await acting;
         await host.whenAnswering();
         await eventually(
-          'it runs, and the snapshot is there or is not',
-          async () => {
-            const { state, snapshots } = await info('dom');
-            return state === 'running' && snapshots.every(({ name, stateful }) => name !== 'cut' || stateful);
-          },
-          5 * MINUTES,
+          'the next daemon has finished what was under way',
+          async () => (await host.client.call('tasks.list')).every(({ state }) => state !== 'running'),
+          10 * MINUTES,
         );
+        const { state, snapshots } = await info('dom');
+        assert.equal(state, 'running');
+        assert.ok(snapshots.every(({ name, stateful }) => name !== 'cut' || stateful));
         await whenReady('dom');
         assert.equal(await inside('dom', `${IDENTITY}; cat /run/mark`), was);
         assert.equal(await host.ok(`ls -d ${memory}* || true`), '');
