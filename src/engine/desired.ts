@@ -21,10 +21,11 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
   const { pool, networked } = context.deps;
   const driver = context.deps.drivers.get(record.technique);
   const features = driver === undefined ? undefined : featuresOf(context, record);
+  const hasDisk = givesDisk(context, record);
   return {
     goal,
     limits: record.limits,
-    volumeLimit: volumeLimit(record.limits.disk, givesDisk(context, record)),
+    volumeLimit: volumeLimit(record.limits.disk, hasDisk),
     quota: pool.features.quota,
     networked: networked && record.isolated !== true,
     live:
@@ -34,7 +35,7 @@ export function desiredOf(context: Context, record: VpsRecord, goal: Goal = reco
             {
               cpus: features.liveCpus,
               memory: features.liveMemory,
-              disk: features.liveDisk && pool.features.quota,
+              disk: features.liveDisk && (hasDisk || pool.features.quota),
               pids: features.livePids,
             },
             features.liveDiskRates,

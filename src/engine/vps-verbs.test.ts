@@ -16,6 +16,7 @@ import { eventually } from '../../test/support/scratch.ts';
 import { type ErrorCode, MullionError } from '../contract/errors.ts';
 import { GIB, MIB } from '../contract/sizes.ts';
 import { ExecRequestSchema } from '../contract/streams.ts';
+import type { Driver } from '../drivers/driver.ts';
 import type { Engine } from './engine.ts';
 
 describe('the verbs of a VPS', () => {
@@ -222,6 +223,36 @@ describe('set', () => {
     const { id, pendingRestart } = await engine.vps.info(PROJECT, 'web');
     assert.deepEqual(pendingRestart, []);
     assert.equal(world.pool.limits.get(id), 9 * GIB);
+  });
+
+  check('grows a disk while it runs on a pool that limits nothing', async (world) => {
+    world.pool.features.quota = false;
+    const fake = world.driver();
+    const grown: number[] = [];
+    const driver: Driver = {
+      ...fake,
+      features: (technique) => ({ ...fake.features(technique), liveDisk: true }),
+      limits: { setLimits: async (_machine, _handle, { disk }) => void grown.push(disk) },
+    };
+    const engine = await world.open({
+      drivers: new Map([
+        ['full', driver],
+        ['os', driver],
+      ]),
+    });
+    const grow = async (name: string) => {
+      const task = await done(engine, engine.vps.set(PROJECT, name, { disk: 5 * GIB }));
+      return [task.warnings.length, (await engine.vps.info(PROJECT, name)).pendingRestart] as const;
+    };
+    await done(engine, engine.vps.launch(PROJECT, request({ technique: 'full' })));
+    const { id } = await engine.vps.info(PROJECT, 'web');
+    const limit = world.pool.limits.get(id);
+    assert.deepEqual(await grow('web'), [0, []]);
+    assert.deepEqual(grown, [5 * GIB]);
+    assert.equal(world.pool.limits.get(id), limit, 'its volume has none to change');
+    await done(engine, engine.vps.launch(PROJECT, request({ name: 'share', technique: 'os' })));
+    assert.deepEqual(await grow('share'), [1, ['disk']], 'a share of the pool is that limit alone');
+    await engine.close();
   });
 
   check('refuses what cannot be', async (world, engine) => {

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
+import { GIB } from '../../src/contract/sizes.ts';
 import { checkVerbs } from '../e2e/verbs.ts';
 import { MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
@@ -92,6 +93,20 @@ if (enterPrivateNetns(import.meta.url)) {
         assert.equal((await host.cli([verb, 'hard'])).code, 0);
         assert.equal(await state('hard'), expected);
       }
+    });
+
+    await host.check(t, 'its disk grows while it runs, on a pool without limits of volumes too', async () => {
+      const { features } = await host.client.call('pools.info', { params: { name: 'default' } });
+      assert.equal(features.quota, false, 'this host has a kernel before 6.7');
+      const seen = 'cat /proc/sys/kernel/random/boot_id; df --output=size -B1 / | tail -n 1';
+      const [boot, before] = (await inside('hard', 'sh', '-c', seen)).split('\n');
+      const set = await host.cli(['set', 'hard', 'disk=5G']);
+      assert.equal(set.code, 0, set.stdout + set.stderr);
+      const { pendingRestart } = await host.client.call('vps.info', { params: { name: 'hard' } });
+      assert.deepEqual(pendingRestart, []);
+      const [still, after] = (await inside('hard', 'sh', '-c', seen)).split('\n');
+      assert.ok(Number(after) > Number(before) + GIB * 0.9, `${before} and ${after}`);
+      assert.equal(still, boot);
     });
 
     await checkVerbs(t, new NestedDoor(host), 'hard', PATIENCE);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
+import { GIB } from '../../src/contract/sizes.ts';
 import type { VpsInfo } from '../../src/contract/vps.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
@@ -14,6 +15,8 @@ const kind = NESTED_KINDS.xen;
 const MINUTES = 60_000;
 /** Of a boot, and of the first process of that boot: what went on has the same. */
 const IDENTITY = 'cat /proc/sys/kernel/random/boot_id; cut -d" " -f22 /proc/1/stat';
+/** Of the root file system, in bytes. */
+const DISK_SIZE = 'df --output=size -B1 / | tail -n 1';
 /** What a host holds for its VPSs: domains, links, rules, disks. */
 const TRACES = `xl list | awk 'NR > 1 { print $1 }'; ip -o link | cut -d: -f2 | cut -d@ -f1 | sort
 losetup --noheadings --list --output BACK-FILE | sort; nft list ruleset | grep -vE 'counter|packets'; ls /var/lib/mullion/pool 2>/dev/null`;
@@ -129,6 +132,18 @@ if (enterPrivateNetns(import.meta.url)) {
       await cli('set', 'dom', 'memory=320M');
       assert.deepEqual((await info('dom')).pendingRestart, []);
       assert.match(await domains(), / 3(1[6-9]|2\d) 1$/);
+      assert.equal(await inside('dom', IDENTITY), was);
+    });
+
+    await host.check(t, 'its disk grows while it runs, on a pool without limits of volumes too', async () => {
+      const { features } = await host.client.call('pools.info', { params: { name: 'default' } });
+      assert.equal(features.quota, false, 'this host has a kernel before 6.7');
+      const was = await inside('dom', IDENTITY);
+      const size = async (): Promise<number> => Number(await inside('dom', DISK_SIZE));
+      const before = await size();
+      await cli('set', 'dom', 'disk=5G');
+      assert.deepEqual((await info('dom')).pendingRestart, []);
+      assert.ok((await size()) > before + GIB * 0.9, `${before} before`);
       assert.equal(await inside('dom', IDENTITY), was);
     });
 
