@@ -58,7 +58,7 @@ export async function ensureTemplate(kind: NestedKind): Promise<Template> {
   const lock = join(NESTED_CACHE, `template-${kind.name}.lock`);
   using _lock = await waitForLock(lock, new AbortController().signal);
   if (!existsSync(folder)) {
-    await forgetOld('template-');
+    await forgetOld(`template-${kind.name}-`);
     await rm(`${folder}.new`, { recursive: true, force: true });
     await mkdir(`${folder}.new`, { recursive: true, mode: 0o700 });
     await keep(bundle.path, join(`${folder}.new`, 'bundle'));
