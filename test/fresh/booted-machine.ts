@@ -1,21 +1,15 @@
 import { spawn } from 'node:child_process';
-import {
-  createReadStream,
-  existsSync,
-  globSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { existsSync, globSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { type KernelFiles, takeKernel } from '../support/nested/kernel-of-tree.ts';
 import { must } from './commands.ts';
 
 const PARENT = '/var/tmp/mullion-booted';
 const BUILD_MS = 10 * 60_000;
 const DISK_SIZE = '20G';
+/** Of busybox-static. */
+const BUSYBOX = '/usr/bin/busybox';
 const RESULT = /^### exit code (\d+)$/;
 const REPORT = '/dev/virtio-ports/report';
 
@@ -46,6 +40,21 @@ StandardError=inherit
 [Install]
 WantedBy=multi-user.target
 `;
+
+/** What it says on the port `report` comes out of the emulator's standard output. */
+const renderMachine = (disk: string, kernel: KernelFiles, consoleLog: string): string[] => [
+  ...words('qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35'),
+  ...words('-accel tcg,thread=multi,tb-size=512 -cpu max,svm=off -smp 2 -m 4G'),
+  ...['-kernel', kernel.vmlinuz, '-initrd', kernel.initramfs],
+  ...['-append', 'root=/dev/vda rw console=ttyS0 quiet mitigations=off'],
+  ...['-drive', `if=none,id=root,file=${disk},format=raw,cache=unsafe`],
+  ...words('-device virtio-blk-pci,drive=root -device virtio-rng-pci'),
+  ...words('-netdev user,id=net -device virtio-net-pci,netdev=net,romfile='),
+  ...['-chardev', `file,id=console,path=${consoleLog}`, '-serial', 'chardev:console'],
+  ...words('-device virtio-serial-pci -chardev stdio,id=report,signal=off'),
+  ...words('-device virtserialport,chardev=report,name=report'),
+];
+const words = (line: string): string[] => line.split(' ');
 
 /**
  * A machine of its own, emulated by QEMU: its kernel and systemd, as the release has them, boot from its disk. Leaving
@@ -87,48 +96,16 @@ export class BootedMachine implements Disposable {
     must(['systemctl', `--root=${this.root}`, 'enable', 'systemd-networkd.service', 'new-user.service']);
     const disk = join(this.folder, 'disk');
     must(['mke2fs', '-q', '-F', '-t', 'ext4', '-m', '0', '-d', this.root, disk, DISK_SIZE], BUILD_MS);
-    return this.#boot(disk, limitMs);
+    const kernel = { vmlinuz: join(this.folder, 'vmlinuz'), initramfs: join(this.folder, 'initramfs') };
+    const { signal } = new AbortController();
+    await takeKernel(this.root, BUSYBOX, kernel, join(this.folder, 'initial'), signal);
+    return this.#boot(disk, kernel, limitMs);
   }
 
-  async #boot(disk: string, limitMs: number): Promise<number> {
-    const report = join(this.folder, 'report');
-    writeFileSync(report, '');
-    const find = (start: string): string => globSync(join(this.root, 'boot', `${start}*`))[0] ?? '';
-    const machine = spawn(
-      'setpriv',
-      [
-        ...[
-          '--pdeathsig',
-          'KILL',
-          'qemu-system-x86_64',
-          '-nodefaults',
-          '-no-user-config',
-          '-display',
-          'none',
-        ],
-        ...[
-          '-machine',
-          'q35',
-          '-accel',
-          'tcg,thread=multi,tb-size=512',
-          '-cpu',
-          'max',
-          '-smp',
-          '2',
-          '-m',
-          '4G',
-        ],
-        ...['-kernel', find('vmlinuz-'), '-initrd', find('initrd.img-')],
-        ...['-append', 'root=/dev/vda rw console=ttyS0 quiet mitigations=off'],
-        ...['-drive', `if=none,id=root,file=${disk},format=raw,cache=unsafe`],
-        ...['-device', 'virtio-blk-pci,drive=root', '-device', 'virtio-rng-pci'],
-        ...['-netdev', 'user,id=net', '-device', 'virtio-net-pci,netdev=net,romfile='],
-        ...['-chardev', `file,id=console,path=${join(this.folder, 'console.log')}`],
-        ...['-serial', 'chardev:console', '-device', 'virtio-serial-pci'],
-        ...['-chardev', 'stdio,id=report,signal=off', '-device', 'virtserialport,chardev=report,name=report'],
-      ],
-      { stdio: ['ignore', 'pipe', 'inherit'] },
-    );
+  async #boot(disk: string, kernel: KernelFiles, limitMs: number): Promise<number> {
+    const consoleLog = join(this.folder, 'console.log');
+    const argv = ['--pdeathsig', 'KILL', ...renderMachine(disk, kernel, consoleLog)];
+    const machine = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
     const timer = setTimeout(() => machine.kill('SIGKILL'), limitMs);
     let code = -1;
     try {
@@ -141,9 +118,7 @@ export class BootedMachine implements Disposable {
       clearTimeout(timer);
       machine.kill('SIGKILL');
     }
-    if (code === -1)
-      for await (const line of createInterface({ input: createReadStream(join(this.folder, 'console.log')) }))
-        console.log(line);
+    if (code === -1) console.log(readFileSync(consoleLog, 'utf8'));
     return code;
   }
 

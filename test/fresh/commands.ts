@@ -1,11 +1,12 @@
 import { spawnSync } from 'node:child_process';
 
 /** Runs a command with its output shown. @throws Error when it fails */
-export function must(argv: readonly string[], timeoutMs = 60_000): void {
+export function must(argv: readonly string[], timeoutMs = 60_000, env = process.env): void {
   const { status, signal, error } = spawnSync(argv[0] ?? '', argv.slice(1), {
     stdio: ['ignore', 'inherit', 'inherit'],
     timeout: timeoutMs,
     killSignal: 'SIGKILL',
+    env,
   });
   if (status !== 0) throw new Error(`${argv.join(' ')}: ${error?.message ?? signal ?? `exit ${status}`}`);
 }

@@ -22,7 +22,7 @@ if (!isReleaseName(release) || !rings.every(isRingName)) {
   console.error(`usage: npm run test:fresh -- ${RELEASE_NAMES.join('|')} [${BOOTED}] [RING...]`);
   process.exit(2);
 }
-const missing = ensureDebianPackages(['runtime', 'fresh']);
+const missing = ensureDebianPackages(['runtime', 'fresh', ...(boots ? (['test'] as const) : [])]);
 if (missing !== undefined) {
   console.error(`a fresh machine cannot be made: ${missing}`);
   process.exit(3);

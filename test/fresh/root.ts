@@ -50,6 +50,8 @@ export async function cachedRoot(release: Release, cache: string): Promise<strin
         join(folder, 'fresh.sources'),
       ],
       BUILD_MS,
+      // A machine that boots gets an initial file system of its own (kernel-img.conf(5), INITRD).
+      { ...process.env, INITRD: 'No' },
     );
     renameSync(made, archive);
   } finally {

@@ -1,18 +1,16 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { mkdir, readdir, readFile, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 import { packagesOf, parsePackageList } from '../../../src/cli/quickstart/package-list.ts';
 import { run } from '../../../src/host/run.ts';
 import { renderSources } from '../../../src/images/apt-sources.ts';
 import { contained } from '../../../src/images/bootstrap.ts';
 import { readHostArchive } from '../../../src/images/host-sources.ts';
-import { writeInitramfs } from '../../../src/images/initramfs.ts';
-import { loadOrder, parseModulesDep } from '../../../src/images/kernel-modules.ts';
 import { digestOf } from '../../../src/images/recipe.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
 import { baseFiles, ENABLED, MASKED } from './base-files.ts';
 import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
+import { MODULES, takeKernel } from './kernel-of-tree.ts';
 import type { NestedKind } from './kinds.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -22,9 +20,6 @@ const SUITE = 'bookworm';
 /** Room for a pool and its VPSs; the file holds only what is written. */
 const DISK_SIZE = '24G';
 const BUILD_MS = 1_200_000;
-
-/** ext4 asks for crc32c by a name that no dependency tells (modules.softdep), and Debian's usual kernel has it apart. */
-const MODULES = ['crc32c_generic', 'virtio_pci', 'virtio_blk', 'ext4', 'virtio_net', 'virtio_console'];
 
 /** What every nested host has besides the packages of debian-packages.txt. */
 const PACKAGES = [
@@ -128,7 +123,7 @@ async function build(
     await symlink('/dev/null', join(tree, 'etc/systemd/system', unit));
   }
   const parts = partsOf(kind, staging, '');
-  await takeKernel(tree, parts, join(staging, 'initial'), signal);
+  await takeKernel(tree, join(tree, 'bin/busybox'), parts, join(staging, 'initial'), signal);
   await run(
     [
       ...['mke2fs', '-q', '-F', '-t', 'ext4', '-L', 'nested-root', '-i', '65536', '-m', '0'],
@@ -137,38 +132,4 @@ async function build(
     { timeoutMs: BUILD_MS, signal },
   );
   for (const path of [tree, list, join(staging, 'initial')]) await rm(path, { recursive: true, force: true });
-}
-
-/** The kernel, an initial file system that leads to the disk, and Xen: QEMU loads them itself. */
-async function takeKernel(
-  tree: string,
-  parts: BaseImage,
-  initial: string,
-  signal: AbortSignal,
-): Promise<void> {
-  const boot = join(tree, 'boot');
-  const names = await readdir(boot);
-  const find = (start: string, end = ''): string => {
-    const name = names.find((each) => each.startsWith(start) && each.endsWith(end));
-    if (name === undefined) throw new Error(`${boot} holds no ${start}*${end}`);
-    return join(boot, name);
-  };
-  const vmlinuz = find('vmlinuz-');
-  const release = vmlinuz.slice(vmlinuz.indexOf('vmlinuz-') + 'vmlinuz-'.length);
-  const modules = join(tree, 'usr/lib/modules', release);
-  const [dependencies = '', builtin = ''] = await Promise.all(
-    ['modules.dep', 'modules.builtin'].map((name) => readFile(join(modules, name), 'utf8')),
-  );
-  const order = loadOrder(MODULES, parseModulesDep(dependencies), builtin);
-  await writeInitramfs(
-    { busybox: join(tree, 'bin/busybox'), modules: order.paths.map((path) => join(modules, path)) },
-    initial,
-    parts.initramfs,
-    signal,
-  );
-  await writeFile(parts.vmlinuz, await readFile(vmlinuz));
-  if (parts.hypervisor !== undefined) {
-    await writeFile(parts.hypervisor, gunzipSync(await readFile(find('xen-', '.gz'))));
-  }
-  for (const name of names.filter((each) => each.startsWith('initrd.img'))) await rm(join(boot, name));
 }
