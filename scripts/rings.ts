@@ -65,7 +65,7 @@ export const RINGS = {
     concurrency: 2,
     longest: words('para kvm-host'),
     elsewhere: true,
-    timeoutMs: 1_200_000,
+    timeoutMs: 2_400_000,
   },
 } as const satisfies Record<string, Ring>;
 
