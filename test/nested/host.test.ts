@@ -64,6 +64,21 @@ if (enterPrivateNetns(import.meta.url)) {
         const techniques = await host.client.call('techniques.list');
         assert.equal(techniques.length, 5);
       });
+
+      if (kind.hypervisor !== undefined) return;
+      await host.check(
+        t,
+        'three techniques are proved, slow as the host is, with their evidence',
+        async () => {
+          const techniques = await host.client.call('techniques.list');
+          const healthy = techniques.filter(({ state }) => state === 'healthy').map(({ id }) => id);
+          for (const id of ['os', 'full', 'hardware'] as const)
+            assert.ok(healthy.includes(id), JSON.stringify(techniques.find((each) => each.id === id)));
+          const evidence = techniques.find(({ id }) => id === 'hardware')?.evidence.join('\n') ?? '';
+          assert.match(evidence, /svm[\s\S]*kvm_amd[\s\S]*64-bit guest ran/);
+          assert.ok(!healthy.includes('para'), 'it is no domain 0');
+        },
+      );
     });
   }
 }
