@@ -22,6 +22,7 @@ const ISOLATION: Ring = {
     'test/e2e/machine-copies.test.ts',
     'test/kernel/backup-interrupted.test.ts',
     'test/kernel/images-interrupted.test.ts',
+    'test/nested/boots.test.ts',
     'test/nested/disaster.test.ts',
     'test/nested/pvh.test.ts',
     'test/isolation/**/*.test.ts',

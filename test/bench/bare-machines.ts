@@ -41,18 +41,11 @@ export class BareMachine implements Commanded, AsyncDisposable {
   }
 
   /** Until its agent has run a command. */
-  async answers(): Promise<void> {
-    for (const deadline = performance.now() + MOST_MS; performance.now() < deadline; ) {
-      if (this.#child.exitCode !== null) throw new Error(`it ended with exit code ${this.#child.exitCode}`);
-      try {
-        await ping(this.#agent, PING_MS);
-        await this.run(['/bin/true'], PING_MS);
-        return;
-      } catch {
-        await sleep(10);
-      }
-    }
-    throw new Error('its agent does not answer');
+  answers(patienceMs = PING_MS): Promise<void> {
+    return untilCommanded(this.#agent, patienceMs, () => {
+      const { exitCode } = this.#child;
+      return exitCode === null ? undefined : `it ended with exit code ${exitCode}`;
+    });
   }
 
   async run([path = '', ...more]: readonly string[], timeoutMs: number): Promise<Answer> {
@@ -74,6 +67,26 @@ export class BareMachine implements Commanded, AsyncDisposable {
   }
 }
 
+/** Until an agent has run a command; each question waits for `patienceMs` at most. @throws Error once `whyGone` says so */
+export async function untilCommanded(
+  agent: AgentChannel,
+  patienceMs: number,
+  whyGone: () => string | undefined,
+): Promise<void> {
+  for (const deadline = performance.now() + MOST_MS; performance.now() < deadline; ) {
+    const gone = whyGone();
+    if (gone !== undefined) throw new Error(gone);
+    try {
+      await ping(agent, patienceMs);
+      await runInGuest(agent, ['/bin/true'], patienceMs);
+      return;
+    } catch {
+      await sleep(10);
+    }
+  }
+  throw new Error('its agent does not answer');
+}
+
 /** Started by `start`, as often as one likes; what it starts from is made before. */
 export interface PreparedMachine {
   start(): BareMachine;
@@ -82,7 +95,7 @@ export interface PreparedMachine {
 const replaceAll = (text: string, places: Readonly<Record<string, string>>): string =>
   Object.entries(places).reduce((result, [from, to]) => result.replaceAll(from, to), text);
 
-async function prepareDisk(
+export async function prepareDisk(
   machine: Machine,
 ): Promise<{ readonly vmlinuz: string; readonly initramfs: string }> {
   const { kernel } = machine.image;

@@ -4,8 +4,9 @@ import type { Technique } from '../../src/contract/techniques.ts';
 import { createNaming, vpsRunDirectory } from '../../src/core/naming.ts';
 import { run } from '../../src/host/run.ts';
 import { TestDaemon } from '../support/daemon.ts';
+import { bareMachine, groundOf } from './bare-ground.ts';
 import { ended, execAnswers } from './launches.ts';
-import { BY_HAND, bareMachine, groundOf, IMAGE, isHealthy, LIMITS } from './machines.ts';
+import { BY_HAND, IMAGE, isHealthy, LIMITS, poolOf } from './machines.ts';
 import { measure, type Subject, timed } from './measure.ts';
 import type { Section } from './report.ts';
 
@@ -49,7 +50,7 @@ export async function execSection(rounds: number): Promise<Section> {
       subjects.push(commands(`${technique}, nsenter into all its namespaces`, () => run(argv)));
       continue;
     }
-    const machine = bareMachine(technique, ...groundOf(daemon), subjects.length);
+    const machine = bareMachine(technique, ...groundOf(poolOf(daemon)), LIMITS, subjects.length);
     const guest = bare.use((await below.prepare(machine)).start());
     await guest.answers();
     const command = () => guest.run(['/bin/true'], MOST_MS);

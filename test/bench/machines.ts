@@ -1,15 +1,12 @@
-import { globSync, mkdirSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { basename, join } from 'node:path';
 import { Guest } from '../../src/cli/compare/guest.ts';
 import { bootTimes, type Commanded } from '../../src/cli/compare/measure-boot.ts';
 import type { Technique, TechniqueReport } from '../../src/contract/techniques.ts';
 import { DEFAULT_LIMITS } from '../../src/contract/vps.ts';
 import { poolDirectory } from '../../src/core/naming.ts';
 import type { ImageFiles, Machine } from '../../src/drivers/driver.ts';
-import { PARTS } from '../../src/images/artifact.ts';
 import { TestDaemon } from '../support/daemon.ts';
-import { machineIn } from '../support/machines.ts';
+import { bareMachine, groundOf } from './bare-ground.ts';
 import { type PreparedMachine, prepareQemu, prepareUml } from './bare-machines.ts';
 import { ended, execAnswers } from './launches.ts';
 import { type Measurement, measure, type Subject } from './measure.ts';
@@ -126,7 +123,7 @@ function byHand(technique: Technique, folder: string, image: ImageFiles): Boots[
   if (bare === undefined) return [];
   return [
     new Boots(technique, bare.program, async (round) => {
-      const prepared = await bare.prepare(bareMachine(technique, folder, image, round));
+      const prepared = await bare.prepare(bareMachine(technique, folder, image, LIMITS, round));
       await using running = new AsyncDisposableStack();
       return await bootOf(async () => {
         const guest = running.use(prepared.start());
@@ -136,20 +133,6 @@ function byHand(technique: Technique, folder: string, image: ImageFiles): Boots[
     }),
   ];
 }
-
-export function bareMachine(technique: Technique, folder: string, image: ImageFiles, round: number): Machine {
-  const own = { id: technique, technique, ids: { base: 0, count: 65_536 }, image, cgroup: '' };
-  return machineIn(folder, { ...own, memory: LIMITS.memory }, { limits: LIMITS, nics: [link(round)] });
-}
-
-const link = (round: number): Machine['nics'][number] => ({
-  hostLink: `mvbare-${round}`,
-  guestLink: 'eth0',
-  mac: '52:54:00:65:43:21',
-  addresses: [{ address: '10.98.0.2', prefix: 24, gateway: '10.98.0.1' }],
-  nameservers: ['10.98.0.1'],
-  domain: 'test',
-});
 
 export const isHealthy = ({ state }: TechniqueReport): boolean => state === 'healthy';
 
@@ -166,7 +149,7 @@ export async function machineSection(rounds: number): Promise<Section> {
     // The image's parts are in the pool once a volume was filled from them.
     const body = { image: IMAGE, name: `${id}-parts`, technique: id, ...LIMITS, start: false };
     await ended(client, await client.call('vps.launch', { body, query: { wait: 60 } }));
-    subjects.push(byMullion(daemon, id), ...byHand(id, ...groundOf(daemon)));
+    subjects.push(byMullion(daemon, id), ...byHand(id, ...groundOf(poolOf(daemon))));
   }
   await measure(subjects, Math.min(rounds, MOST_ROUNDS), (round) =>
     console.log(`machines: round ${round + 1}`),
@@ -183,14 +166,4 @@ export async function machineSection(rounds: number): Promise<Section> {
   };
 }
 
-export function groundOf(daemon: TestDaemon): [string, ImageFiles] {
-  const pool = poolDirectory({ instance: '', ...daemon.place });
-  const [vmlinuz] = globSync(`${pool}/images/*/${PARTS.vmlinuz}`);
-  if (vmlinuz === undefined) throw new Error('the image has no kernel');
-  const image = join(vmlinuz, '..');
-  const folder = join(pool, 'bare');
-  mkdirSync(folder, { recursive: true });
-  const part = (name: keyof typeof PARTS): string => join(image, PARTS[name]);
-  const kernel = { vmlinuz, initramfs: part('initramfs') };
-  return [folder, { id: basename(image), disk: part('disk'), kernel }];
-}
+export const poolOf = ({ place }: TestDaemon): string => poolDirectory({ instance: '', ...place });

