@@ -1,26 +1,22 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { PLAIN_LANGUAGE } from './command-environment.ts';
-import { run } from './run.ts';
 import { hasCode } from './system-error.ts';
 
 /** Settings below /proc/sys/user: what the processes of one user namespace, and of those below it, may make together. */
 export type UserLimits = Readonly<Record<string, number>>;
 
-const SCRIPT = `for limit do
-  [ ! -e "/proc/sys/user/\${limit%=*}" ] || echo "\${limit#*=}" > "/proc/sys/user/\${limit%=*}" || exit 1
-done`;
+/** As arguments of `SET_LIMITS`. */
+export const wordsOf = (limits: UserLimits): string[] =>
+  Object.entries(limits).map(([name, value]) => `${name}=${value}`);
 
 /**
- * Sets them in the user namespace of a process that has not begun; what a kernel does not have is passed over. The shell is
- * the host's. Inside, it takes CAP_SYS_RESOURCE to change them (namespaces(7), "The /proc/sys/user directory").
+ * Lines of sh(1) that set them in the user namespace that the shell is in: these files are of whoever opens them, so that nobody
+ * outside can. What a kernel does not have is passed over. It takes CAP_SYS_RESOURCE inside (namespaces(7), "The
+ * /proc/sys/user directory").
  */
-export async function limitUserNamespace(pid: number, limits: UserLimits): Promise<void> {
-  const words = Object.entries(limits).map(([name, value]) => `${name}=${value}`);
-  await run(['nsenter', `--target=${pid}`, '--user', 'sh', '-c', SCRIPT, 'sh', ...words], {
-    env: PLAIN_LANGUAGE,
-  });
-}
+export const SET_LIMITS = `for limit do
+  [ ! -e "/proc/sys/user/\${limit%=*}" ] || echo "\${limit#*=}" > "/proc/sys/user/\${limit%=*}" || exit 1
+done`;
 
 /** Settings below /proc/sys, as `fs/inotify/max_user_instances`. */
 export type HostLimits = Readonly<Record<string, number>>;

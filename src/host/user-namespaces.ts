@@ -2,49 +2,102 @@ import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { MullionError } from '../contract/errors.ts';
 import { spawnCommand } from './run.ts';
+import { SET_LIMITS, type UserLimits, wordsOf } from './user-limits.ts';
 
 const DEADLINE_MS = 10_000;
 
-/**
- * User namespaces for idmapped mounts, kept by descriptor: no process lives in them. Ids 0 to count-1 are base and up;
- * id `count` is the host's 0, without which overlayfs may not write through such a mount when root mounts it.
- */
+interface Made {
+  readonly key: string;
+  readonly namespace: Promise<number>;
+}
+
+/** User namespaces, kept by descriptor: while one is only kept, no process lives in it. */
 export class UserNamespaces {
   readonly #made = new Map<string, Promise<number>>();
+  #spare: Made | undefined;
   #closed = false;
 
-  /** A descriptor that stays owned by this object; its holder must not close it. @throws MullionError `host_unfit` */
+  /**
+   * One for idmapped mounts. Ids 0 to count-1 are base and up; id `count` is the host's 0, without which overlayfs may not
+   * write through such a mount when root mounts it. The descriptor stays owned by this object; its holder must not
+   * close it. @throws MullionError `host_unfit`
+   */
   acquire(base: number, count: number): Promise<number> {
-    if (this.#closed) throw new MullionError('internal', 'The user namespaces are closed.');
+    this.#requireOpen();
     const key = `${base}:${count}`;
     const known = this.#made.get(key);
     if (known !== undefined) return known;
-    const made = makeUserNamespace(renderIdMap(base, count));
+    const made = makeUserNamespace(renderIdMap(base, count), {});
     this.#made.set(key, made);
     made.catch(() => this.#made.delete(key));
     return made;
   }
 
-  /** Makes it ahead of time, so that a later `acquire` answers at once. */
-  async warm(base: number, count: number): Promise<void> {
-    await this.acquire(base, count);
+  /**
+   * One for the processes of one guest, for one life of it: it has these ids, no other, and these limits. The caller closes
+   * it. @throws MullionError `host_unfit`
+   */
+  take(base: number, count: number, limits: UserLimits): Promise<number> {
+    this.#requireOpen();
+    const key = guestKey(base, count, limits);
+    const spare = this.#spare;
+    if (spare?.key !== key) return makeUserNamespace(renderGuestIdMap(base, count), limits);
+    this.#spare = undefined;
+    return spare.namespace;
+  }
+
+  /** Makes both kinds ahead of time, so that `acquire` and the next `take` answer at once. One of the second kind is kept. */
+  async warm(base: number, count: number, limits: UserLimits): Promise<void> {
+    const key = guestKey(base, count, limits);
+    if (this.#spare?.key !== key && !this.#closed) {
+      closeLater(this.#spare?.namespace);
+      const namespace = makeUserNamespace(renderGuestIdMap(base, count), limits);
+      const spare = { key, namespace };
+      this.#spare = spare;
+      namespace.catch(() => {
+        if (this.#spare === spare) this.#spare = undefined;
+      });
+    }
+    await Promise.all([this.acquire(base, count), this.#spare?.namespace]);
   }
 
   close(): void {
     this.#closed = true;
-    for (const made of this.#made.values()) {
-      made.then(closeSync, () => undefined);
-    }
+    for (const made of [...this.#made.values(), this.#spare?.namespace]) closeLater(made);
     this.#made.clear();
+    this.#spare = undefined;
+  }
+
+  #requireOpen(): void {
+    if (this.#closed) throw new MullionError('internal', 'The user namespaces are closed.');
   }
 }
 
-/** user_namespaces(7), "User and group ID mappings". */
-export const renderIdMap = (base: number, count: number): string => `0 ${base} ${count}\n${count} 0 1\n`;
+const closeLater = (made: Promise<number> | undefined): void => {
+  made?.then(closeSync, () => undefined);
+};
 
-/** The namespace of a child that ends again: it echoes a byte once it is inside. */
-async function makeUserNamespace(map: string): Promise<number> {
-  const child = spawnCommand(['unshare', '--user', 'cat'], { stdio: ['pipe', 'pipe', 'pipe'] });
+/** user_namespaces(7), "User and group ID mappings". */
+export const renderGuestIdMap = (base: number, count: number): string => `0 ${base} ${count}\n`;
+export const renderIdMap = (base: number, count: number): string =>
+  `${renderGuestIdMap(base, count)}${count} 0 1\n`;
+
+const guestKey = (base: number, count: number, limits: UserLimits): string =>
+  [base, count, ...wordsOf(limits)].join(' ');
+
+/** Root of no ids yet, whose program would not keep its capabilities otherwise (capabilities(7), "execve"). */
+const INSIDE = ['unshare', '--user', '--keep-caps'];
+/** It says a line once it is inside and its limits are set, and waits. */
+const SCRIPT = `${SET_LIMITS}
+echo
+read -r end`;
+
+/** The namespace of a child that ends again. */
+async function makeUserNamespace(map: string, limits: UserLimits): Promise<number> {
+  const child = spawnCommand([...INSIDE, 'sh', '-c', SCRIPT, 'sh', ...wordsOf(limits)], {
+    stdio: ['pipe', 'pipe', 'pipe'],
+    cwd: '/',
+  });
   const ended = once(child, 'close');
   ended.catch(() => undefined);
   let complaint = '';
@@ -58,7 +111,6 @@ async function makeUserNamespace(map: string): Promise<number> {
       child.stdout?.once('data', () => resolve(true));
       child.once('error', () => resolve(false));
       child.once('close', () => resolve(false));
-      child.stdin?.write('.');
     });
     if (!inside || child.pid === undefined) {
       throw new MullionError(

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
 import { renderConfig } from '../../src/drivers/crun/render.ts';
@@ -6,7 +6,7 @@ import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
 import { openFilesLimit } from '../../src/host/guest-init.ts';
 import { coreSize } from '../../src/host/oci/core-files.ts';
-import { limitUserNamespace } from '../../src/host/user-limits.ts';
+import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
 import { NetworkWorld } from '../support/network-world.ts';
 import { measure, type Subject, timed } from './measure.ts';
@@ -20,18 +20,30 @@ export const ISOLATION_AIMS: readonly Comparison[] = [
 ];
 
 /** `crun run` of /bin/true with the namespaces, ids, devices, capabilities and filter of calls that a VPS has. */
-function crunAsMullion({ rootfs, folder, enter }: Ground, machine: Machine): Subject {
+function crunAsMullion(
+  { rootfs, folder, enter }: Ground,
+  machine: Machine,
+  namespaces: UserNamespaces,
+): Subject {
   const bundle = join(folder, 'isolated');
   mkdirSync(bundle, { recursive: true });
   const most = { openFiles: openFilesLimit(), coreSize: coreSize() };
-  const facts = { root: rootfs, init: '/bin/true', architecture: process.arch, most };
-  const config = renderConfig(machine, facts);
-  const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };
-  writeFileSync(join(bundle, 'config.json'), JSON.stringify(plain));
   const base = [...enter, 'crun', '--root', join(folder, 'crun'), 'run', '--bundle', bundle];
   return {
     name: 'crun run with the namespaces, ids, devices and filter of a VPS',
-    run: (round) => timed(() => mustRun([...base, `isolated-${round}`])),
+    run: async (round) => {
+      const fd = await namespaces.take(machine.ids.base, machine.ids.count, KERNEL_OBJECTS);
+      const userNamespace = `/proc/${process.pid}/fd/${fd}`;
+      const facts = { root: rootfs, init: '/bin/true', userNamespace, architecture: process.arch, most };
+      const config = renderConfig(machine, facts);
+      const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };
+      writeFileSync(join(bundle, 'config.json'), JSON.stringify(plain));
+      try {
+        return await timed(() => mustRun([...base, `isolated-${round}`]));
+      } finally {
+        closeSync(fd);
+      }
+    },
   };
 }
 
@@ -54,7 +66,9 @@ export async function isolationSection(rounds: number): Promise<Section> {
   using entrance = await openEntrance();
   const ground = { rootfs, folder, enter: entrance.enter };
   const bare = await bareCrun(ground);
-  const isolated = crunAsMullion(ground, await fixture.machine());
+  const namespaces = new UserNamespaces();
+  const trial = await fixture.machine();
+  const isolated = crunAsMullion(ground, trial, namespaces);
   const staging = join(folder, 'view');
   mkdirSync(staging);
   const lan = world.network(0);
@@ -78,7 +92,15 @@ export async function isolationSection(rounds: number): Promise<Section> {
       using wardrobe = views.layOut(shown);
       await views.give(shown, wardrobe);
     });
-  const bounding = (): Promise<number> => within(({ pid }) => limitUserNamespace(pid, KERNEL_OBJECTS));
+  const bounding = async (): Promise<number> => {
+    const { base, count } = trial.ids;
+    let fd: number | undefined;
+    const milliseconds = await timed(async () => {
+      fd = await namespaces.take(base, count, KERNEL_OBJECTS);
+    });
+    if (fd !== undefined) closeSync(fd);
+    return milliseconds;
+  };
   const ruling = async (round: number): Promise<number> => {
     const attachment = world.plan(lan, `v${round}`);
     const milliseconds = await timed(() => world.backend.admit(attachment));
@@ -87,11 +109,11 @@ export async function isolationSection(rounds: number): Promise<Section> {
   };
   const parts: readonly Subject[] = [
     {
-      name: 'namespaces, ids, devices, capabilities and the filter of calls',
+      name: 'other namespaces, ids, devices, capabilities and the filter of calls',
       run: async (round) => (await isolated.run(round)) - (await bare.run(round)),
     },
     { name: 'what hides the host in /proc, /sys and /dev', run: hiding },
-    { name: 'limits of kernel objects', run: bounding },
+    { name: 'its user namespace, with limits of kernel objects', run: bounding },
     { name: 'rules of its link, its address and its name', run: ruling },
   ];
   const whole: Subject = {
@@ -115,6 +137,7 @@ export async function isolationSection(rounds: number): Promise<Section> {
     };
   } finally {
     await mustRun(['umount', rootfs]);
+    namespaces.close();
     await views.remove();
     await fixture.close();
   }

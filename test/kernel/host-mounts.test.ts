@@ -156,24 +156,3 @@ test('a failing mount names the call, the subject and the errno', () => {
     message: /mount tmpfs on \/nonexistent\/target: ENOENT/,
   });
 });
-
-test('user namespaces are made once for each base, also when asked for at the same time', async () => {
-  const namespaces = new UserNamespaces();
-  const before = children();
-  try {
-    const [one, again] = await Promise.all([
-      namespaces.acquire(BASE, COUNT),
-      namespaces.acquire(BASE, COUNT),
-    ]);
-    assert.equal(one, again);
-    await namespaces.warm(BASE + COUNT, COUNT);
-    const other = await namespaces.acquire(BASE + COUNT, COUNT);
-    assert.notEqual(statSync(`/proc/self/fd/${other}`).ino, statSync(`/proc/self/fd/${one}`).ino);
-    assert.deepEqual(children(), before, 'the processes that made them are gone');
-  } finally {
-    namespaces.close();
-  }
-});
-
-const children = (): string[] =>
-  readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);

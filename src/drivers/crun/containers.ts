@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
@@ -9,9 +18,9 @@ import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
 import { coreSize } from '../../host/oci/core-files.ts';
-import { checkId, OciRuntime } from '../../host/oci/runtime.ts';
+import { type CreateOptions, checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
-import { limitUserNamespace, raiseHostLimits } from '../../host/user-limits.ts';
+import { raiseHostLimits } from '../../host/user-limits.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
@@ -31,6 +40,7 @@ import {
   waitForEnd,
   writeState,
 } from './state.ts';
+import type { Wardrobe } from './view/dress.ts';
 import type { GuestViews, Shown } from './view/guest-views.ts';
 
 /** How long conmon may take to end after its container. */
@@ -46,6 +56,8 @@ export interface ContainerDependencies {
   readonly views: GuestViews;
 }
 
+type Works = Pick<CreateOptions, 'complete' | 'meanwhile'>;
+
 /** Makes, starts, finds again and removes containers. What it knows is on disk alone. */
 export class Containers {
   readonly runtime: OciRuntime;
@@ -54,9 +66,6 @@ export class Containers {
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
-  /** Limits on their way into containers that have not begun, by VPS. */
-  readonly #limiting = new Map<string, Promise<void>>();
-
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
     this.#naming = naming;
     this.#cgroups = cgroups;
@@ -74,7 +83,8 @@ export class Containers {
     checkId(containerId(machine.id));
     const paths = containerPaths(machine);
     await this.#discardMade(machine, paths);
-    const userNamespace = this.#userNamespaces.acquire(machine.ids.base, machine.ids.count);
+    const making = this.#makeNamespaces(machine);
+    making.catch(() => undefined);
     try {
       const init = findInit([paths.upper, image]);
       if (init === undefined && machine.image.program === undefined) {
@@ -83,23 +93,31 @@ export class Containers {
         });
       }
       makeFolders(machine, paths);
-      const facts = { root: paths.root, init, architecture: process.arch, most: this.most };
-      const inside = await userNamespace;
-      const creating = this.#create(machine, paths, () => {
-        layOver(paths.upper, image, identityFiles(machine));
-        writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
-        mountRoot({ image, volume: machine.volume }, paths, inside);
+      using scope = new DisposableStack();
+      let wardrobe: Wardrobe | undefined;
+      const state = await this.#create(machine, paths, {
+        complete: async () => {
+          const { forFiles, ofGuest } = await making;
+          const userNamespace = `/proc/${process.pid}/fd/${ofGuest}`;
+          const facts = {
+            root: paths.root,
+            init,
+            userNamespace,
+            architecture: process.arch,
+            most: this.most,
+          };
+          layOver(paths.upper, image, identityFiles(machine));
+          writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
+          mountRoot({ image, volume: machine.volume }, paths, forFiles);
+        },
+        meanwhile: () => {
+          wardrobe = scope.use(this.#views.layOut({ staging: paths.view, limits: machine.limits }));
+        },
       });
-      creating.catch(() => undefined);
-      using wardrobe = this.#views.layOut({ staging: paths.view, limits: machine.limits });
-      const state = await creating;
       // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
       unmountRoot(paths);
       raiseHostLimits(HOST_OBJECTS);
-      // It takes two programs, and need be done only when the container starts.
-      const limiting = limitUserNamespace(state.init.pid, KERNEL_OBJECTS);
-      limiting.catch(() => undefined);
-      this.#limiting.set(machine.id, limiting);
+      if (wardrobe === undefined) throw new TypeError('nothing was laid out');
       await this.#views.give(shown(machine, handleOf(state)), wardrobe);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
       this.#cgroups.setLimits(machine.cgroup, machine.limits);
@@ -109,8 +127,23 @@ export class Containers {
       writeState(paths, state);
       return handleOf(state);
     } catch (failure) {
-      await userNamespace.catch(() => undefined);
+      await making.catch(() => undefined);
       await this.remove(machine, undefined);
+      throw failure;
+    } finally {
+      // Its processes hold it from now on.
+      making.then(({ ofGuest }) => closeSync(ofGuest)).catch(() => undefined);
+    }
+  }
+
+  /** User namespaces, by descriptor. */
+  async #makeNamespaces({ ids: { base, count } }: Machine): Promise<{ forFiles: number; ofGuest: number }> {
+    const ofGuest = this.#userNamespaces.take(base, count, KERNEL_OBJECTS);
+    ofGuest.catch(() => undefined);
+    try {
+      return { forFiles: await this.#userNamespaces.acquire(base, count), ofGuest: await ofGuest };
+    } catch (failure) {
+      ofGuest.then(closeSync).catch(() => undefined);
       throw failure;
     }
   }
@@ -124,10 +157,10 @@ export class Containers {
     await this.remove(machine, undefined);
   }
 
-  async #create(machine: Machine, paths: ContainerPaths, complete: () => void): Promise<ContainerState> {
+  async #create(machine: Machine, paths: ContainerPaths, works: Works): Promise<ContainerState> {
     const { pid } = await this.runtime.create(paths.bundle, containerId(machine.id), {
       pidFile: paths.pidFile,
-      complete,
+      ...works,
       monitor: {
         name: machine.name,
         log: paths.log,
@@ -145,9 +178,6 @@ export class Containers {
     const paths = containerPaths(machine);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     if (await this.hasStarted(machine)) return;
-    const limiting = this.#limiting.get(machine.id) ?? limitUserNamespace(handle.pid, KERNEL_OBJECTS);
-    this.#limiting.delete(machine.id);
-    await limiting;
     const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id), handle.pid);
@@ -163,7 +193,7 @@ export class Containers {
    */
   #warmNext({ ids: { base, count } }: Machine): void {
     const warm = (): void => {
-      this.#userNamespaces.warm(base + count, count).catch(() => undefined);
+      this.#userNamespaces.warm(base + count, count, KERNEL_OBJECTS).catch(() => undefined);
     };
     setTimeout(warm, WARM_AFTER_MS).unref();
   }
@@ -193,7 +223,6 @@ export class Containers {
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
     this.#views.forget(machine.id);
-    this.#limiting.delete(machine.id);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMullionError } from '../../contract/errors.ts';
@@ -17,6 +17,7 @@ import { run } from '../../host/run.ts';
 import type { UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Machine } from '../driver.ts';
 import { FEATURES } from './features.ts';
+import { KERNEL_OBJECTS } from './kernel-objects.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, populateRoot, unmountRoot } from './root.ts';
 
@@ -99,6 +100,7 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
   const machine = trialMachine(naming, folder, id);
   const evidence: string[] = [];
   let stage: Stage = 'user namespace';
+  using scope = new DisposableStack();
   try {
     const userNamespace = await userNamespaces.acquire(IDS.base, IDS.count);
     evidence.push(`user namespace: ids ${IDS.base} to ${IDS.base + IDS.count - 1} mapped`);
@@ -109,9 +111,10 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
     mountRoot(layers, places, userNamespace);
     evidence.push('idmapped overlay: mounted and writable');
     stage = 'container';
-    writeFileSync(join(folder, 'config.json'), JSON.stringify(tinyConfig(machine, places.root)), {
-      mode: 0o600,
-    });
+    const ofGuest = await userNamespaces.take(IDS.base, IDS.count, KERNEL_OBJECTS);
+    scope.defer(() => closeSync(ofGuest));
+    const config = tinyConfig(machine, places.root, `/proc/${process.pid}/fd/${ofGuest}`);
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     const { pid } = await runtime.create(folder, id, { pidFile: join(folder, 'pid') });
     cgroups.setLimits(machine.cgroup, machine.limits);
     const start = processStart(pid) ?? 0;
@@ -156,9 +159,9 @@ function makeTinyImage(image: string): void {
   for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(image, name));
 }
 
-function tinyConfig(machine: Machine, root: string) {
+function tinyConfig(machine: Machine, root: string, userNamespace: string) {
   const most = { openFiles: openFilesLimit(), coreSize: coreSize() };
-  const facts = { root, init: '/bin/touch', architecture: process.arch, most };
+  const facts = { root, init: '/bin/touch', userNamespace, architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   return {
     ...config,

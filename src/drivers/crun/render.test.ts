@@ -25,13 +25,20 @@ const machine: Machine = {
   sshKeys: [],
 };
 const most = { openFiles: 4096, coreSize: 1 };
-const facts = { root: '/run/a1/rootfs', init: '/sbin/init', architecture: 'x64', most } as const;
+const facts = {
+  root: '/run/a1/rootfs',
+  init: '/sbin/init',
+  userNamespace: '/proc/1/fd/5',
+  architecture: 'x64',
+  most,
+} as const;
 const config = renderConfig(machine, facts);
 
 test('a VPS has every namespace of its own and no id of the host', () => {
   const types = config.linux.namespaces.map(({ type }) => type).toSorted();
   assert.deepEqual(types, ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts']);
-  assert.ok(config.linux.namespaces.every(({ path }) => path === undefined));
+  const given = config.linux.namespaces.filter(({ path }) => path !== undefined);
+  assert.deepEqual(given, [{ type: 'user', path: '/proc/1/fd/5' }]);
   for (const mapping of [config.linux.uidMappings, config.linux.gidMappings]) {
     assert.deepEqual(mapping, [{ containerID: 0, hostID: 0x7000_0000, size: 65_536 }]);
   }

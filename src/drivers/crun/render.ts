@@ -14,6 +14,8 @@ export interface RenderFacts {
   readonly root: string;
   /** The first program of an init system, as the guest names it; the image's own when absent. */
   readonly init: string | undefined;
+  /** Path of the user namespace that it gets, which has the ids of the machine. */
+  readonly userNamespace: string;
   readonly architecture: NodeJS.Architecture;
   readonly most: MostLimits;
 }
@@ -56,7 +58,8 @@ export const rlimits = ({ openFiles, coreSize }: MostLimits): OciRlimit[] => {
   ];
 };
 
-const NAMESPACES: readonly OciNamespace[] = ['user', 'mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
+/** Made for it, beside the user namespace that it gets. */
+const NAMESPACES: readonly OciNamespace[] = ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
 
 /** Devices by their numbers (Documentation/admin-guide/devices.txt): null, zero, full, random, urandom, tty, console, ptmx. */
 const DEVICES = [
@@ -97,7 +100,7 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
     },
     mounts: mounts(machine.limits.memory),
     linux: {
-      namespaces: NAMESPACES.map((type) => ({ type })),
+      namespaces: [{ type: 'user', path: facts.userNamespace }, ...NAMESPACES.map((type) => ({ type }))],
       uidMappings: mappings,
       gidMappings: mappings,
       cgroupsPath: `/${machine.cgroup}`,

@@ -9,17 +9,22 @@ const CREATE_MS = 30_000;
 /** Descriptors that are handed on begin after the standard ones; conmon's own comes after them. */
 const FIRST_FD = 3;
 
+export interface MonitoredWorks {
+  complete(): Promise<void>;
+  meanwhile(): void;
+}
+
 /**
  * Makes a container under conmon. conmon leaves the caller's session, so that it outlives this process. `complete` makes
- * what crun needs while conmon is loaded, and must not wait.
- * @throws MullionError `start_failed` with crun's words; what `complete` throws
+ * what crun needs while conmon is loaded; `meanwhile` is done while crun works.
+ * @throws MullionError `start_failed` with crun's words; what `complete` and `meanwhile` throw
  */
 export async function createMonitored(
   crun: Crun,
   prefix: readonly string[],
   container: MonitoredContainer,
   extraFds: readonly number[],
-  complete: () => void,
+  { complete, meanwhile }: MonitoredWorks,
 ): Promise<{ readonly pid: number }> {
   // On it conmon tells the container's pid, or why there is none.
   const syncFd = FIRST_FD + extraFds.length;
@@ -45,8 +50,9 @@ export async function createMonitored(
   const start = child.stdio.at(startFd);
   start?.on('error', () => undefined);
   try {
-    complete();
+    await complete();
     start?.end('\n');
+    meanwhile();
   } catch (failure) {
     child.kill('SIGKILL');
     for (const stream of child.stdio) stream?.destroy();

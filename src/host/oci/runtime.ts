@@ -36,7 +36,9 @@ export interface CreateOptions {
   /** Puts conmon above the container: a console, its log, the exit code. */
   readonly monitor?: MonitorOptions | undefined;
   /** With a monitor: makes what crun needs while the monitor is loaded; what is mounted then, the container can have. */
-  readonly complete?: (() => void) | undefined;
+  readonly complete?: (() => Promise<void>) | undefined;
+  /** With a monitor: done while crun works. */
+  readonly meanwhile?: (() => void) | undefined;
   /** Without a monitor: what standard output and error become; absent, they are thrown away. */
   readonly outputFd?: number | undefined;
   /** Descriptors that the container gets as 3, 4, ... */
@@ -85,9 +87,12 @@ export class OciRuntime {
     if (monitor !== undefined) {
       using ground = this.#ground();
       const container = { id, bundle, pidFile, monitor };
-      return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? [], () => {
-        options.complete?.();
-        ground.takeMounts();
+      return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? [], {
+        complete: async () => {
+          await options.complete?.();
+          ground.takeMounts();
+        },
+        meanwhile: () => options.meanwhile?.(),
       });
     }
     return this.#createBare(bundle, id, options);
