@@ -48,7 +48,7 @@ export function cloneMount(source: string, target: string, options: CloneOptions
     const set =
       (options.userNamespace === undefined ? 0n : MOUNT_ATTR_IDMAP) |
       (options.readOnly === true ? MOUNT_ATTR_RDONLY : 0n);
-    if (set !== 0n) mountSetattr(tree, renderMountAttributes(set, options.userNamespace ?? 0));
+    if (set !== 0n) mountSetattr(tree, renderMountAttributes({ set, userNamespace: options.userNamespace }));
     moveMount(tree, target);
   } finally {
     closeSync(tree);
@@ -62,22 +62,56 @@ export function pickMount(
 ): number {
   const below = options.withMountsBelow === true ? AT_RECURSIVE : 0;
   const fd = openTree(path, OPEN_TREE_CLONE | O_CLOEXEC | below);
-  if (options.readOnly === true) mountSetattr(fd, renderMountAttributes(MOUNT_ATTR_RDONLY, 0));
+  if (options.readOnly === true) mountSetattr(fd, renderMountAttributes({ set: MOUNT_ATTR_RDONLY }));
   return fd;
 }
 
 /** Puts a mount of `pickMount` on an existing place; a link there is not followed. @throws SystemError */
 export const placeMount = (fd: number, target: string): number => moveMount(fd, target);
 
+/** Moves the mount that stands at `from`, with all below, to another existing place. False when none does. @throws SystemError */
+export function carryMount(from: string, to: string): boolean {
+  const fd = openTree(from, O_CLOEXEC);
+  try {
+    moveMount(fd, to);
+    return true;
+  } catch (failure) {
+    if (hasCode(failure, 'EINVAL')) return false;
+    throw failure;
+  } finally {
+    closeSync(fd);
+  }
+}
+
+/** Nothing can be written by way of the mounts below the one at `target`, which itself can be. @throws SystemError */
+export function makeBelowReadOnly(target: string): void {
+  const fd = openTree(target, O_CLOEXEC);
+  try {
+    mountSetattr(fd, renderMountAttributes({ set: MOUNT_ATTR_RDONLY }), AT_RECURSIVE);
+    mountSetattr(fd, renderMountAttributes({ clear: MOUNT_ATTR_RDONLY }));
+  } finally {
+    closeSync(fd);
+  }
+}
+
 /** How mounts on this one reach its copies (mount_namespaces(7), "Shared subtrees"). @throws SystemError */
 export function setPropagation(fd: number, propagation: 'shared' | 'slave' | 'private'): void {
-  mountSetattr(fd, renderMountAttributes(0n, 0, MS[propagation]));
+  mountSetattr(fd, renderMountAttributes({ propagation: MS[propagation] }));
+}
+
+interface MountAttributes {
+  readonly set?: bigint;
+  readonly clear?: bigint;
+  readonly propagation?: number;
+  readonly userNamespace?: number | undefined;
 }
 
 /** struct mount_attr: attr_set, attr_clr, propagation, userns_fd; 64 bits each. */
-function renderMountAttributes(set: bigint, userNamespace: number, propagation = 0): Uint8Array {
+function renderMountAttributes(wanted: MountAttributes): Uint8Array {
+  const { set = 0n, clear = 0n, propagation = 0, userNamespace = 0 } = wanted;
   const attributes = Buffer.alloc(32);
   attributes.writeBigUInt64LE(set, 0);
+  attributes.writeBigUInt64LE(clear, 8);
   attributes.writeBigUInt64LE(BigInt(propagation), 16);
   attributes.writeBigUInt64LE(BigInt(userNamespace), 24);
   return attributes;
@@ -139,6 +173,11 @@ export function unmount(target: string): void {
     if (!unmountLayer(target)) return;
   }
   throw new MullionError('in_use', `${target} is mounted again and again.`);
+}
+
+/** Takes the uppermost mount at `target` away with all below it, in use or not. @throws SystemError */
+export function detachMount(target: string): void {
+  checked('umount2', libc().umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH), target);
 }
 
 /** False when nothing was mounted there. */

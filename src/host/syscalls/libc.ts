@@ -256,7 +256,7 @@ export const openTree = (path: string, flags: number): number =>
   );
 
 /** mount_setattr(2) on a descriptor of open_tree. @throws SystemError */
-export const mountSetattr = (fd: number, attributes: Uint8Array): number =>
+export const mountSetattr = (fd: number, attributes: Uint8Array, flags = 0): number =>
   checked(
     'mount_setattr',
     libc().syscall(
@@ -266,7 +266,7 @@ export const mountSetattr = (fd: number, attributes: Uint8Array): number =>
       'const char *',
       '',
       'unsigned int',
-      AT_EMPTY_PATH,
+      AT_EMPTY_PATH | flags,
       'void *',
       attributes,
       'size_t',

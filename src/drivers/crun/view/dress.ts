@@ -1,7 +1,17 @@
 import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withinMounts } from '../../../host/mount-namespaces.ts';
-import { MS, mount, pickMount, placeMount, setPropagation, unmount } from '../../../host/mounts.ts';
+import {
+  carryMount,
+  detachMount,
+  MS,
+  makeBelowReadOnly,
+  mount,
+  pickMount,
+  placeMount,
+  setPropagation,
+  unmount,
+} from '../../../host/mounts.ts';
 import { makeNode, S_IFCHR } from '../../../host/nodes.ts';
 import { run } from '../../../host/run.ts';
 import { type Cover, SHARES } from './proc-view.ts';
@@ -17,6 +27,8 @@ const DEVICES = {
   tty: [5, 0],
 } as const;
 const CPU = 'devices/system/cpu';
+/** A mount of a container that has not begun, and a folder: a way in, and out for what is not to stay. */
+const DOOR = '/dev/shm';
 
 export interface Dress {
   readonly covers: readonly Cover[];
@@ -66,25 +78,24 @@ export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
  */
 export function dress(pid: number, { stage, nodes }: Wardrobe, { covers, shares }: Dress): void {
   const { mounts, place } = stage;
-  const own = withinMounts(pid, () => {
-    const groups = mounts.pick('/sys/fs/cgroup', { withMountsBelow: true });
-    const proc = mounts.pick('/proc');
-    const branches = OWN_BRANCHES.map((path) => ({
-      path,
-      fd: mounts.pick(`/sys/${path}`, { readOnly: true }),
-    }));
-    unmount('/proc');
-    unmount('/sys');
-    return { groups, proc, branches };
-  });
+  const own = withinMounts(pid, () => ({
+    groups: mounts.pick('/sys/fs/cgroup', { withMountsBelow: true }),
+    proc: mounts.pick('/proc'),
+    branches: OWN_BRANCHES.map((path) => ({ path, fd: mounts.pick(`/sys/${path}`, { readOnly: true }) })),
+  }));
   placeMount(own.proc, place('proc'));
   layCovers(stage, covers, shares);
   for (const { path, fd } of own.branches) placeMount(fd, join(place('sys'), path));
-  deliver(pid, stage, ['proc', 'sys']);
+  bringIn(pid, stage, ['proc', 'sys'], DOOR);
   withinMounts(pid, () => {
-    placeMount(own.groups, '/sys/fs/cgroup');
-    for (const { target, fd } of nodes) {
-      unmount(target);
+    const arrived = pickArrived(mounts, ['proc', 'sys'], DOOR);
+    // Each mount that is taken away costs the kernel a wait for all processors: here they go together.
+    const isGone = (target: string): boolean => carryMount(target, `${DOOR}/former${target}`);
+    if (!arrived.every(({ target }) => isGone(target)))
+      throw new TypeError('no /proc or no /sys was mounted');
+    for (const { target } of nodes) isGone(target);
+    detachMount(DOOR);
+    for (const { target, fd } of [...arrived, { target: '/sys/fs/cgroup', fd: own.groups }, ...nodes]) {
       placeMount(fd, target);
     }
   });
@@ -99,7 +110,12 @@ export async function dressAgain(pid: number, staging: string, { covers, shares 
   const options = ['-t', 'proc', '-o', 'nosuid,nodev,noexec'];
   await run(['nsenter', `--target=${pid}`, '--pid', 'mount', ...options, 'proc', stage.place('proc')]);
   layCovers(stage, covers, shares);
-  deliver(pid, stage, ['proc']);
+  bringIn(pid, stage, ['proc'], '/proc');
+  withinMounts(pid, () => {
+    const arrived = pickArrived(stage.mounts, ['proc'], '/proc');
+    unmount('/proc');
+    for (const { target, fd } of arrived) placeMount(fd, target);
+  });
 }
 
 export interface Stage extends Disposable {
@@ -131,7 +147,14 @@ function openStage(staging: string): Stage {
       empty: '',
       text: {},
       dev: {},
-      hall: { proc: {}, sys: {} },
+      hall: {
+        ...{ proc: {}, sys: {} },
+        former: {
+          proc: {},
+          sys: {},
+          dev: Object.fromEntries(Object.keys(DEVICES).map((name) => [name, ''])),
+        },
+      },
     });
     return stage;
   } catch (failure) {
@@ -143,30 +166,30 @@ function openStage(staging: string): Stage {
 /**
  * Takes trees of the stage into the container by way of the hall: a mount on it reaches the hall's copy there, and all that
  * is below such a mount is locked to it, as the container's user namespace has fewer rights (mount_namespaces(7),
- * "Restrictions on mount namespaces").
+ * "Restrictions on mount namespaces"). `door` is where the copy stands.
  */
-function deliver(pid: number, { mounts, place }: Stage, names: readonly ('proc' | 'sys')[]): void {
+function bringIn(pid: number, { mounts, place }: Stage, names: readonly TreeName[], door: string): void {
   const hall = mounts.pick(place('hall'));
   placeMount(hall, place('hall'));
   setPropagation(hall, 'shared');
   const copy = mounts.pick(place('hall'));
   setPropagation(copy, 'slave');
-  withinMounts(pid, () => placeMount(copy, '/proc'));
+  withinMounts(pid, () => placeMount(copy, door));
   for (const name of names) {
     placeMount(mounts.pick(place(name), { withMountsBelow: true }), place(`hall/${name}`));
   }
-  withinMounts(pid, () => {
-    const arrived = names.map((name) => ({
-      target: `/${name}`,
-      fd: mounts.pick(`/proc/${name}`, { withMountsBelow: true }),
-    }));
-    unmount('/proc');
-    for (const { target, fd } of arrived) {
-      setPropagation(fd, 'private');
-      placeMount(fd, target);
-    }
+}
+
+/** What has come in at `door`, to be placed where it belongs. To be called within the container's mounts. */
+function pickArrived(mounts: Mounts, names: readonly TreeName[], door: string) {
+  return names.map((name) => {
+    const fd = mounts.pick(`${door}/${name}`, { withMountsBelow: true });
+    setPropagation(fd, 'private');
+    return { target: `/${name}`, fd };
   });
 }
+
+type TreeName = 'proc' | 'sys';
 
 /** Nodes without regard to the daemon's mask of modes. */
 function makeDevices(folder: string): string[] {
@@ -192,8 +215,9 @@ function layCovers({ mounts, place }: Stage, covers: readonly Cover[], shares: s
         : cover.by === 'nothing'
           ? place(there.isDirectory() ? 'none' : 'empty')
           : writeText(join(place('text'), cover.path), cover.text);
-    placeMount(mounts.pick(source, { readOnly: true }), target);
+    placeMount(mounts.pick(source), target);
   }
+  makeBelowReadOnly(place('proc'));
 }
 
 function writeText(path: string, text: string): string {
