@@ -1,4 +1,4 @@
-import { chmodSync, closeSync, existsSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { chmodSync, closeSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { withinMounts } from '../../../host/mount-namespaces.ts';
 import {
@@ -14,7 +14,7 @@ import {
 } from '../../../host/mounts.ts';
 import { makeNode, S_IFCHR } from '../../../host/nodes.ts';
 import { run } from '../../../host/run.ts';
-import { type Cover, SHARES } from './proc-view.ts';
+import type { Cover } from './proc-view.ts';
 import { OWN_BRANCHES, type Tree } from './sys-view.ts';
 
 /** Documentation/admin-guide/devices.txt. */
@@ -32,8 +32,8 @@ const DOOR = '/dev/shm';
 
 export interface Dress {
   readonly covers: readonly Cover[];
-  /** Folder that lxcfs serves; absent when it does not. */
-  readonly shares: string | undefined;
+  /** What lxcfs serves: descriptors by the path below /proc. */
+  readonly shares: ReadonlyMap<string, number>;
 }
 
 /** Descriptors of mounts that are closed when the scope ends. */
@@ -76,7 +76,7 @@ export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
  * Gives a container that has not begun its own /proc, /sys and devices. Its root can neither take away what covers the
  * kernel's files nor mount a second /proc or /sys to look behind.
  */
-export function dress(pid: number, { stage, nodes }: Wardrobe, { covers, shares }: Dress): void {
+export function dress(pid: number, { stage, nodes }: Wardrobe, shown: Dress): void {
   const { mounts, place } = stage;
   const own = withinMounts(pid, () => ({
     groups: mounts.pick('/sys/fs/cgroup', { withMountsBelow: true }),
@@ -84,7 +84,7 @@ export function dress(pid: number, { stage, nodes }: Wardrobe, { covers, shares 
     branches: OWN_BRANCHES.map((path) => ({ path, fd: mounts.pick(`/sys/${path}`, { readOnly: true }) })),
   }));
   placeMount(own.proc, place('proc'));
-  layCovers(stage, covers, shares);
+  layCovers(stage, shown);
   for (const { path, fd } of own.branches) placeMount(fd, join(place('sys'), path));
   bringIn(pid, stage, ['proc', 'sys'], DOOR);
   withinMounts(pid, () => {
@@ -105,11 +105,11 @@ export function dress(pid: number, { stage, nodes }: Wardrobe, { covers, shares 
  * Gives a running container a new /proc: what lies on the old one cannot be changed one by one, as it is locked. mount(8)
  * is the host's and sees the host's files; the container's alone are the processes that it tells of.
  */
-export async function dressAgain(pid: number, staging: string, { covers, shares }: Dress): Promise<void> {
+export async function dressAgain(pid: number, staging: string, shown: Dress): Promise<void> {
   using stage = openStage(staging);
   const options = ['-t', 'proc', '-o', 'nosuid,nodev,noexec'];
   await run(['nsenter', `--target=${pid}`, '--pid', 'mount', ...options, 'proc', stage.place('proc')]);
-  layCovers(stage, covers, shares);
+  layCovers(stage, shown);
   bringIn(pid, stage, ['proc'], '/proc');
   withinMounts(pid, () => {
     const arrived = pickArrived(stage.mounts, ['proc'], '/proc');
@@ -202,16 +202,15 @@ function makeDevices(folder: string): string[] {
 }
 
 /** A path that this kernel does not have is passed over. */
-function layCovers({ mounts, place }: Stage, covers: readonly Cover[], shares: string | undefined): void {
+function layCovers({ mounts, place }: Stage, { covers, shares }: Dress): void {
   for (const cover of covers) {
     const target = join(place('proc'), cover.path);
     const there = lstatSync(target, { throwIfNoEntry: false });
     if (there === undefined || there.isSymbolicLink()) continue;
-    const counted =
-      SHARES.includes(cover.path) && shares !== undefined ? join(shares, 'proc', cover.path) : '';
+    const counted = shares.get(cover.path);
     const source =
-      counted !== '' && existsSync(counted)
-        ? counted
+      counted !== undefined
+        ? `/proc/self/fd/${counted}`
         : cover.by === 'nothing'
           ? place(there.isDirectory() ? 'none' : 'empty')
           : writeText(join(place('text'), cover.path), cover.text);

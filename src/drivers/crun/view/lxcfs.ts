@@ -6,6 +6,7 @@ import { cutFuse, hasFuse } from '../../../host/fuse.ts';
 import { programOf } from '../../../host/guest-init.ts';
 import { mountedDevices } from '../../../host/mount-devices.ts';
 import { mountsUnder, unmount } from '../../../host/mounts.ts';
+import { O_PATH } from '../../../host/open-flags.ts';
 import {
   processesWithArgument,
   processStart,
@@ -15,6 +16,7 @@ import {
 } from '../../../host/processes.ts';
 import { programPath } from '../../../host/programs.ts';
 import { spawnCommand } from '../../../host/run.ts';
+import { SHARES } from './proc-view.ts';
 
 const PROGRAM = 'lxcfs';
 const START_MS = 5_000;
@@ -38,7 +40,8 @@ export class Lxcfs {
   #stopWatching: () => void = () => undefined;
   #closed = false;
   readonly #renewed: () => Promise<void>;
-  #serves = false;
+  /** Descriptors of what it serves, while it does. */
+  #shares: ReadonlyMap<string, number> | undefined;
 
   /** `renewed` is called each time one is lost, and each time a new one has come in its place. */
   constructor(runDirectory: string, renewed: () => Promise<void>) {
@@ -47,14 +50,14 @@ export class Lxcfs {
     this.#renewed = renewed;
   }
 
-  /** The folder it serves, while it does. */
-  get shares(): string | undefined {
-    return this.#serves ? this.folder : undefined;
+  /** The files of `SHARES` that it serves, by descriptor, while it does: to find them by name it is asked each time. */
+  get shares(): ReadonlyMap<string, number> {
+    return this.#shares ?? new Map();
   }
 
   /** Of the file system that it serves, as tables of mounts name it; undefined while it does not. */
   get device(): string | undefined {
-    if (!this.#serves) return undefined;
+    if (this.#shares === undefined) return undefined;
     return mountedDevices('self').find(({ target, fstype }) => target === this.folder && isFuse(fstype))
       ?.device;
   }
@@ -71,7 +74,7 @@ export class Lxcfs {
     const server = known !== undefined && (await this.#answers()) ? known : await this.#launch(known);
     if (server === undefined) return false;
     this.#watch(server);
-    this.#serves = true;
+    this.#shares = openShares(join(this.folder, 'proc'));
     if (again || server !== known) await this.#renewed();
     return true;
   }
@@ -127,7 +130,7 @@ export class Lxcfs {
   #watch(server: Server): void {
     const lost = (): void => {
       stop();
-      this.#serves = false;
+      this.#closeShares();
       if (this.#closed) return;
       this.#ready = this.#renewed().then(() => this.#again());
     };
@@ -174,10 +177,16 @@ export class Lxcfs {
     await waitForExit(pid, start, STOP_MS);
   }
 
+  #closeShares(): void {
+    for (const fd of this.shares.values()) closeSync(fd);
+    this.#shares = undefined;
+  }
+
   /** Leaves it running. */
   close(): void {
     this.#closed = true;
     this.#stopWatching();
+    this.#closeShares();
   }
 
   /** Ends it: no guest may need it any more. The next that does gets a new one. */
@@ -191,6 +200,19 @@ export class Lxcfs {
     this.#ready = undefined;
     this.#closed = false;
   }
+}
+
+/** What it does not have, or does not answer for, is missing. */
+function openShares(folder: string): ReadonlyMap<string, number> {
+  const opened = new Map<string, number>();
+  for (const name of SHARES) {
+    try {
+      opened.set(name, openSync(join(folder, name), O_PATH));
+    } catch {
+      // What counts for nobody is told as it is without counting.
+    }
+  }
+  return opened;
 }
 
 export const isFuse = (fstype: string): boolean => fstype === 'fuse.lxcfs' || fstype === 'fuse';
