@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { withDifference } from './isolation-launches.ts';
 import { measure, median, quantile } from './measure.ts';
 import { renderReport } from './report.ts';
 
@@ -17,6 +18,15 @@ describe('the benchmark', () => {
     const [a] = await measure([subject('a'), subject('b')], 3);
     assert.equal(order.join(''), 'abbaabba');
     assert.deepEqual(a?.samples, [1, 2, 3]);
+  });
+
+  test('has a difference whose median is the difference of the medians', () => {
+    const [, , difference] = withDifference([
+      { name: 'with', unit: 'ms', samples: [60, 90, 70] },
+      { name: 'without', unit: 'ms', samples: [50, 40, 80] },
+    ]);
+    assert.deepEqual(difference?.samples, [10, 40, 20]);
+    assert.equal(median(difference.samples), 70 - 50);
   });
 
   test('says which aims were met, and which were not measured', () => {

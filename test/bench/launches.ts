@@ -46,13 +46,17 @@ export function launching(
   };
 }
 
-export function launches(daemon: TestDaemon): Subject[] {
-  const { client } = daemon;
-  const byApi = async (name: string): Promise<void> =>
+export const apiLaunch =
+  (client: Client) =>
+  async (name: string): Promise<void> =>
     ended(
       client,
       await client.call('vps.launch', { body: { image: IMAGE, name, technique: 'os' }, query: { wait: 60 } }),
     );
+
+export function launches(daemon: TestDaemon): Subject[] {
+  const { client } = daemon;
+  const byApi = apiLaunch(client);
   const byCommand = async (name: string): Promise<void> => {
     await daemon.ok(['launch', IMAGE, name, '--technique', 'os']);
   };
