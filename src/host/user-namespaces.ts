@@ -6,15 +6,13 @@ import { SET_LIMITS, type UserLimits, wordsOf } from './user-limits.ts';
 
 const DEADLINE_MS = 10_000;
 
-interface Made {
-  readonly key: string;
-  readonly namespace: Promise<number>;
-}
+/** So many that nobody has taken yet are kept, the latest made. */
+const SPARE = 2;
 
 /** User namespaces, kept by descriptor: while one is only kept, no process lives in it. */
 export class UserNamespaces {
   readonly #made = new Map<string, Promise<number>>();
-  #spare: Made | undefined;
+  readonly #spare = new Map<string, Promise<number>>();
   #closed = false;
 
   /**
@@ -40,32 +38,38 @@ export class UserNamespaces {
   take(base: number, count: number, limits: UserLimits): Promise<number> {
     this.#requireOpen();
     const key = guestKey(base, count, limits);
-    const spare = this.#spare;
-    if (spare?.key !== key) return makeUserNamespace(renderGuestIdMap(base, count), limits);
-    this.#spare = undefined;
-    return spare.namespace;
+    const spare = this.#spare.get(key);
+    if (spare === undefined) return makeUserNamespace(renderGuestIdMap(base, count), limits);
+    this.#spare.delete(key);
+    return spare;
   }
 
-  /** Makes both kinds ahead of time, so that `acquire` and the next `take` answer at once. One of the second kind is kept. */
+  /** Makes both kinds ahead of time, so that `acquire` and the next `take` answer at once. */
   async warm(base: number, count: number, limits: UserLimits): Promise<void> {
+    await Promise.all([this.acquire(base, count), this.#keepSpare(base, count, limits)]);
+  }
+
+  #keepSpare(base: number, count: number, limits: UserLimits): Promise<number> {
     const key = guestKey(base, count, limits);
-    if (this.#spare?.key !== key && !this.#closed) {
-      closeLater(this.#spare?.namespace);
-      const namespace = makeUserNamespace(renderGuestIdMap(base, count), limits);
-      const spare = { key, namespace };
-      this.#spare = spare;
-      namespace.catch(() => {
-        if (this.#spare === spare) this.#spare = undefined;
-      });
+    const spare = this.#spare.get(key) ?? makeUserNamespace(renderGuestIdMap(base, count), limits);
+    this.#spare.delete(key);
+    this.#spare.set(key, spare);
+    spare.catch(() => {
+      if (this.#spare.get(key) === spare) this.#spare.delete(key);
+    });
+    for (const [oldest, made] of this.#spare) {
+      if (this.#spare.size <= SPARE) break;
+      this.#spare.delete(oldest);
+      closeLater(made);
     }
-    await Promise.all([this.acquire(base, count), this.#spare?.namespace]);
+    return spare;
   }
 
   close(): void {
     this.#closed = true;
-    for (const made of [...this.#made.values(), this.#spare?.namespace]) closeLater(made);
+    for (const made of [...this.#made.values(), ...this.#spare.values()]) closeLater(made);
     this.#made.clear();
-    this.#spare = undefined;
+    this.#spare.clear();
   }
 
   #requireOpen(): void {
@@ -73,8 +77,8 @@ export class UserNamespaces {
   }
 }
 
-const closeLater = (made: Promise<number> | undefined): void => {
-  made?.then(closeSync, () => undefined);
+const closeLater = (made: Promise<number>): void => {
+  made.then(closeSync, () => undefined);
 };
 
 /** user_namespaces(7), "User and group ID mappings". */

@@ -66,6 +66,7 @@ export class Containers {
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
+  #warming: NodeJS.Timeout | undefined;
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
     this.#naming = naming;
     this.#cgroups = cgroups;
@@ -184,18 +185,20 @@ export class Containers {
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
-    this.#warmNext(machine);
+    const { base, count } = machine.ids;
+    this.#warmSoon(base + count, count);
   }
 
   /**
-   * The next launch most often takes the next range of ids; it is made ready when this one has been answered. What fails here
-   * shows when it is needed.
+   * The next container most often has the range of ids after the last one's that began, or that of the last one that ended: what it
+   * needs is made ready when there is a pause. What fails here shows when it is needed.
    */
-  #warmNext({ ids: { base, count } }: Machine): void {
+  #warmSoon(base: number, count: number): void {
+    clearTimeout(this.#warming);
     const warm = (): void => {
-      this.#userNamespaces.warm(base + count, count, KERNEL_OBJECTS).catch(() => undefined);
+      this.#userNamespaces.warm(base, count, KERNEL_OBJECTS).catch(() => undefined);
     };
-    setTimeout(warm, WARM_AFTER_MS).unref();
+    this.#warming = setTimeout(warm, WARM_AFTER_MS).unref();
   }
 
   /** A container that this process did not make: it is looked after as others are. */
@@ -236,6 +239,7 @@ export class Containers {
     await this.#cgroups.killAll(machine.cgroup);
     await this.#cgroups.remove(machine.cgroup);
     removeFolders(machine, paths);
+    if (handle !== undefined) this.#warmSoon(machine.ids.base, machine.ids.count);
   }
 
   async leftovers(): Promise<string[]> {
