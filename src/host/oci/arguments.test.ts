@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { programPath } from '../programs.ts';
 import { createPrefix, execArgv, hiddenFromCreate, inTerminalSession, monitorArgv } from './arguments.ts';
 import { parseSync } from './monitor.ts';
 
@@ -19,9 +18,10 @@ test('the cgroup2 tree is hidden only where crun would refuse it', () => {
 
 test('what stands before create is no more than is needed', () => {
   assert.deepEqual(createPrefix(undefined, undefined), []);
-  const clocks = [programPath('unshare') ?? '', '--fork', '--time', '--boottime=-7', '--monotonic=-7'];
-  assert.deepEqual(createPrefix(7, undefined), clocks);
-  assert.deepEqual(createPrefix(7, '/proc/1/fd/9'), ['nsenter', '--mount=/proc/1/fd/9', ...clocks]);
+  const [clocks, mounts] = ['/proc/1/fd/8', '/proc/1/fd/9'];
+  assert.deepEqual(createPrefix(clocks, undefined), ['nsenter', '--no-fork', `--time=${clocks}`]);
+  assert.deepEqual(createPrefix(undefined, mounts), ['nsenter', '--no-fork', `--mount=${mounts}`]);
+  assert.equal(createPrefix(clocks, mounts).filter((word) => word === 'nsenter').length, 1);
 });
 
 test('the monitor itself stays outside the private mount namespace', () => {

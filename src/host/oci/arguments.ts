@@ -6,24 +6,15 @@ const CONMON = 'conmon';
 /** Bytes of a console's log; conmon then begins anew, so that no guest fills the host. */
 export const LOG_LIMIT = 4 * 1024 * 1024;
 
-/**
- * What must stand before `crun create`. A time namespace (time_namespaces(7)) whose clocks since boot begin now, at
- * `uptime` whole seconds of the host's, unless that is undefined: crun 1.8 makes none. It begins with a
- * fork: before Linux 6.2 a program that is only executed stays with the former clocks. And the mount namespace at the path
- * `mounts`, unless that is undefined.
- */
-export const createPrefix = (uptime: number | undefined, mounts: string | undefined): string[] => [
-  ...(mounts === undefined ? [] : ['nsenter', `--mount=${mounts}`]),
-  ...(uptime === undefined
-    ? []
-    : [
-        programPath('unshare') ?? 'unshare',
-        '--fork',
-        '--time',
-        `--boottime=${-uptime}`,
-        `--monotonic=${-uptime}`,
-      ]),
-];
+/** What must stand before `crun create`: it enters a time and a mount namespace at these paths, unless they are undefined. */
+export function createPrefix(clocks: string | undefined, mounts: string | undefined): string[] {
+  if (clocks === undefined && mounts === undefined) return [];
+  return [
+    ...['nsenter', '--no-fork'],
+    ...(mounts === undefined ? [] : [`--mount=${mounts}`]),
+    ...(clocks === undefined ? [] : [`--time=${clocks}`]),
+  ];
+}
 
 /**
  * The file that must look empty, if any: crun refuses hierarchies of version 1 beside a cgroup2 tree that has controllers of

@@ -1,11 +1,11 @@
 import { once } from 'node:events';
 import { closeSync, existsSync, openSync, unlinkSync, writeSync } from 'node:fs';
 import { readdir, readFile, rm } from 'node:fs/promises';
-import { uptime } from 'node:os';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
+import { makeClocks } from '../clocks.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
 import { moveFd } from '../descriptors.ts';
 import { openFifo } from '../fifo.ts';
@@ -51,6 +51,8 @@ export type ContainerChild = Child & { readonly stdout: Readable; readonly stder
 interface Ground extends Disposable {
   /** What stands before `crun create`. */
   readonly prefix: readonly string[];
+  /** Must be done before crun begins: the container's clocks begin. */
+  takeClocks(): Promise<void>;
   /** Must be done before crun begins: it finds what is mounted now. */
   takeMounts(): void;
 }
@@ -85,11 +87,12 @@ export class OciRuntime {
     checkId(id);
     const { monitor, pidFile } = options;
     if (monitor !== undefined) {
-      using ground = this.#ground();
+      using ground = this.#ground(this.ownClocks);
       const container = { id, bundle, pidFile, monitor };
       return await createMonitored(this.#crun, ground.prefix, container, options.extraFds ?? [], {
         complete: async () => {
           await options.complete?.();
+          await ground.takeClocks();
           ground.takeMounts();
         },
         meanwhile: () => options.meanwhile?.(),
@@ -112,26 +115,30 @@ export class OciRuntime {
     return withClocksOf(this.ownClocks ? pid : undefined);
   }
 
-  /** What crun needs to make a container; to be kept until it has. */
-  #ground(): Ground {
-    const clocks = this.ownClocks ? Math.floor(uptime()) : undefined;
+  /** What crun needs to make a container; to be kept until it has. Descriptors have their places before they have a use. */
+  #ground(ownClocks: boolean): Ground {
     const hidden = hiddenFromCreate(this.#layout);
-    if (hidden === undefined) {
-      const prefix = createPrefix(clocks, undefined);
-      return { prefix, takeMounts: () => undefined, [Symbol.dispose]: () => undefined };
-    }
-    const mounts = openSync('/dev/null', 'r');
+    const mounts = hidden === undefined ? undefined : openSync('/dev/null', 'r');
+    const clocks = ownClocks ? openSync('/dev/null', 'r') : undefined;
     return {
-      prefix: createPrefix(clocks, `/proc/${process.pid}/fd/${mounts}`),
-      takeMounts: () => moveFd(mountsWithout(hidden), mounts),
-      [Symbol.dispose]: () => closeSync(mounts),
+      prefix: createPrefix(ownPath(clocks), ownPath(mounts)),
+      takeClocks: async () => {
+        if (clocks !== undefined) moveFd(await makeClocks(), clocks);
+      },
+      takeMounts: () => {
+        if (hidden !== undefined && mounts !== undefined) moveFd(mountsWithout(hidden), mounts);
+      },
+      [Symbol.dispose]: () => {
+        for (const fd of [mounts, clocks]) if (fd !== undefined) closeSync(fd);
+      },
     };
   }
 
   async #createBare(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
     const { pidFile, outputFd = 'ignore', extraFds = [] } = options;
     const log = `${pidFile}.log`;
-    using ground = this.#ground();
+    using ground = this.#ground(this.ownClocks);
+    await ground.takeClocks();
     ground.takeMounts();
     const argv = crunArgv(
       this.#crun,
@@ -153,10 +160,10 @@ export class OciRuntime {
     }
   }
 
-  /** Runs a container in the foreground; the caller owns the child, whose exit code is the container's. */
+  /** Runs a container in the foreground, with the host's clocks; the caller owns the child, whose exit code is the container's. */
   run(bundle: string, id: string, input: number | 'pipe' | 'ignore'): ContainerChild {
     const argv = crunArgv(this.#crun, 'run', '--bundle', bundle, checkId(id));
-    const ground = this.#ground();
+    const ground = this.#ground(false);
     ground.takeMounts();
     const child = spawnCommand([...ground.prefix, ...argv], { stdio: [input, 'pipe', 'pipe'] });
     child.once('close', () => ground[Symbol.dispose]());
@@ -226,6 +233,9 @@ export class OciRuntime {
     return entries.filter((entry) => !entry.startsWith('.'));
   }
 }
+
+const ownPath = (fd: number | undefined): string | undefined =>
+  fd === undefined ? undefined : `/proc/${process.pid}/fd/${fd}`;
 
 /** False when no container waits there. Its pipe goes first: by that, crun tells one that has begun. */
 function letBegin(fifo: string): boolean {

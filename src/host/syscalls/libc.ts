@@ -27,6 +27,8 @@ interface Libc {
   sendElsewhere(fd: number, data: Memory, length: number, flags: number): Promise<number>;
   /** lseek(2) on a thread of its own; answers the place, or the errno below zero. */
   lseekElsewhere(fd: number, offset: number, whence: number): Promise<number>;
+  /** unshare(2) of a thread of its own, which starts no programs. */
+  unshareElsewhere(flags: number): Promise<number>;
   futimens(fd: number, times: Memory): number;
   renameat2(
     oldDirectory: number,
@@ -112,6 +114,7 @@ function load(): Libc {
   const koffi: Koffi = createRequire(import.meta.url)('koffi');
   const library = koffi.load('libc.so.6');
   const ioctlFunction = library.func('int ioctl(int fd, unsigned long request, void *argument)');
+  const unshareFunction = library.func('int unshare(int flags)');
   const sendFunction = library.func('long send(int fd, const void *data, size_t length, int flags)');
   const lseekFunction = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
   /** Calls on another thread; answers the result, or the errno below zero. */
@@ -132,6 +135,7 @@ function load(): Libc {
     sendElsewhere: async (fd, data, length, flags) =>
       Math.max(0, -(await elsewhere(sendFunction, fd, data, length, flags))),
     lseekElsewhere: (fd, offset, whence) => elsewhere(lseekFunction, fd, offset, whence),
+    unshareElsewhere: async (flags) => Math.max(0, -(await elsewhere(unshareFunction, flags))),
     futimens: library.func('int futimens(int fd, const void *times)'),
     renameat2: library.func(
       'int renameat2(int olddir, const char *oldpath, int newdir, const char *newpath, unsigned int flags)',
@@ -155,7 +159,7 @@ function load(): Libc {
       'int setsockopt(int fd, int level, int option, const void *value, unsigned int length)',
     ),
     setns: library.func('int setns(int fd, int kind)'),
-    unshare: library.func('int unshare(int flags)'),
+    unshare: unshareFunction,
     fchdir: library.func('int fchdir(int fd)'),
     chroot: library.func('int chroot(const char *path)'),
     shutdown: library.func('int shutdown(int fd, int how)'),
@@ -236,6 +240,12 @@ export async function ioctlElsewhere(
 export async function sendElsewhere(fd: number, data: Uint8Array, subject: string): Promise<void> {
   const errno = await libc().sendElsewhere(fd, data, data.length, 0);
   if (errno !== 0) throw new SystemError('send', errno, subject);
+}
+
+/** unshare(2) of a thread that starts no programs. @throws SystemError */
+export async function unshareElsewhere(flags: number, subject: string): Promise<void> {
+  const errno = await libc().unshareElsewhere(flags);
+  if (errno !== 0) throw new SystemError('unshare', errno, subject);
 }
 
 const RENAME_EXCHANGE = 2;
