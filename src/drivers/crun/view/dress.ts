@@ -1,20 +1,11 @@
-import { chmodSync, closeSync, lstatSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { withinMounts } from '../../../host/mount-namespaces.ts';
-import {
-  carryMount,
-  detachMount,
-  MS,
-  makeBelowReadOnly,
-  mount,
-  pickMount,
-  placeMount,
-  setPropagation,
-  unmount,
-} from '../../../host/mounts.ts';
+import { carryMount, detachMount, placeMount, setPropagation, unmount } from '../../../host/mounts.ts';
 import { makeNode, S_IFCHR } from '../../../host/nodes.ts';
 import { run } from '../../../host/run.ts';
-import type { Cover } from './proc-view.ts';
+import { type Dress, layCovers, type ReadyCovers, readyCovers } from './covers.ts';
+import { type Mounts, openStage, type Stage, writeTree } from './stage.ts';
 import { OWN_BRANCHES, type Tree } from './sys-view.ts';
 
 /** Documentation/admin-guide/devices.txt. */
@@ -30,33 +21,17 @@ const CPU = 'devices/system/cpu';
 /** A mount of a container that has not begun, and a folder: a way in, and out for what is not to stay. */
 const DOOR = '/dev/shm';
 
-export interface Dress {
-  readonly covers: readonly Cover[];
-  /** What lxcfs serves: descriptors by the path below /proc. */
-  readonly shares: ReadonlyMap<string, number>;
-}
-
-/** Descriptors of mounts that are closed when the scope ends. */
-class Mounts implements Disposable {
-  readonly #fds: number[] = [];
-  pick(path: string, options: Parameters<typeof pickMount>[1] = {}): number {
-    const fd = pickMount(path, options);
-    this.#fds.push(fd);
-    return fd;
-  }
-  [Symbol.dispose](): void {
-    for (const fd of this.#fds) closeSync(fd);
-  }
-}
-
 /** What a container is dressed in that need not know it: made while the container itself is. */
 export interface Wardrobe extends Disposable {
   readonly stage: Stage;
+  readonly covers: ReadyCovers;
   readonly nodes: readonly { readonly target: string; readonly fd: number }[];
 }
 
-export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
-  const stage = openStage(staging);
+/** `shown` may differ in what is known of the container alone. */
+export function fillWardrobe(staging: string, sys: Tree, shown: Dress): Wardrobe {
+  const devices = Object.fromEntries(Object.keys(DEVICES).map((name) => [name, '']));
+  const stage = openStage(staging, { proc: {}, sys: {}, dev: devices });
   const { mounts, place } = stage;
   try {
     writeTree(place('tree'), sys);
@@ -65,7 +40,8 @@ export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
       target: `/dev/${name}`,
       fd: mounts.pick(place(`dev/${name}`)),
     }));
-    return { stage, nodes, [Symbol.dispose]: () => stage[Symbol.dispose]() };
+    const covers = readyCovers(stage, shown);
+    return { stage, nodes, covers, [Symbol.dispose]: () => stage[Symbol.dispose]() };
   } catch (failure) {
     stage[Symbol.dispose]();
     throw failure;
@@ -76,7 +52,7 @@ export function fillWardrobe(staging: string, sys: Tree): Wardrobe {
  * Gives a container that has not begun its own /proc, /sys and devices. Its root can neither take away what covers the
  * kernel's files nor mount a second /proc or /sys to look behind.
  */
-export function dress(pid: number, { stage, nodes }: Wardrobe, shown: Dress): void {
+export function dress(pid: number, { stage, nodes, covers }: Wardrobe, shown: Dress): void {
   const { mounts, place } = stage;
   const own = withinMounts(pid, () => ({
     groups: mounts.pick('/sys/fs/cgroup', { withMountsBelow: true }),
@@ -84,7 +60,7 @@ export function dress(pid: number, { stage, nodes }: Wardrobe, shown: Dress): vo
     branches: OWN_BRANCHES.map((path) => ({ path, fd: mounts.pick(`/sys/${path}`, { readOnly: true }) })),
   }));
   placeMount(own.proc, place('proc'));
-  layCovers(stage, shown);
+  layCovers(stage, shown, covers);
   for (const { path, fd } of own.branches) placeMount(fd, join(place('sys'), path));
   bringIn(pid, stage, ['proc', 'sys'], DOOR);
   withinMounts(pid, () => {
@@ -116,51 +92,6 @@ export async function dressAgain(pid: number, staging: string, shown: Dress): Pr
     unmount('/proc');
     for (const { target, fd } of arrived) placeMount(fd, target);
   });
-}
-
-export interface Stage extends Disposable {
-  readonly mounts: Mounts;
-  place(name: string): string;
-}
-
-/** Files in memory that nobody else sees, to put mounts together in. */
-function openStage(staging: string): Stage {
-  mkdirSync(staging, { recursive: true });
-  mount('tmpfs', staging, 'tmpfs', MS.nosuid | MS.noexec, 'size=1m,nr_inodes=2048,mode=755');
-  const mounts = new Mounts();
-  const stage: Stage = {
-    mounts,
-    place: (name) => join(staging, name),
-    [Symbol.dispose]: () => {
-      mounts[Symbol.dispose]();
-      unmount(staging);
-      rmdirSync(staging);
-    },
-  };
-  try {
-    mount('none', staging, null, MS.private);
-    writeTree(staging, {
-      proc: {},
-      sys: {},
-      tree: {},
-      none: {},
-      empty: '',
-      text: {},
-      dev: {},
-      hall: {
-        ...{ proc: {}, sys: {} },
-        former: {
-          proc: {},
-          sys: {},
-          dev: Object.fromEntries(Object.keys(DEVICES).map((name) => [name, ''])),
-        },
-      },
-    });
-    return stage;
-  } catch (failure) {
-    stage[Symbol.dispose]();
-    throw failure;
-  }
 }
 
 /**
@@ -201,30 +132,6 @@ function makeDevices(folder: string): string[] {
   return Object.keys(DEVICES);
 }
 
-/** A path that this kernel does not have is passed over. */
-function layCovers({ mounts, place }: Stage, { covers, shares }: Dress): void {
-  for (const cover of covers) {
-    const target = join(place('proc'), cover.path);
-    const there = lstatSync(target, { throwIfNoEntry: false });
-    if (there === undefined || there.isSymbolicLink()) continue;
-    const counted = shares.get(cover.path);
-    const source =
-      counted !== undefined
-        ? `/proc/self/fd/${counted}`
-        : cover.by === 'nothing'
-          ? place(there.isDirectory() ? 'none' : 'empty')
-          : writeText(join(place('text'), cover.path), cover.text);
-    placeMount(mounts.pick(source), target);
-  }
-  makeBelowReadOnly(place('proc'));
-}
-
-function writeText(path: string, text: string): string {
-  mkdirSync(dirname(path), { recursive: true });
-  writeFileSync(path, text, { mode: 0o444 });
-  return path;
-}
-
 /** Shows a running container another number of processors; on top of what it was shown before. */
 export function showProcessors(pid: number, staging: string, sys: Tree): void {
   using stage = openStage(staging);
@@ -234,15 +141,4 @@ export function showProcessors(pid: number, staging: string, sys: Tree): void {
     unmount(`/sys/${CPU}`);
     placeMount(fd, `/sys/${CPU}`);
   });
-}
-
-function writeTree(folder: string, tree: Tree): void {
-  for (const [name, content] of Object.entries(tree)) {
-    const path = join(folder, name);
-    if (typeof content === 'string') writeFileSync(path, content, { mode: 0o444 });
-    else {
-      mkdirSync(path, { mode: 0o755 });
-      writeTree(path, content);
-    }
-  }
 }

@@ -49,14 +49,15 @@ export class GuestViews {
 
   /** Lays out what a container gets that is not there yet. */
   layOut({ staging, limits }: Pick<Shown, 'staging' | 'limits'>): Wardrobe {
-    return fillWardrobe(staging, this.#sys({ limits }));
+    const covers = this.#covers({ limits, bootId: '' });
+    return fillWardrobe(staging, this.#sys({ limits }), { covers, shares: this.#lxcfs.shares });
   }
 
   /** Lays the view over a container that has not begun. */
   async give(shown: Shown, wardrobe: Wardrobe): Promise<void> {
     await this.#lxcfs.ensure();
     if (this.#learnNames()) this.#renew().catch(() => undefined);
-    dress(shown.pid, wardrobe, { covers: this.#covers(shown), shares: this.#lxcfs.shares });
+    dress(shown.pid, wardrobe, { covers: this.#covers(booted(shown)), shares: this.#lxcfs.shares });
     this.#running.set(shown.id, shown);
   }
 
@@ -76,14 +77,9 @@ export class GuestViews {
     this.#running.delete(id);
   }
 
-  #covers({ id, pid, pidStart, limits }: Shown): Cover[] {
+  #covers({ limits, bootId }: Pick<Shown, 'limits'> & { readonly bootId: string }): Cover[] {
     const processors = visibleProcessors(limits.cpus);
-    return coversOfProc({
-      ...this.#host,
-      bootId: bootIdOf(`${id}:${pid}:${pidStart}`),
-      processors,
-      memory: limits.memory,
-    });
+    return coversOfProc({ ...this.#host, bootId, processors, memory: limits.memory });
   }
 
   #sys({ limits }: Pick<Shown, 'limits'>): Tree {
@@ -109,7 +105,7 @@ export class GuestViews {
       .run(id, async () => {
         const shown = this.#running.get(id);
         if (shown === undefined || !isAlive(pid, pidStart)) return;
-        const covers = this.#covers(shown);
+        const covers = this.#covers(booted(shown));
         if (this.#isDressed(pid, covers)) return;
         await dressAgain(pid, shown.staging, { covers, shares: this.#lxcfs.shares });
       })
@@ -148,6 +144,11 @@ const COUNTED = '/proc/meminfo';
 /** As many as its share comes to, and no more than there are. */
 const visibleProcessors = (cpus: number): number =>
   Math.max(1, Math.min(Math.ceil(cpus), availableParallelism()));
+
+const booted = ({ id, pid, pidStart, limits }: Shown) => ({
+  limits,
+  bootId: bootIdOf(`${id}:${pid}:${pidStart}`),
+});
 
 /** One boot, one id: a version 4 UUID (RFC 9562) that stays the same as long as the process does. */
 function bootIdOf(boot: string): string {

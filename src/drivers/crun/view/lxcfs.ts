@@ -24,6 +24,8 @@ const ANSWER_MS = 5_000;
 const WATCH_MS = 2_000;
 const STOP_MS = 2_000;
 
+const NOTHING: ReadonlyMap<string, number> = new Map();
+
 interface Server {
   readonly pid: number;
   readonly start: number;
@@ -52,7 +54,7 @@ export class Lxcfs {
 
   /** The files of `SHARES` that it serves, by descriptor, while it does: to find them by name it is asked each time. */
   get shares(): ReadonlyMap<string, number> {
-    return this.#shares ?? new Map();
+    return this.#shares ?? NOTHING;
   }
 
   /** Of the file system that it serves, as tables of mounts name it; undefined while it does not. */
