@@ -1,3 +1,5 @@
+import { generatorFiles } from './generators.ts';
+
 /** What an image has beyond its packages. Pure data: it is part of the image's digest. */
 export type GuestFile =
   | { readonly kind: 'file'; readonly path: string; readonly content: string; readonly mode?: number }
@@ -36,26 +38,6 @@ const MASKED: Readonly<Record<string, string>> = {
   'systemd-pstore.service': 'a VPS has no store for crash logs of firmware',
   'systemd-udev-settle.service': 'waits for hardware',
   'systemd-update-utmp-runlevel.service': 'notes runlevels, which systemd does not have',
-};
-
-/**
- * Programs that systemd runs at each start of its own, and that a VPS never needs. Each costs a boot as much as a
- * service: twelve take a third of what a container's boot takes of the processor.
- */
-const MASKED_GENERATORS: Readonly<Record<string, string>> = {
-  'systemd-bless-boot-generator': 'a VPS has no boot loader that counts its tries',
-  'systemd-cryptsetup-generator': 'sets up encrypted disks, of which a VPS has none',
-  'systemd-debug-generator': 'reads wishes from the kernel command line, which has none',
-  'systemd-factory-reset-generator': 'for devices whose owner changes',
-  'systemd-gpt-auto-generator': 'looks for partitions, of which a VPS has none',
-  'systemd-hibernate-resume-generator': 'a VPS does not hibernate',
-  'systemd-import-generator': 'reads wishes from the kernel command line, which has none',
-  'systemd-integritysetup-generator': 'sets up checked disks, of which a VPS has none',
-  'systemd-run-generator': 'reads wishes from the kernel command line, which has none',
-  'systemd-ssh-generator': 'serves the host over a vsock, which a VPS does not have',
-  'systemd-system-update-generator': 'a VPS is updated while it runs',
-  'systemd-tpm2-generator': 'a VPS has no TPM',
-  'systemd-veritysetup-generator': 'sets up checked disks, of which a VPS has none',
 };
 
 /** Started when something asks for them over D-Bus, instead of at boot. */
@@ -212,9 +194,7 @@ export function guestFiles(sources: string): GuestFile[] {
     file(`${UNITS}/console-getty.service.d/10-mullion.conf`, autologin('--noclear --keep-baud 115200 -')),
     file(`${UNITS}/systemd-networkd-wait-online.service.d/10-mullion.conf`, WAIT_ONLINE),
     ...Object.keys(MASKED).map((unit) => link(`${UNITS}/${unit}`, '/dev/null')),
-    ...Object.keys(MASKED_GENERATORS).map((name) =>
-      link(`etc/systemd/system-generators/${name}`, '/dev/null'),
-    ),
+    ...generatorFiles(),
     ...ON_DEMAND.map((unit) => link(`${UNITS}/multi-user.target.wants/${unit}`, '/dev/null')),
     ...['etc/systemd/network', 'var/lib/mullion'].map(
       (path): GuestFile => ({ kind: 'directory', path, mode: 0o755 }),
