@@ -95,7 +95,7 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await guest.driver.recover(guest.machine, guest.handle), 'running');
       await guest.ready();
       const { memory } = await guest.driver.usage(guest.machine, guest.handle);
-      assert.ok(memory > 100 * MIB && memory < 256 * MIB + 224 * MIB, `${memory}`);
+      assert.ok(memory > 100 * MIB && memory < 256 * MIB + 288 * MIB, `${memory}`);
     });
 
     step('bounds the log of a guest that floods its console', async (guest, t) => {

@@ -12,7 +12,7 @@ import type { QmpClient } from './qmp.ts';
 
 const SMALLEST_REGION = 2 * MIB;
 const REGIONS_PER_CPU = 8;
-const ROUNDS = 20;
+const ROUNDS = 40;
 /** Takes many ways through the guest's kernel and programs. */
 const WORK = 'for p in /bin/* /usr/bin/*; do [ -x "$p" ]; done; ls -l /etc; cat /proc/*/status; getconf -a';
 
