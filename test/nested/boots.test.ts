@@ -4,7 +4,7 @@ import { test } from 'node:test';
 import { build } from 'esbuild';
 import * as z from 'zod';
 import { median } from '../bench/measure.ts';
-import { LONG_FORM } from '../support/long-form.ts';
+import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
 import { unfitForNested } from '../support/nested/template.ts';
@@ -32,8 +32,7 @@ async function bundle(target: string): Promise<void> {
 if (!enterPrivateNetns(import.meta.url)) {
   // The inner process has the tests.
 } else if (!LONG_FORM) {
-  test('boots of hardware and para are measured against what is below them', (t) =>
-    t.skip('its long form only, which `npm run test:isolation` runs'));
+  test('boots of hardware and para are measured against what is below them', (t) => t.skip(ITS_LONG_FORM));
 } else {
   for (const technique of ['hardware', 'para'] as const) {
     test(`boots of ${technique} are measured against what is below it, started by hand`, async (t) => {
