@@ -45,7 +45,7 @@ async function besideThisMachine(made: Release): Promise<number> {
   copyFileSync(NEW_USER, join(machine.root, 'root/as-a-new-user.sh'));
   const chosen = rings.length === 0 ? ['unit', 'conformance'] : rings;
   const argv = ['bash', '/root/as-a-new-user.sh', ...chosen];
-  return machine.run(ROOT, join(cache, `debian-${release}`), argv, LIMIT_MS);
+  return await machine.run(ROOT, join(cache, `debian-${release}`), argv, LIMIT_MS);
 }
 
 /** On an emulated machine, whose first process is systemd; ten times as slow, so that no ring runs unless it is named. */
@@ -55,5 +55,10 @@ async function onBooted(plain: Release): Promise<number> {
   using machine = new BootedMachine();
   unpackRoot(made, archive, machine.root);
   copyFileSync(NEW_USER, join(machine.root, 'root/as-a-new-user.sh'));
-  return machine.run(ROOT, environment(), ['bash', '/root/as-a-new-user.sh', ...rings].join(' '), LIMIT_MS);
+  return await machine.run(
+    ROOT,
+    environment(),
+    ['bash', '/root/as-a-new-user.sh', ...rings].join(' '),
+    LIMIT_MS,
+  );
 }

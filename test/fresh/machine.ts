@@ -136,7 +136,7 @@ function sweepAbandoned(): void {
 
 async function hasOwnNetwork(machine: ChildProcess): Promise<void> {
   const own = readlinkSync('/proc/self/ns/net');
-  for (let tries = 0; tries < 6000; tries++) {
+  for (let tries = 0; tries < 1000; tries++) {
     if (machine.exitCode !== null) throw new Error('the machine ended at once');
     try {
       if (readlinkSync(`/proc/${machine.pid}/ns/net`) !== own) return;
