@@ -10,8 +10,8 @@ import { HOLD_WITHOUT_ROOM } from './run-state.ts';
 import type { MemoryHeader } from './saved-memory.ts';
 
 /**
- * Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. What a boot
- * of Debian runs takes 115 to 135: in 64 it was emptied six times on the way, and much of it translated anew.
+ * Memory of translated code (QEMU, -accel tcg,tb-size), MiB; part of what QEMU needs besides the guest's memory. A boot of
+ * Debian empties it once, and translates little twice: in half of it, every second block.
  */
 export const TRANSLATION_CACHE_MIB = 128;
 /** Parameters of the guest's kernel (Linux, Documentation/admin-guide/kernel-parameters). */
