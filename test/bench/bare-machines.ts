@@ -8,7 +8,7 @@ import type { ArchiveEntry } from '../../src/drivers/archive/entry.ts';
 import type { Machine } from '../../src/drivers/driver.ts';
 import { AgentChannel } from '../../src/drivers/guest-agent/agent-channel.ts';
 import { ping, runInGuest } from '../../src/drivers/guest-agent/agent-commands.ts';
-import { growDiskFile, populateDisk } from '../../src/drivers/guest-disk/disk.ts';
+import { diskSize, growDiskFile, populateDisk } from '../../src/drivers/guest-disk/disk.ts';
 import { renderProvision, writeInitramfs } from '../../src/drivers/guest-disk/initramfs.ts';
 import { randomSeed } from '../../src/drivers/provision/first-start.ts';
 import { identityFiles } from '../../src/drivers/provision/identity.ts';
@@ -200,7 +200,8 @@ function startUml(machine: Machine, places: Readonly<Record<string, string>>): B
   );
   const taps = openTaps(machine, false).map(handDown);
   const standard = ends(CONSOLE_LINE);
-  const argv = uml.renderCommandLine(machine, paths.sockets, { lines, taps });
+  const disk = { size: diskSize(machine.limits.disk) };
+  const argv = uml.renderCommandLine(machine, paths.sockets, { lines, taps }, disk);
   const errors = openSync(paths.log, 'w');
   const child = spawn(
     'unshare',

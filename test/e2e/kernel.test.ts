@@ -66,6 +66,29 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.deepEqual([memory, pendingRestart], [640 * 1024 ** 2, ['memory']]);
     });
 
+    await daemon.check(t, 'its disk grows at once, under what runs', async () => {
+      const look = async () => {
+        const seen = await daemon.inside(
+          'machine',
+          'cat /proc/sys/kernel/random/boot_id; df --output=size -B1 / | tail -n 1; cat /root/before-growth',
+        );
+        const [boot, size, data] = seen.split('\n');
+        return { boot, size: Number(size), data };
+      };
+      await daemon.inside('machine', 'echo precious >/root/before-growth');
+      const before = await look();
+      await daemon.ok(['set', 'machine', 'disk=4G'], { timeoutMs: 120_000 });
+      const { disk, pendingRestart } = await infoOf(daemon, 'machine');
+      assert.deepEqual([disk, pendingRestart], [4 * 1024 ** 3, ['memory']]);
+      const after = await look();
+      assert.deepEqual([after.boot, after.data], [before.boot, 'precious']);
+      assert.ok(after.size > before.size + 0.8 * 1024 ** 3, `${before.size} and ${after.size}`);
+      // Names of the file system lead to the part of the disk that grows.
+      const uuid = 'readlink -f /dev/disk/by-uuid/* /dev/disk/by-label/* | sort -u';
+      assert.equal(await daemon.inside('machine', uuid), '/dev/ubda1');
+      assert.equal(await daemon.inside('machine', 'systemctl --failed --quiet --no-legend'), '');
+    });
+
     await daemon.check(t, 'modules of its own kernel are there, and load', async () => {
       const loaded = 'modprobe dummy && lsmod | grep -c ^dummy';
       assert.equal(await daemon.inside('machine', loaded, { timeoutMs: 60_000 }), '1');

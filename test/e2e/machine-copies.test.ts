@@ -9,6 +9,8 @@ const LONG = { timeoutMs: 600_000 };
 const MIB = 1024 ** 2;
 /** What makes a machine itself: no two may share a line. */
 const OWN = 'cat /etc/machine-id /etc/hostname; grep -hv ^00:00:00:00 /sys/class/net/*/address';
+/** Of the root file system's device. */
+const ROOT_SECTORS = 'cat /sys/class/block/$(basename $(findmnt -no SOURCE /))/size';
 const size = (daemon: TestDaemon, name: string): Promise<number> =>
   daemon.inside(name, 'df --output=size -B1 / | tail -n 1').then(Number);
 
@@ -61,7 +63,7 @@ if (enterPrivateNetns(import.meta.url)) {
         const { pendingRestart } = await infoOf(daemon, technique);
         assert.deepEqual(pendingRestart, isLive ? [] : ['disk']);
         if (!isLive) await daemon.ok(['restart', technique, '--force'], LONG);
-        const grown = await daemon.inside(technique, 'cat /sys/class/block/*da/size', LONG);
+        const grown = await daemon.inside(technique, ROOT_SECTORS, LONG);
         assert.equal(Number(grown) * 512, 1024 * MIB);
         if (isLive) assert.ok((await size(daemon, technique)) > before + 300 * MIB);
         const refused = await daemon.cli(['set', technique, 'disk=300M']);

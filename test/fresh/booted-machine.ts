@@ -44,7 +44,7 @@ WantedBy=multi-user.target
 /** What it says on the port `report` comes out of the emulator's standard output. */
 const renderMachine = (disk: string, kernel: KernelFiles, consoleLog: string): string[] => [
   ...words('qemu-system-x86_64 -nodefaults -no-user-config -display none -machine q35'),
-  ...words('-accel tcg,thread=multi,tb-size=512 -cpu max,svm=off -smp 2 -m 4G'),
+  ...words('-accel tcg,thread=multi,tb-size=512 -cpu max -smp 2 -m 4G'),
   ...['-kernel', kernel.vmlinuz, '-initrd', kernel.initramfs],
   ...['-append', 'root=/dev/vda rw console=ttyS0 quiet mitigations=off'],
   ...['-drive', `if=none,id=root,file=${disk},format=raw,cache=unsafe`],

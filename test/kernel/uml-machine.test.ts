@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { join } from 'node:path';
 import { NO_RATES } from '../../src/contract/rates.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
 import { finish, readAll } from '../conformance/drivers.ts';
@@ -68,6 +69,45 @@ if (enterPrivateNetns(import.meta.url)) {
         guest.machine = { ...machine, limits: { ...machine.limits, ...NO_RATES } };
       },
     );
+
+    step('grows its file system while it runs, and has no more disk than that', async (guest) => {
+      const { driver, machine, handle } = guest;
+      const look = 'cat /proc/sys/kernel/random/boot_id; df --output=size -B1M / | tail -n 1';
+      const [boot, before] = (await guest.sh(look)).stdout.split('\n');
+      const limits = { ...machine.limits, disk: 1536 * MIB };
+      await driver.limits?.setLimits(machine, handle, limits);
+      guest.machine = { ...machine, limits };
+      const [later, now] = (await guest.sh(look)).stdout.split('\n');
+      assert.equal(later, boot);
+      assert.ok(Number(now) > Number(before) + 400, `${before} and ${now} MiB`);
+      const file = statSync(join(machine.volume, 'disk.raw'));
+      assert.equal(file.size, limits.disk);
+      // The whole disk, of which its own is a part, has a size that none has.
+      const beyond = await guest.sh('dd if=/dev/zero of=/dev/ubda bs=1M count=1 seek=1536 oflag=direct');
+      assert.match(beyond.stderr, /No space left/);
+      await guest.sh('fallocate -p -o 1536M -l 1M /dev/ubda; fallocate -z -o 1536M -l 1M /dev/ubda');
+      const after = statSync(join(machine.volume, 'disk.raw'));
+      assert.equal(after.size, limits.disk);
+    });
+
+    step('has its larger disk when it restarts within its process', async (guest) => {
+      const look = 'cat /proc/sys/kernel/random/boot_id; cat /sys/class/block/ubda1/size';
+      const [boot] = (await guest.sh(look)).stdout.split('\n');
+      void guest.sh('sync; echo b >/proc/sysrq-trigger').catch(() => undefined);
+      const again = async () => (await guest.sh(look).catch(() => undefined))?.stdout.split('\n') ?? [];
+      let now: string[] = [];
+      await eventually(
+        'it has restarted',
+        async () => {
+          now = await again();
+          return now[0] !== undefined && now[0] !== '' && now[0] !== boot;
+        },
+        60_000,
+      );
+      assert.equal(Number(now[1]) * 512, guest.machine.limits.disk);
+      assert.equal(await guest.driver.recover(guest.machine, guest.handle), 'running');
+      await guest.ready();
+    });
 
     step('stops a guest that forks without end, and gets it back', async (guest) => {
       const result = await guest.sh(FORK_BOMB);

@@ -65,7 +65,12 @@ const SECTOR = 512;
 export const growRoot = (agent: AgentChannel, disk: string, size: number): Promise<void> =>
   inGuest(agent, GROW_ROOT, disk, String(Math.floor(size / SECTOR)));
 
-async function inGuest(agent: AgentChannel, script: string, ...args: readonly string[]): Promise<void> {
+/** Runs a script of the shell that changes a limit. @throws MullionError with the last that it said */
+export async function inGuest(
+  agent: AgentChannel,
+  script: string,
+  ...args: readonly string[]
+): Promise<void> {
   const result = await runInGuest(agent, ['/bin/sh', '-c', script, 'mullion', ...args], 60_000);
   if (result.code === 0) return;
   const why = result.stderr.toString('utf8', 0, 500).trim().split('\n').at(-1) || `exit code ${result.code}`;

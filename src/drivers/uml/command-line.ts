@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { MIB } from '../../contract/sizes.ts';
 import type { Machine, NicSpec } from '../driver.ts';
 import { threadsMax } from '../guest-agent/guest-limits.ts';
@@ -16,7 +17,20 @@ export interface Descriptors {
   readonly taps: readonly number[];
 }
 
+/**
+ * The whole disk has a size that none has (preload.c); its first bytes are a partition of the machine's size, which Linux
+ * can make larger while its file system is mounted.
+ */
+export const GUEST_DISK = '/dev/ubda';
+export const GUEST_PARTITION = 1;
+export const GUEST_ROOT = `${GUEST_DISK}${GUEST_PARTITION}`;
+
+/** As many as the preloaded object replaces when the guest restarts within its process. */
+const SIZE_DIGITS = 16;
+
 export interface DiskOptions {
+  /** Bytes of the disk's file. */
+  readonly size: number;
   /** Every write goes to the host's disk at once, instead of into the host's page cache. */
   readonly syncDisk?: boolean | undefined;
 }
@@ -29,14 +43,15 @@ export function renderCommandLine(
   machine: Machine,
   sockets: string,
   descriptors: Descriptors,
-  { syncDisk = false }: DiskOptions = {},
+  { size, syncDisk = false }: DiskOptions,
 ): string[] {
   const { limits, nics } = machine;
   return [
     PROGRAM,
     `mem=${Math.floor(limits.memory / MIB)}M`,
     ...[`uml_dir=${sockets}`, `umid=${UMID}`],
-    ...[`initrd=${JAIL.initramfs}`, `ubd0${syncDisk ? 's' : ''}=${JAIL.disk}`, 'root=/dev/ubda', 'rw'],
+    ...[`initrd=${JAIL.initramfs}`, `ubd0${syncDisk ? 's' : ''}=${JAIL.disk}`, `root=${GUEST_ROOT}`, 'rw'],
+    `blkdevparts=${basename(GUEST_DISK)}:0x${size.toString(16).padStart(SIZE_DIGITS, '0')}@0(root)`,
     `hostfs=${JAIL.modules}`,
     ...['con=null', 'ssl=null', 'ssl0=fd:0,fd:1', 'console=ttyS0'],
     ...PIPE_LINES.map((line) => {

@@ -43,6 +43,7 @@ import { tailLog } from '../monitored-console/log-tail.ts';
 import { Connections } from './connections.ts';
 import { waitForEnd } from './end.ts';
 import { FEATURES } from './features.ts';
+import { growDisk } from './grow-disk.ts';
 import { jailProcesses } from './jail.ts';
 import { alive, type MachineDependencies, Machines } from './machines.ts';
 import { askKernel, holdStill, letRun } from './mconsole.ts';
@@ -218,7 +219,9 @@ export class UmlDriver implements Driver {
     setLimits: async (machine, handle, limits) => {
       requireAlive(handle);
       this.#options.cgroups.setLimits(machine.cgroup, { cpus: limits.cpus, pids: jailProcesses(limits) });
-      await limitThreads(this.#connected(machine).agent, limits);
+      const { agent } = this.#connected(machine);
+      await growDisk(machine, handle, agent, limits.disk);
+      await limitThreads(agent, limits);
     },
   };
 

@@ -15,8 +15,7 @@ export const FEATURES: Features = {
   // The share of time changes; the guest has one processor whatever it is.
   liveCpus: true,
   livePids: true,
-  // Its disk driver reads the size once.
-  liveDisk: false,
+  liveDisk: true,
   diskRates: true,
   liveDiskRates: true,
   fractionalCpus: true,

@@ -75,12 +75,13 @@ export class Machines {
     const opened: number[] = [];
     try {
       makeFolders(machine, paths);
-      await growDiskFile(machine, machine.limits.disk);
+      const { size } = await growDiskFile(machine, machine.limits.disk);
       const files = [...identityFiles(machine), ...machineFiles(machine)];
       const provision = renderProvision(files, new Date(), bootFiles());
       await writeInitramfs(kernel.initramfs, paths.initramfs, provision);
       const descriptors = this.#open(machine, paths, opened);
       const argv = renderCommandLine(machine, paths.sockets, descriptors, {
+        size,
         syncDisk: limitsWrites(machine.limits) && !cgroups.countsBufferedWrites,
       });
       writeFileSync(paths.config, JSON.stringify(renderJail(machine, paths, argv, coreSize())), {
@@ -101,7 +102,7 @@ export class Machines {
       }
       const pidStart = processStart(pid);
       if (pidStart === undefined) throw new MullionError('start_failed', 'User-Mode Linux ended at once.');
-      return { pid, pidStart, data: {} };
+      return { pid, pidStart, data: { partitioned: true } };
     } catch (failure) {
       await this.remove(machine, undefined);
       throw failure;

@@ -1,5 +1,5 @@
 /*
- * Preloaded into linux.uml, which it helps in two things.
+ * Preloaded into linux.uml, which it helps in three things.
  *
  * ptrace: User-Mode Linux before 6.13 keeps 2696 bytes of a process's extended registers, which hold all of them but AMX;
  * a host whose processor has AMX keeps more, and its ptrace(2) refuses to set fewer than all (Linux,
@@ -10,18 +10,35 @@
  * kill: a kernel that panics sends itself SIGABRT until it has ended (Linux, arch/um/os-Linux/util.c, uml_abort). The first
  * process of a namespace cannot be ended so (pid_namespaces(7)), and would try for ever: it exits instead.
  *
+ * stat64, pwrite64, fallocate64: User-Mode Linux takes the size of a disk when it starts, and has no way to change it. It is
+ * told a size that no disk has, and gives its guest a part of that as a partition, which can grow (command-line.ts). What
+ * would be written behind the end of any file finds no space, so that the file stays as large as the guest's limit. A guest
+ * that restarts executes the program anew, with its first arguments: the size among them is made that of the file.
+ *
  * gcc -O2 -fPIC -shared -nostdlib -fno-stack-protector -fno-tree-loop-distribute-patterns -mno-sse \
  *   -fno-asynchronous-unwind-tables -fcf-protection=none -Wl,-z,noseparate-code -Wl,--hash-style=gnu \
  *   -Wl,--build-id=none -s -o preload.so preload.c
  */
+#define _GNU_SOURCE
 #include <errno.h>
 #include <signal.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 
+/* As in paths.ts and command-line.ts. */
+#define DISK "/volume/disk.raw"
+#define DISK_SIZE (1L << 50)
+#define PARTITION "blkdevparts=ubda:0x"
+#define DIGITS 16
+
+#define SYSCALL_STAT 4
+#define SYSCALL_FSTAT 5
+#define SYSCALL_PWRITE 18
 #define SYSCALL_GETPID 39
 #define SYSCALL_KILL 62
 #define SYSCALL_PTRACE 101
 #define SYSCALL_EXIT_GROUP 231
+#define SYSCALL_FALLOCATE 285
 #define FIRST_PROCESS 1
 #define ABORTED (128 + SIGABRT)
 #define PTRACE_PEEKTEXT 1
@@ -42,6 +59,14 @@ static long call(long number, long first, long second, long third, long data)
                    : "a"(number), "D"(first), "S"(second), "d"(third), "r"(fourth)
                    : "rcx", "r11", "memory");
   return result;
+}
+
+/* As a C library's wrapper of a system call returns. */
+static long wrapped(long result)
+{
+  if (result >= 0) return result;
+  errno = -result;
+  return -1;
 }
 
 /* Bytes of all registers that the host has switched on. */
@@ -75,22 +100,70 @@ long ptrace(int request, int pid, unsigned long address, unsigned long data)
   }
   if (peeks) data = (unsigned long)&word;
   result = call(SYSCALL_PTRACE, request, pid, address, data);
-  if (result < 0) {
-    errno = -result;
-    return -1;
-  }
-  if (!peeks) return result;
+  if (result < 0 || !peeks) return wrapped(result);
   errno = 0;
   return word;
 }
 
 int kill(pid_t pid, int number)
 {
-  long result;
   if (number == SIGABRT && pid == FIRST_PROCESS && call(SYSCALL_GETPID, 0, 0, 0, 0) == pid)
     call(SYSCALL_EXIT_GROUP, ABORTED, 0, 0, 0);
-  result = call(SYSCALL_KILL, pid, number, 0, 0);
-  if (result >= 0) return 0;
-  errno = -result;
-  return -1;
+  return wrapped(call(SYSCALL_KILL, pid, number, 0, 0));
+}
+
+/* How many of the first characters of both are the same, `most` at most. */
+static unsigned long sameStart(const char *one, const char *other, unsigned long most)
+{
+  unsigned long index = 0;
+  while (index < most && one[index] == other[index]) index++;
+  return index;
+}
+
+int stat64(const char *path, struct stat64 *status)
+{
+  const long result = call(SYSCALL_STAT, (long)path, (long)status, 0, 0);
+  const int isDisk = sameStart(path, DISK, sizeof(DISK)) == sizeof(DISK);
+  if (result == 0 && isDisk && status->st_size < DISK_SIZE) status->st_size = DISK_SIZE;
+  return wrapped(result);
+}
+
+/* Before the program itself. */
+__attribute__((constructor)) static void sizePartition(int count, char **arguments)
+{
+  const unsigned long start = sizeof(PARTITION) - 1;
+  struct stat64 status;
+  int index, digit;
+  if (call(SYSCALL_STAT, (long)DISK, (long)&status, 0, 0) < 0) return;
+  for (index = 1; index < count; index++) {
+    if (sameStart(arguments[index], PARTITION, start) < start) continue;
+    for (digit = 0; digit < DIGITS; digit++)
+      arguments[index][start + digit] = "0123456789abcdef"[status.st_size >> 4 * (DIGITS - 1 - digit) & 15];
+  }
+}
+
+/* A disk's file never gets shorter while it is open: what was within it once is so again, without asking. */
+static int knownFile = -1;
+static off64_t knownEnd;
+
+static int isBehindEnd(int fd, off64_t offset, off64_t length)
+{
+  struct stat64 status;
+  if (fd == knownFile && length <= knownEnd - offset) return 0;
+  if (call(SYSCALL_FSTAT, fd, (long)&status, 0, 0) < 0) return 0;
+  knownEnd = status.st_size;
+  knownFile = fd;
+  return length > knownEnd - offset;
+}
+
+ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset)
+{
+  if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
+  return wrapped(call(SYSCALL_PWRITE, fd, (long)data, length, offset));
+}
+
+int fallocate64(int fd, int mode, off64_t offset, off64_t length)
+{
+  if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
+  return wrapped(call(SYSCALL_FALLOCATE, fd, mode, offset, length));
 }

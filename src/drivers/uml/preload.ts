@@ -2,18 +2,27 @@ import { inflateRawSync } from 'node:zlib';
 
 /** `preload.c`, compiled as it says, and deflated. */
 const CODE =
-  '7VjNTxNBFJ9uKSwCbiUSMQbaA6SgcWGJGPGAlA+dJk1UMGoCSVmWrW3sB2m3BKKJkIphQ0g4ePFq4r9gepNYEwJ6IByUyIWYGEvwwEUE' +
-  'TVhn2hnZblrxoLf9JTtv3877zXtvZvbw3qM+71XGYgEUVtAJDjUAuohcsOu/XQI2NFaByqytDRTHojVfArIO5pWiZ+94Tt+rz5d2EgR0' +
-  '5/OYI3g7IF+yRN78rIyWgr8HTbcf8Ur+4I+15Eu6dwx5aJ6ghMmuyWT3GIAX1U9rTqjPHhbzz+pi0AOvV41W7GKIH+LwNPl+g+zzGCWM' +
-  'KTFRkoHPJ8dikagvFJVEJRiNgPvBUAjPO3NmZbrY9dDaV+rQ2PgOjZyjC71hPYCntjY1TRvwqKsedaV3/roGk1+d05qtG4BEM5z+waAI' +
-  'E85UFbIUlrnnnrl+1q1ueDs+xiumf+J7NS5xDgClXShp7uQ+M96QkpGtV33N2aCahjOL3OwcvgHJN06org+mOUcvmp6/1cDmGWaCKAw4' +
-  'szEhwrmhBnYpd20oSViE83V3UMjb5Vk+DkNYhh2r8TLPXDX3spKZrbTC5KLF27Ee+wSnG10OlK4158gO1aEGuxcNtVsDyEvm4EDTvm+o' +
-  'tXApjVRtaxgNfj/POR5nvaJ8BtzqvlvdSR6UJuqSmiVRK6z1CWspF45J/QDV9yjm5J5FcXmkHY+0j+c68Q6tZXNB0aJEzgym/XTJ1Bc0' +
-  'vHqCF7dtv/UvZB6QEFI4gME0MGHChAkTJkyYMGHCxJH4dqBFsbxLih5aw24SndaKU0Q/RnRS9oEKImt/1805ZByH9Z9+/iQ4rLMwTgGQ' +
-  'b/ifQetVIy4S/9d6ei47m3rlkaAYcQptfBvfel64cG5UHhHaEkIz+QQAHw/ElZgijgD+XiTBB8R4APCjk5H4ZDgnlRjgY3JI5MdCCuAV' +
-  'eQKNcsDnj4lhOWshhoMSIkeVnMVIPA54KRoOyxHlH+SJz2VX06J0W+n5Utlk2HbWwK8hazCG86dyWHfeFh2fnnMdmWMM94nK+gL1vB6N' +
-  'uFWAnm7j/WDy/WC1vID/s/qeAy7vGYMs0uegssXAp30GKqcshfkU7YTPFOv/FOhz6HGF+LYa7i3tv+wY/jfWEAck/o3/Y4YrnD9r7BOR' +
-  'd8rvIgTWbmiIFVbBbeK/1eiH8F1Fzl8vC21VC+H7jrg/vwA=';
+  '7VhtbFNVGD7t2q3AWLsBssE+mrgFF7W0Y2A7PlyhwLlJEfkwMcIybz/mGrp2aW9HUSMsZWaHpsoPf2j8Q0iM/CQaSdUflhUdYEwKGF1G' +
+  'TIiJujEgEANsfOx6zr3nrPfebOAP/bc36X3Px/u85znv+96bnnN4q3ebXqcDTErAJlDsAdBOddaiHHMCI35WAotkawRzy2CZWgPqh+BK' +
+  '8e9Ehdw/Ua/WYUrimluN01PcKYo7Va/W7Tq1NlH4rj+EQCn498K2uxvjDE/g+aZOrXUzcZS5sn3qDAuBxQQ8ejpPfLZZX/jqs6qPll0/' +
+  'eqz2WEP4i0r0ybtz8TEpOCnFhn9VoAwcp5vLgSIPMn66RO4bKbF6Ot5Ok4aofRMdL9Dxb+l4DR3PGeR+gi3cK8R4fxB0dgZjsUi0Mxz1' +
+  '80IoGgEHQuEwiAu8sK4V9B6MhYQgbnTxYcmAtNXxY/kpsMBYZVWmiKVSxLVtdfjZtAE/zQ3tuEX63WRq/JooinvcaAqiv7c6LsPMxigm' +
+  'nSXEcS91oxpmhMZBsxEO5JJ73akp3XuvuDPuaW9mi8mb2Zu3wMzandjYm1m830CcHyFOubTFkZtY0mVuOCqtD1M5HUxNLhHqzWdqS521' +
+  'euEml8qZdrgKiZ9h6lz1vjw29WC7tKcx+7WTIM6ObXCbzxh0g5uXfLMUEM9snks74ZXJ1Lghdc0smxiWw9QQXuDBs4nfqF/zQBLva+Kk' +
+  '7HcPhwocuujJ7BTxlqz9onEzTkoz7H+gxxFMWLOLyXYvmE9y6d0mN7rqdY3GF/U/JO9xn9/cAKD/HvSLePf6vsZsENt60RAOCcrjqJgH' +
+  'P5B2eM4K0ci+vLQejkyjSWU4hqZFEQ5cTQZgen+jaZiGhYIcOZipW1ULwMQCCU9oOC5AVyFexqWrzGfK9YPlJSSIXtdI7HfY33SfpLNE' +
+  'XsgC0f5Gixc/qsf34E1jvmMr8Wr3r6JqOJzHI+J4B350ddlYPki+3eh2aro0UZcSdYlqx2Wc++wqwgn9CtEvmHNqUic0cP7bnH+KzG2S' +
+  'CoJtOllHdgqyf+HR794n6TFOXCn6H/v0sSi60aj7/qgHWbKEAk5xcZ44NDCHmcWPcc1yaGiiqlgvUjorhWdwfiudhuXCzR0Dl5M2Dyrk' +
+  'Sf3iTuIWlPyKOAzQtc1+uAJm2UcCom12Ry5PqteLcCbGyjEdbxq3FIRI3eVpvb6GswvRXQ5dwpUyCdGPsP/Gx3h8/cYVKwAQkhD9SSgb' +
+  'GWUcgJWkFu0eZJysIUEzNmND2DzCuc4ebubQaLZKiuUtL7o4EzMO9p8jXvd1sHXH4o9EcRjUElt5Dg7npGh1SPuEaeMl4r75PHQNmT9M' +
+  'SCVN8rv+kZzfifNSvRD+bnQHop9k/ldm+L9R8zT+Tpl/SFpnBLq+x/z9dzh0PVunIzOjT+L/5UMN/yxlz95nY6XktwBdZ5X833ko85fM' +
+  'Jz5f3RcNJ3qCqwOh+AFbjD8IfOEDgWBfLx8T4hsTvgDfZk8Cu6NlTevadS85XbzPHwh2gXmZl3mZl3mZl3lRCjsX1GjODSuB+vxwd1qM' +
+  'Ev06PTSwM6mT4tnZ7zidX0j7bVQvorpacX6T/hc0FM+dyvmloHhOIbKc+derx5N6NU+GX6DpT4kyf93/FEd2PtbKD5Qf+feyfcuWNutz' +
+  'nqAvxEesjhZbi83+oqP1+UDQ52hJOJrpED5zxrvjQkzgfcD2ViRh6+bj3cAWOBSJH+qRtRADtlgwzJMObfWGBWATgkn8jEUDvMADW7C7' +
+  'syvG9wSBLRQJCZ18LMYfkvB8T8iPXUcFGSVb++JxYPNHe3qCEeE/iAfJ9z0cc5ZXVjdMO4E67yYNfhn1odfUFdOnFHWkmyX/dYo7AmWd' +
+  'Mt2mWU9bF030DkGvqTOmq+fgz8ZXU/xmTd0enwVfPgu+VXG3QeS0Xq2tc9ynMO3S4Nl7zvQRw+x4Ji9TfAvtv1qm1uvmiB/T22lbP9c9' +
+  '1Sz3L0rZhX8Viu/EzL1Qxez2Jo3uoHsv0byf7F6L3V+VaHAsDl2Uv/Y7NWaePf7a9aMavIkCTJbi/ZRStP0E9cXw7RRfTvHt7Wp7TRe8' +
+  'Tde3a8YZftVT8qfkrpQ1FJ96yvvzDw==';
 
 /** The shared object that is preloaded into the program. */
 export const preload = (): Buffer => inflateRawSync(Buffer.from(CODE, 'base64'));

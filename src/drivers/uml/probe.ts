@@ -14,6 +14,7 @@ import { PROBE_TEXT, probeInitramfs } from './probe-init.ts';
 
 const TIME_LIMIT_MS = 60_000;
 const INSTALL = 'Install User-Mode Linux: apt-get install user-mode-linux (mullion quickstart does it)';
+const PARTITIONS = 'CONFIG_CMDLINE_PARTITION';
 /** An id that owns nothing. */
 const NOBODY = '65534';
 
@@ -28,6 +29,8 @@ export interface ProbeFacts {
   /** The release of the kernel that the program is; undefined when it is not installed. */
   readonly version: string | undefined;
   readonly cpuModel: string;
+  /** It makes partitions that its command line tells of: the disk is one (command-line.ts). */
+  readonly partitions: boolean;
   readonly trial: Trial | undefined;
 }
 
@@ -37,13 +40,14 @@ export async function probeUml(cacheFile: string, anew: boolean): Promise<Techni
   const { cpuModel } = virtualizationFacts();
   const key = [release(), cpuModel, version].join('|');
   return rememberedVerdict(cacheFile, key, anew, async () => {
-    const trial = version === undefined ? undefined : await tryGuest();
-    return judge({ version, cpuModel, trial });
+    const partitions = version !== undefined && (await makesPartitions());
+    const trial = partitions ? await tryGuest() : undefined;
+    return judge({ version, cpuModel, partitions, trial });
   });
 }
 
 /** The verdict on what was found. */
-export function judge({ version, cpuModel, trial }: ProbeFacts): TechniqueReport {
+export function judge({ version, cpuModel, partitions, trial }: ProbeFacts): TechniqueReport {
   const report = (
     state: TechniqueReport['state'],
     reason: string,
@@ -64,6 +68,14 @@ export function judge({ version, cpuModel, trial }: ProbeFacts): TechniqueReport
     features: FEATURES,
   });
   if (version === undefined) return report('undetected', 'User-Mode Linux is not installed.', INSTALL);
+  if (!partitions) {
+    return report(
+      'unhealthy',
+      'User-Mode Linux is installed, but makes no partitions of a disk.',
+      "Use Debian's: apt-get install --reinstall user-mode-linux",
+      `it is built without ${PARTITIONS}`,
+    );
+  }
   switch (trial?.outcome) {
     case 'ran':
       return report('healthy', 'A program ran in a guest.', '', `a test guest said: ${PROBE_TEXT}`);
@@ -93,6 +105,9 @@ function remedyFor(said: string): string {
   }
   return 'Reinstall it: apt-get install --reinstall user-mode-linux; until then use the technique full';
 }
+
+const makesPartitions = async (): Promise<boolean> =>
+  (await run([PROGRAM, '--showconfig'], { timeoutMs: TIME_LIMIT_MS })).stdout.includes(`${PARTITIONS}=y`);
 
 async function umlVersion(): Promise<string | undefined> {
   try {

@@ -1,8 +1,10 @@
+import { basename } from 'node:path';
 import type { ArchiveEntry } from '../archive/entry.ts';
 import type { Machine } from '../driver.ts';
 import { AGENT_NICE } from '../guest-agent/agent-priority.ts';
 import { runnerFile } from '../guest-agent/runner-file.ts';
 import { textFile } from '../provision/text-file.ts';
+import { GUEST_DISK } from './command-line.ts';
 import { AGENT_LINE, guestDevice } from './lines.ts';
 
 /** systemd reads units there too, and it is gone with the machine: nothing of it stays on the disk (systemd.unit(5)). */
@@ -15,6 +17,11 @@ export function machineFiles({ nics }: Machine): ArchiveEntry[] {
     textFile(`${UNITS}/${AGENT}`, AGENT_UNIT),
     startedBy('sysinit.target', AGENT),
     runnerFile(),
+    // Both begin with the same file system: what looks for it by its label or id is to find the partition.
+    textFile(
+      'run/udev/rules.d/59-mullion-disk.rules',
+      `KERNEL=="${basename(GUEST_DISK)}", ENV{UDEV_DISABLE_PERSISTENT_STORAGE_RULES_FLAG}="1"\n`,
+    ),
     // Whoever has looked for a module keeps its list open.
     textFile(`${UNITS}/usr-lib-modules.mount.d/10-mullion.conf`, '[Mount]\nLazyUnmount=yes\n'),
     // Nothing else can ask a guest without an agent to end: the management console presses Ctrl-Alt-Del.

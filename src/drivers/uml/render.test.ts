@@ -38,12 +38,15 @@ const machine: Machine = {
 };
 const paths = machinePaths(machine);
 const lines = new Map(PIPE_LINES.map((line) => [line, { input: 1 + line * 2, output: 2 + line * 2 }]));
-const argv = renderCommandLine(machine, paths.sockets, { lines, taps: [99] });
+const disk = { size: machine.limits.disk };
+const argv = renderCommandLine(machine, paths.sockets, { lines, taps: [99] }, disk);
 
 test('the program gets its memory, disk, lines and the descriptor of its tap', () => {
   for (const argument of [
     'mem=256M',
     'ubd0=/volume/disk.raw',
+    'root=/dev/ubda1',
+    'blkdevparts=ubda:0x0000000040000000@0(root)',
     'initrd=/volume/initramfs',
     'ssl0=fd:0,fd:1',
     'ssl1=fd:3,fd:4',
