@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { type ChildProcess, spawn } from 'node:child_process';
 import {
   closeSync,
   mkdirSync,
   openSync,
-  readdirSync,
   readFileSync,
   renameSync,
   statSync,
@@ -13,9 +11,18 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { refused } from '../conformance/backups.ts';
-import { faultTest, filesBelow, Ground, MIB, resticsOf, signal } from '../support/backup-ground.ts';
+import {
+  faultTest,
+  filesBelow,
+  Ground,
+  locksOf,
+  MIB,
+  resticsOf,
+  signal,
+  stoppedBackup,
+} from '../support/backup-ground.ts';
 import { runCommand } from '../support/command.ts';
-import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { scratchDirectory } from '../support/scratch.ts';
 
 faultTest('a restic that is killed at any moment leaves a repository that works', async () => {
   using ground = new Ground();
@@ -49,27 +56,16 @@ faultTest('a lock of a dead program is taken away, and one of a living program i
   using ground = new Ground();
   await ground.backend.add(ground.place, {}, signal);
   const { saved } = await ground.save();
-  let other: ChildProcess | undefined;
+  const other = await stoppedBackup(ground);
   try {
-    other = spawn('restic', ['--repo', ground.place.url, '--no-cache', 'backup', '--force', ground.source], {
-      stdio: 'ignore',
-      env: {
-        PATH: process.env.PATH,
-        RESTIC_PASSWORD_FILE: join(ground.scratch.path, 'secrets', ground.place.id, 'key'),
-      },
-    });
-    const locks = (): string[] =>
-      readdirSync(join(ground.place.url, 'locks')).filter((name) => /^[0-9a-f]{64}$/.test(name));
-    await eventually('it holds a lock', () => locks().length > 0, 30_000);
-    other.kill('SIGSTOP');
     await assert.rejects(ground.backend.forget(ground.place, [saved.id], signal), refused('in_use'));
     assert.equal((await ground.backend.list(ground.place, signal)).length, 1);
     await ground.backend.check(ground.place, signal);
     await assert.rejects(ground.backend.check(ground.place, signal, true), refused('in_use'));
-    const gone = new Promise((resolve) => other?.once('exit', resolve));
+    const gone = new Promise((resolve) => other.once('exit', resolve));
     other.kill('SIGKILL');
     await gone;
-    assert.ok(locks().length > 0, 'its lock is still there');
+    assert.ok(locksOf(ground.place).length > 0, 'its lock is still there');
     await ground.backend.forget(ground.place, [saved.id], signal);
     assert.deepEqual(await ground.backend.list(ground.place, signal), []);
   } finally {

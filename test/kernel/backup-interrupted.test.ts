@@ -1,12 +1,19 @@
 import assert from 'node:assert/strict';
-import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { mkdirSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { mkdirSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SavedFolder } from '../../src/backup/backup.ts';
 import { quietly, refused } from '../conformance/backups.ts';
-import { faultTest, filesBelow, Ground, MIB, resticsOf, signal } from '../support/backup-ground.ts';
+import {
+  faultTest,
+  filesBelow,
+  Ground,
+  MIB,
+  resticsOf,
+  signal,
+  stoppedBackup,
+} from '../support/backup-ground.ts';
 import { runCommand } from '../support/command.ts';
 import { LONG_FORM } from '../support/long-form.ts';
 import { eventually } from '../support/scratch.ts';
@@ -143,21 +150,8 @@ faultTest('what is to be deleted is chosen anew once another program has ended',
   using ground = new Ground(undefined, 60_000);
   await ground.backend.add(ground.place, {}, signal);
   const { saved } = await ground.save();
-  const other = spawn(
-    'restic',
-    ['--repo', ground.place.url, '--no-cache', 'backup', '--force', ground.source],
-    {
-      stdio: 'ignore',
-      env: {
-        PATH: process.env.PATH,
-        RESTIC_PASSWORD_FILE: join(ground.scratch.path, 'secrets', ground.place.id, 'key'),
-      },
-    },
-  );
+  const other = await stoppedBackup(ground);
   try {
-    const locks = join(ground.place.url, 'locks');
-    await eventually('it holds a lock', () => readdirSync(locks).length > 0, 30_000);
-    other.kill('SIGSTOP');
     const seen: number[] = [];
     const forget = ground.backend.forget(
       ground.place,

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { type ChildProcess, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +9,7 @@ import { hasProgram } from '../../src/host/programs.ts';
 import { quietly } from '../conformance/backups.ts';
 import { runCommand } from './command.ts';
 import { resticIn } from './restic.ts';
-import { scratchDirectory } from './scratch.ts';
+import { eventually, scratchDirectory } from './scratch.ts';
 
 export const signal = new AbortController().signal;
 export const MIB = 1024 * 1024;
@@ -70,6 +71,29 @@ export function resticsOf({ url }: RepositoryPlace): number[] {
       }
     })
     .map(Number);
+}
+
+/** Locks of a repository that are whole: restic writes one under another name first, which holds nobody back. */
+export const locksOf = ({ url }: RepositoryPlace): string[] =>
+  readdirSync(join(url, 'locks')).filter((name) => /^[0-9a-f]{64}$/.test(name));
+
+/** Another program's backup into the repository, which stands still and holds its lock. */
+export async function stoppedBackup({ place, scratch, source }: Ground): Promise<ChildProcess> {
+  const other = spawn('restic', ['--repo', place.url, '--no-cache', 'backup', '--force', source], {
+    stdio: 'ignore',
+    env: {
+      PATH: process.env.PATH,
+      RESTIC_PASSWORD_FILE: join(scratch.path, 'secrets', place.id, 'key'),
+    },
+  });
+  try {
+    await eventually('it holds a lock', () => locksOf(place).length > 0, 30_000);
+    other.kill('SIGSTOP');
+    return other;
+  } catch (failure) {
+    other.kill('SIGKILL');
+    throw failure;
+  }
 }
 
 export const filesBelow = (folder: string): string[] =>
