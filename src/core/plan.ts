@@ -29,6 +29,10 @@ export interface CopySource {
 
 export type Goal = 'absent' | 'stopped' | 'running' | 'paused';
 
+/** Of a machine that is, or is to be, more than prepared: it runs, or stands still. */
+export const isAlive = (state: string): state is 'running' | 'paused' =>
+  state === 'running' || state === 'paused';
+
 /** Which limits change while a machine runs. */
 export type LiveLimits = Readonly<Record<LimitName, boolean>>;
 
@@ -108,8 +112,7 @@ function tearDown(desired: Desired, observed: Observed): Stage[] {
 
 export function halt(desired: Desired, observed: Observed): Stage[] {
   const stages: Stage[] = [];
-  const alive = observed.machine === 'running' || observed.machine === 'paused';
-  if (alive && desired.shutdownMs > 0) {
+  if (isAlive(observed.machine) && desired.shutdownMs > 0) {
     if (observed.machine === 'paused') stages.push([{ type: 'resume' }]);
     stages.push([{ type: 'shutdown', timeoutMs: desired.shutdownMs }]);
   }
@@ -136,7 +139,7 @@ function fill({ volumeLimit: limit, copyOf }: Desired): Stage[] {
 }
 
 function run(desired: Desired, observed: Observed): Stage[] {
-  if (observed.machine === 'running' || observed.machine === 'paused') {
+  if (isAlive(observed.machine)) {
     const stages: Stage[] = [];
     if (desired.networked && observed.network === 'none') stages.push([{ type: 'admit' }]);
     if (desired.networked && observed.network !== 'connected') stages.push([{ type: 'connect' }]);

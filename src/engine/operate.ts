@@ -2,7 +2,7 @@ import { asMullionError, ERRORS, MullionError } from '../contract/errors.ts';
 import type { Task } from '../contract/tasks.ts';
 import type { VpsState } from '../contract/vps.ts';
 import { type LifecycleEvent, requireMove } from '../core/lifecycle.ts';
-import type { Goal } from '../core/plan.ts';
+import { type Goal, isAlive } from '../core/plan.ts';
 import type { Context } from './context.ts';
 import { runConversion } from './conversion.ts';
 import { pendingRestart } from './desired.ts';
@@ -180,11 +180,10 @@ async function concludeFailure(
   const failure = await explain(context, record, run, cause);
   if (BIRTHS.has(run.subject.kind)) return abandon(context, record, run, failure);
   const { machine } = record.observed;
-  const alive = machine === 'running' || machine === 'paused';
+  const alive = isAlive(machine);
   if (KEEPING.has(run.subject.kind)) {
-    const wasAlive = record.state === 'running' || record.state === 'paused';
     // It may stand still where it ran.
-    const moved = alive && wasAlive && machine !== record.state;
+    const moved = alive && isAlive(record.state) && machine !== record.state;
     const kept = moved ? { goal: machine, message: failure.message } : {};
     enter(context, id, moved ? machine : record.state, { errand: null, ...kept, ...revert });
     return endWith(context, id, run, failure);

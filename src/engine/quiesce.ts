@@ -1,4 +1,5 @@
 import type { Consistency } from '../contract/snapshots.ts';
+import { isAlive } from '../core/plan.ts';
 import { bounded } from './bounded.ts';
 import { type Context, requireDriver } from './context.ts';
 import { featuresOf } from './features.ts';
@@ -18,10 +19,9 @@ export async function atRest(
   work: () => Promise<void>,
 ): Promise<Consistency> {
   const { observed, runtime } = record;
-  const alive = observed.machine === 'running' || observed.machine === 'paused';
+  const alive = isAlive(observed.machine);
   const { freeze } = requireDriver(context, record.technique);
   if (
-    !alive ||
     freeze === undefined ||
     !featuresOf(context, record).health ||
     runtime === null ||

@@ -1,4 +1,5 @@
 import { asMullionError, MullionError } from '../contract/errors.ts';
+import { isAlive } from '../core/plan.ts';
 import type { Condition, Driver, Handle, MachineEnd } from '../drivers/driver.ts';
 import { bounded } from './bounded.ts';
 import { type Context, now } from './context.ts';
@@ -58,9 +59,6 @@ interface Sight {
   readonly unsure: boolean;
 }
 
-const isAlive = (machine: VpsRecord['observed']['machine']): boolean =>
-  machine === 'running' || machine === 'paused';
-
 /** Ids of machines of which the host still holds something, by the driver that says so. */
 async function heldMachines(context: Context): Promise<Map<Driver, string[]>> {
   const held = new Map<Driver, string[]>();
@@ -96,7 +94,7 @@ async function observe(
   if (runtime !== null && runtime.bootId === context.bootId) {
     try {
       const condition = await conditionOf(context, driver, record, runtime.handle);
-      if (condition === 'running' || condition === 'paused') {
+      if (isAlive(condition)) {
         return sight(adopt(context, record, { ...bare, machine: condition, network }));
       }
     } catch (failure) {

@@ -1,5 +1,14 @@
 import { type Errand, planErrand } from '../core/errand.ts';
-import { applyStep, beginStep, type Goal, plan, reverseOf, type Stage, type Step } from '../core/plan.ts';
+import {
+  applyStep,
+  beginStep,
+  type Goal,
+  isAlive,
+  plan,
+  reverseOf,
+  type Stage,
+  type Step,
+} from '../core/plan.ts';
 import { describeStep } from '../core/step-text.ts';
 import { UndoStack } from '../core/undo.ts';
 import type { Context } from './context.ts';
@@ -22,7 +31,7 @@ export async function reach(
 ): Promise<void> {
   const { record } = new Scope(context, id, signal);
   const stages = plan(desiredOf(context, record, goal), record.observed);
-  await go(context, id, stages, goal === 'running' || goal === 'paused', task, signal);
+  await go(context, id, stages, isAlive(goal), task, signal);
 }
 
 /** Goes the way of one errand, whatever becomes of it. */

@@ -2,6 +2,7 @@ import { MullionError } from '../contract/errors.ts';
 import type { Snapshot } from '../contract/snapshots.ts';
 import type { Technique } from '../contract/techniques.ts';
 import { requireRates } from '../core/capacity.ts';
+import { isAlive } from '../core/plan.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
 import { demandOf, requireRoomForVps, requireRoomToRun } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
@@ -143,7 +144,7 @@ async function requireMemory(context: Context, record: VpsRecord): Promise<void>
 
 /** @throws wrong_state */
 function requireAlive({ name, observed }: VpsRecord): void {
-  if (observed.machine === 'running' || observed.machine === 'paused') return;
+  if (isAlive(observed.machine)) return;
   throw new MullionError('wrong_state', `The VPS ${name} does not run: it has no memory to keep.`, {
     remedy: `Make a snapshot of its data alone: mullion snapshot create ${name}`,
   });
