@@ -1,4 +1,5 @@
 import { closeSync, readFileSync, statSync, writeSync } from 'node:fs';
+import { descriptorPath } from './descriptors.ts';
 import { programPath } from './programs.ts';
 import { checked, libc } from './syscalls/libc.ts';
 import { hasCode } from './system-error.ts';
@@ -30,7 +31,7 @@ export function sealedProgram(name: string): string {
   const known = copies.get(name);
   if (known?.of === of) return known.path;
   const fd = sealedMemory(name, readFileSync(path));
-  const copy = { of, path: fd === undefined ? name : `/proc/${process.pid}/fd/${fd}` };
+  const copy = { of, path: fd === undefined ? name : descriptorPath(fd) };
   copies.set(name, copy);
   return copy.path;
 }

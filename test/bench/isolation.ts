@@ -4,6 +4,7 @@ import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
 import { renderConfig } from '../../src/drivers/crun/render.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
+import { descriptorPath } from '../../src/host/descriptors.ts';
 import { openFilesLimit } from '../../src/host/guest-init.ts';
 import { coreSize } from '../../src/host/oci/core-files.ts';
 import { UserNamespaces } from '../../src/host/user-namespaces.ts';
@@ -34,7 +35,7 @@ function crunAsMullion(
     name: 'crun run with the namespaces, ids, devices and filter of a VPS',
     run: async (round) => {
       const fd = await namespaces.take(machine.ids.base, machine.ids.count, KERNEL_OBJECTS);
-      const userNamespace = `/proc/${process.pid}/fd/${fd}`;
+      const userNamespace = descriptorPath(fd);
       const facts = { root: rootfs, init: '/bin/true', userNamespace, architecture: process.arch, most };
       const config = renderConfig(machine, facts);
       const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { closeSync, existsSync, fstatSync, readFileSync, readlinkSync } from 'node:fs';
 import { test } from 'node:test';
 import { makeClocks } from '../../src/host/clocks.ts';
+import { descriptorPath } from '../../src/host/descriptors.ts';
 import { run } from '../../src/host/run.ts';
 
 const skip = existsSync('/proc/self/ns/time') ? false : 'this kernel has no time namespaces';
@@ -15,7 +16,7 @@ test('clocks begin when they are made, each set anew, and the host keeps its own
   try {
     assert.equal(new Set(made.map((fd) => fstatSync(fd).ino)).size, made.length);
     for (const fd of made) {
-      const enter = ['nsenter', '--no-fork', `--time=/proc/${process.pid}/fd/${fd}`];
+      const enter = ['nsenter', '--no-fork', `--time=${descriptorPath(fd)}`];
       const { stdout } = await run([...enter, 'cat', '/proc/uptime']);
       assert.ok(uptimeIn(stdout) < 60, `it has been up for ${stdout}`);
     }

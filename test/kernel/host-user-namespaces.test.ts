@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { closeSync, fstatSync, readFileSync, statSync } from 'node:fs';
 import { test } from 'node:test';
+import { descriptorPath } from '../../src/host/descriptors.ts';
 import { run } from '../../src/host/run.ts';
 import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 
@@ -64,7 +65,7 @@ test('a user namespace whose limits cannot be set is none', async () => {
 
 /** Its limit of user namespaces, and the numbers of its maps, which are told as they are seen from outside. */
 async function whatItHas(fd: number): Promise<number[]> {
-  const enter = ['nsenter', `--user=/proc/${process.pid}/fd/${fd}`];
+  const enter = ['nsenter', `--user=${descriptorPath(fd)}`];
   const inside = await run([...enter, 'cat', '/proc/sys/user/max_user_namespaces']);
   const sleeper = await run([...enter, 'cat', '/proc/self/uid_map', '/proc/self/gid_map']);
   return `${inside.stdout} ${sleeper.stdout}`.trim().split(/\s+/).map(Number);

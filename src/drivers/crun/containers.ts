@@ -14,6 +14,7 @@ import { MullionError } from '../../contract/errors.ts';
 import { hasDiskRates } from '../../contract/rates.ts';
 import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
+import { descriptorPath } from '../../host/descriptors.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
@@ -67,6 +68,7 @@ export class Containers {
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
   #warming: NodeJS.Timeout | undefined;
+
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
     this.#naming = naming;
     this.#cgroups = cgroups;
@@ -99,11 +101,10 @@ export class Containers {
       const state = await this.#create(machine, paths, {
         complete: async () => {
           const { forFiles, ofGuest } = await making;
-          const userNamespace = `/proc/${process.pid}/fd/${ofGuest}`;
           const facts = {
             root: paths.root,
             init,
-            userNamespace,
+            userNamespace: descriptorPath(ofGuest),
             architecture: process.arch,
             most: this.most,
           };

@@ -7,6 +7,7 @@ import { MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS, type TechniqueReport } from '../../contract/techniques.ts';
 import { type Naming, SLOTS, UID_COUNT, uidBase, vpsCgroup } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
+import { descriptorPath } from '../../host/descriptors.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { openFilesLimit } from '../../host/guest-init.ts';
 import { coreSize } from '../../host/oci/core-files.ts';
@@ -113,7 +114,7 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
     stage = 'container';
     const ofGuest = await userNamespaces.take(IDS.base, IDS.count, KERNEL_OBJECTS);
     scope.defer(() => closeSync(ofGuest));
-    const config = tinyConfig(machine, places.root, `/proc/${process.pid}/fd/${ofGuest}`);
+    const config = tinyConfig(machine, places.root, descriptorPath(ofGuest));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     const { pid } = await runtime.create(folder, id, { pidFile: join(folder, 'pid') });
     cgroups.setLimits(machine.cgroup, machine.limits);

@@ -59,18 +59,24 @@ done
 if command -v resize2fs >/dev/null; then exec resize2fs "$1"; fi
 exec /lib/systemd/systemd-growfs /`;
 
+const GROW_PARTITION = 'exec resizepart "$1" "$2" "$3"';
+
 const SECTOR = 512;
 
 /** Lets the guest's root file system fill its disk, which has grown to `size` bytes. @param disk its device in the guest */
 export const growRoot = (agent: AgentChannel, disk: string, size: number): Promise<void> =>
   inGuest(agent, GROW_ROOT, disk, String(Math.floor(size / SECTOR)));
 
-/** Runs a script of the shell that changes a limit. @throws MullionError with the last that it said */
-export async function inGuest(
+/** Makes a partition as large as `size` bytes while its file system is mounted, by resizepart(8) of util-linux. */
+export const growPartition = (
   agent: AgentChannel,
-  script: string,
-  ...args: readonly string[]
-): Promise<void> {
+  disk: string,
+  partition: number,
+  size: number,
+): Promise<void> =>
+  inGuest(agent, GROW_PARTITION, disk, String(partition), String(Math.floor(size / SECTOR)));
+
+async function inGuest(agent: AgentChannel, script: string, ...args: readonly string[]): Promise<void> {
   const result = await runInGuest(agent, ['/bin/sh', '-c', script, 'mullion', ...args], 60_000);
   if (result.code === 0) return;
   const why = result.stderr.toString('utf8', 0, 500).trim().split('\n').at(-1) || `exit code ${result.code}`;

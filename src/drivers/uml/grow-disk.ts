@@ -2,11 +2,9 @@ import { stat } from 'node:fs/promises';
 import { MullionError } from '../../contract/errors.ts';
 import type { Handle, Machine } from '../driver.ts';
 import type { AgentChannel } from '../guest-agent/agent-channel.ts';
-import { growRoot, inGuest } from '../guest-agent/guest-limits.ts';
+import { growPartition, growRoot } from '../guest-agent/guest-limits.ts';
 import { diskFile, diskSize, growDiskFile } from '../guest-disk/disk.ts';
 import { GUEST_DISK, GUEST_PARTITION, GUEST_ROOT } from './command-line.ts';
-
-const SECTOR = 512;
 
 /** Lets a guest that runs have all of a larger disk. @throws MullionError when it cannot or does not take it */
 export async function growDisk(
@@ -22,15 +20,6 @@ export async function growDisk(
     });
   }
   const { size } = await growDiskFile(machine, limit);
-  await inGuest(
-    agent,
-    GROW_PARTITION,
-    GUEST_DISK,
-    String(GUEST_PARTITION),
-    String(Math.floor(size / SECTOR)),
-  );
+  await growPartition(agent, GUEST_DISK, GUEST_PARTITION, size);
   await growRoot(agent, GUEST_ROOT, size);
 }
-
-/** resizepart(8) is in the package that mount(8) is from, or that is essential beside it (util-linux). */
-const GROW_PARTITION = 'exec resizepart "$1" "$2" "$3"';

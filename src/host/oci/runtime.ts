@@ -7,7 +7,7 @@ import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
 import { makeClocks } from '../clocks.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
-import { moveFd } from '../descriptors.ts';
+import { descriptorPath, moveFd } from '../descriptors.ts';
 import { openFifo } from '../fifo.ts';
 import { mountsWithout } from '../mount-namespaces.ts';
 import { type Child, type RunOptions, type RunResult, run, type Stdio, spawnCommand } from '../run.ts';
@@ -121,7 +121,10 @@ export class OciRuntime {
     const mounts = hidden === undefined ? undefined : openSync('/dev/null', 'r');
     const clocks = ownClocks ? openSync('/dev/null', 'r') : undefined;
     return {
-      prefix: createPrefix(ownPath(clocks), ownPath(mounts)),
+      prefix: createPrefix(
+        clocks === undefined ? undefined : descriptorPath(clocks),
+        mounts === undefined ? undefined : descriptorPath(mounts),
+      ),
       takeClocks: async () => {
         if (clocks !== undefined) moveFd(await makeClocks(), clocks);
       },
@@ -233,9 +236,6 @@ export class OciRuntime {
     return entries.filter((entry) => !entry.startsWith('.'));
   }
 }
-
-const ownPath = (fd: number | undefined): string | undefined =>
-  fd === undefined ? undefined : `/proc/${process.pid}/fd/${fd}`;
 
 /** False when no container waits there. Its pipe goes first: by that, crun tells one that has begun. */
 function letBegin(fifo: string): boolean {
