@@ -31,3 +31,6 @@ export const DROP_REASONS = [
   'foreign',
 ] as const;
 export type DropReason = (typeof DROP_REASONS)[number];
+
+/** Named counter of connection requests that the host answered by cookies for a VPS whose port is flooded. */
+export const COOKIES = 'cookies';

@@ -2,7 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 import { RATE_NAMES } from '../contract/rates.ts';
 import type { Family, Labels, Sample } from '../core/exposition.ts';
 import { renderExposition } from '../core/exposition.ts';
-import { DROP_REASONS, dropCounterName } from '../core/firewall-counters.ts';
+import { COOKIES, DROP_REASONS, dropCounterName } from '../core/firewall-counters.ts';
 import { linkName } from '../core/naming.ts';
 import type { DriverMeters } from '../drivers/driver.ts';
 import type { Count, LinkUsage } from '../network/network.ts';
@@ -44,6 +44,7 @@ async function collect(context: Context): Promise<string> {
     ...vpsFamilies(readings),
     ...rateFamilies(readings),
     droppedFamily(counts),
+    cookiesFamily(counts),
     ...backupFamilies(context),
     ...context.counters.families(),
   ]);
@@ -86,6 +87,13 @@ const droppedFamily = (counts: ReadonlyMap<string, Count>): Family => ({
   type: 'counter',
   help: 'packets of all VPSs that were dropped, by reason',
   samples: DROP_REASONS.flatMap((reason) => one({ reason }, counts.get(reason)?.packets)),
+});
+
+const cookiesFamily = (counts: ReadonlyMap<string, Count>): Family => ({
+  name: 'mullion_network_cookies_total',
+  type: 'counter',
+  help: 'connection requests that the host answered for VPSs whose forwards are flooded',
+  samples: one({}, counts.get(COOKIES)?.packets),
 });
 
 const one = (labels: Labels, value: number | undefined): Sample[] =>

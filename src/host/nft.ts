@@ -7,6 +7,12 @@ export async function runNft(run: Runner, commands: string): Promise<void> {
   await run(['nft', '-f', '-'], { stdin: commands });
 }
 
+/** Whether this kernel would take these commands; nothing is changed. */
+export async function acceptsNft(run: Runner, commands: string): Promise<boolean> {
+  const { code } = await run(['nft', '--check', '-f', '-'], { stdin: commands, okCodes: [0, 1] });
+  return code === 0;
+}
+
 /** Few entries of tables that stand. */
 export interface NftChanges {
   /** So that the first change does not wait for it. */

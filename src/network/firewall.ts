@@ -97,6 +97,7 @@ export function renderFirewall(
       map(direction, 4, direction),
       map(direction, 6, direction),
     ]),
+    block('chain opened', ['ip daddr vmap @in4', 'ip6 daddr vmap @in6']),
     block('chain forward', [
       'type filter hook forward priority -5; policy accept;',
       `iifname != ${bridges} oifname != ${bridges} accept`,
@@ -105,6 +106,11 @@ export function renderFirewall(
       'ip6 saddr vmap @out6',
       'ip daddr vmap @in4',
       'ip6 daddr vmap @in6',
+    ]),
+    // A connection that the host opened for a client that answered its cookie.
+    block('chain output', [
+      'type filter hook output priority -5; policy accept;',
+      'ct state new ct status dnat fib saddr type != local jump opened',
     ]),
     '}',
     `table bridge ${table} {`,

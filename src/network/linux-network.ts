@@ -48,6 +48,7 @@ import { requireUnroutedSubnet } from './routes.ts';
 import { attachmentOwner, networkOwner, RuleBook } from './rule-book.ts';
 import { createRuleWriter } from './rule-writer.ts';
 import { attachmentElements, networkElements } from './ruleset.ts';
+import { canProxySyns } from './syn-proxy.ts';
 
 export interface LinuxNetworkOptions {
   readonly naming: Naming;
@@ -63,7 +64,8 @@ export function createLinuxNetwork({
 }: LinuxNetworkOptions): NetworkBackend {
   const changes = createNftChanges(run);
   const kernel = { change: changes.run, replace: (commands: string) => runNft(run, commands) };
-  const rules = createRuleWriter(new RuleBook(naming), kernel, logger);
+  const book = new RuleBook(naming);
+  const rules = createRuleWriter(book, kernel, logger);
   const names = createNameServers(naming, run, logger);
   const forwardingRecord = forwardingRecordFile(naming);
   const firewall = createFirewallWriter(naming, run);
@@ -78,6 +80,7 @@ export function createLinuxNetwork({
 
   const openHost = async (): Promise<void> => {
     raiseNeighbourTables(NEIGHBOUR_ROOM);
+    book.answersSyns = await canProxySyns(run);
     await enableForwarding(forwardingRecord);
   };
   const prepareHost = (): Promise<void> => {

@@ -61,6 +61,7 @@ add element bridge mullion_abcd addresses6 { "mvabcd-2" . fd00::2, "mvabcd-2" . 
 add element bridge mullion_abcd targets6 { "mvabcd-2" . 0xfd000000000000000000000000000002, "mvabcd-2" . 0xfe80000000000000505400fffe000002 }
 add element inet mullion_abcd tcp4 { 8080 : 10.77.0.2 . 80 }
 add element inet mullion_abcd tcp6 { 8080 : fd00::2 . 80 }
+add element inet mullion_abcd forwarded { 8080 }
 `,
   );
 });

@@ -18,6 +18,8 @@ const content = (element: Element): string => `${identity(element)} ${element.va
 
 /** What our tables hold, by the network or VPS it belongs to. Changes come out as nft commands; it runs none. */
 export class RuleBook {
+  /** Whether the host answers for a VPS whose port is flooded. */
+  answersSyns = false;
   readonly #naming: Naming;
   readonly #owned = new Map<string, readonly Element[]>();
   readonly #holders = new Map<string, string>();
@@ -64,7 +66,9 @@ export class RuleBook {
   render(): string {
     const elements = [...this.#owned.values()].flat();
     return (
-      renderRemoval(this.#naming) + renderTables(this.#naming) + renderElements(this.#naming, 'add', elements)
+      renderRemoval(this.#naming) +
+      renderTables(this.#naming, this.answersSyns) +
+      renderElements(this.#naming, 'add', elements)
     );
   }
 

@@ -3,6 +3,7 @@ import { linkLocalAddress, parseIpv4, parseIpv6 } from '../core/ip.ts';
 import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming, nftTableName } from '../core/naming.ts';
 import { BRIDGE_LIMIT_RULES, BRIDGE_LIMITS, INET_LIMITS, limitChains } from './limits.ts';
 import type { Attachment, NetworkSpec } from './network.ts';
+import { SYN_PROXY_SETS, synProxyChains, synProxyExemption } from './syn-proxy.ts';
 
 type Family = 'inet' | 'bridge';
 
@@ -22,10 +23,11 @@ export interface Element {
  *
  * - `inet`: host ports forwarded to VPSs, also from the host's own loopback; masquerading; no way from one network
  *   to another; from a VPS to the host only DHCP, DNS and echo requests to its own gateway; rates and shares of new
- *   connections, so that a flood to or from one VPS leaves the others what is theirs.
+ *   connections, so that a flood to or from one VPS leaves the others what is theirs; `answersSyns`: and leaves itself
+ *   reachable.
  * - `bridge`: a VPS sends only frames with its own MAC and addresses, and never speaks as a router or DHCP server.
  */
-export function renderTables(naming: Naming): string {
+export function renderTables(naming: Naming, answersSyns: boolean): string {
   const table = nftTableName(naming);
   const bridges = `"${BRIDGE_PREFIX(naming)}*"`;
   return `table inet ${table} {
@@ -38,8 +40,9 @@ export function renderTables(naming: Naming): string {
   map udp4 { type inet_service : ipv4_addr . inet_service; }
   map tcp6 { type inet_service : ipv6_addr . inet_service; }
   map udp6 { type inet_service : ipv6_addr . inet_service; }
+  set forwarded { type inet_service; }
 
-${INET_LIMITS}
+${INET_LIMITS}${answersSyns ? `\n${SYN_PROXY_SETS}` : ''}
 
   chain forwards {
     dnat ip to tcp dport map @tcp4
@@ -48,7 +51,7 @@ ${INET_LIMITS}
     dnat ip6 to udp dport map @udp6
   }
   chain prerouting {
-    type nat hook prerouting priority -100; policy accept;
+    type nat hook prerouting priority -100; policy accept;${answersSyns ? `\n${synProxyExemption(bridges)}` : ''}
     fib daddr type local jump forwards
   }
   chain output {
@@ -64,7 +67,7 @@ ${INET_LIMITS}
     oifname != ${bridges} ip saddr @subnets4 masquerade
     oifname != ${bridges} ip6 saddr @subnets6 masquerade
   }
-${limitChains(bridges)}
+${limitChains(bridges)}${answersSyns ? `\n${synProxyChains(bridges, 'limits_in')}` : ''}
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname != ${bridges} oifname != ${bridges} accept
@@ -182,6 +185,7 @@ export function attachmentElements(attachment: Attachment): Element[] {
       elements.push(inet(`${forward.protocol}4`, key, `${first4} . ${forward.vpsPort}`));
     if (first6 !== undefined)
       elements.push(inet(`${forward.protocol}6`, key, `${first6} . ${forward.vpsPort}`));
+    if (forward.protocol === 'tcp') elements.push(inet('forwarded', key));
   }
   return elements;
 }

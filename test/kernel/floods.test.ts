@@ -1,8 +1,10 @@
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
-import type { DropReason } from '../../src/core/firewall-counters.ts';
+import { COOKIES, dropCounterName } from '../../src/core/firewall-counters.ts';
 import { hasProgram } from '../../src/host/programs.ts';
+import { run } from '../../src/host/run.ts';
+import { canProxySyns } from '../../src/network/syn-proxy.ts';
 import { LONG_FORM } from '../support/long-form.ts';
 import { attempt, enterPrivateNetns } from '../support/netns.ts';
 import { HOST_OUTSIDE, must, NetworkWorld } from '../support/network-world.ts';
@@ -55,63 +57,124 @@ async function questionUntil(
   return { asked: times.length, failed, median: times[Math.floor(times.length / 2)] ?? Number.NaN };
 }
 
+const told = ({ asked, failed, median }: Answers): string =>
+  `${asked} asked, ${failed} failed, median ${median.toFixed(1)} ms`;
+
 const counter =
   (world: NetworkWorld) =>
-  async (reason: DropReason): Promise<number> =>
-    (await world.backend.firewallCounts()).get(reason)?.packets ?? 0;
+  async (name: string): Promise<number> =>
+    (await world.backend.firewallCounts()).get(name)?.packets ?? 0;
 
 const tracked = async (): Promise<number> =>
   Number((await attempt(['cat', '/proc/sys/net/netfilter/nf_conntrack_count'])).stdout);
 
+/** The host's address on the client's side. */
+const CLIENT_SIDE = '203.0.113.1';
+
+/** A VPS to be flooded and another, both with a forward; who floods, and a client on a link of its own. */
+async function flooded(world: NetworkWorld) {
+  const lan = world.network(0);
+  const target = await world.join(lan, 'target', [{ protocol: 'tcp', hostPort: 8080, vpsPort: 80 }]);
+  const calm = await world.join(lan, 'calm', [{ protocol: 'tcp', hostPort: 8081, vpsPort: 80 }]);
+  const [attacker, client] = [await world.outside(), await world.outside('up1', CLIENT_SIDE, '203.0.113.2')];
+  // Strangers' sources have no way back through this host; they must not be refused for that.
+  await must(['sh', '-c', 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done']);
+  await must(['ip', 'route', 'add', 'default', 'dev', 'up0', 'onlink', 'via', '192.0.2.2']);
+  return { target, calm, attacker, client };
+}
+
 if (enterPrivateNetns(import.meta.url)) {
   const missing = hasProgram('hping3') ? undefined : 'hping3 is not installed';
 
-  test('while a flood of SYNs from everywhere hits one VPS, another goes on answering', async (t) => {
+  test('while a flood of SYNs from everywhere hits one VPS, it and another go on answering', async (t) => {
     if (missing !== undefined) return t.skip(missing);
+    if (!(await canProxySyns(run))) return t.skip('this kernel has no nft_synproxy');
     await using world = new NetworkWorld();
-    const lan = world.network(0);
-    const target = await world.join(lan, 'target', [{ protocol: 'tcp', hostPort: 8080, vpsPort: 80 }]);
-    const calm = await world.join(lan, 'calm', [{ protocol: 'tcp', hostPort: 8081, vpsPort: 80 }]);
-    const [attacker, client] = [await world.outside(), await world.guest()];
-    await must([
-      'ip',
-      'link',
-      'add',
-      'up1',
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-      'netns',
-      String(client.pid),
-    ]);
-    await must(['ip', 'addr', 'add', '203.0.113.1/24', 'dev', 'up1']);
-    await must(['ip', 'link', 'set', 'up1', 'up']);
-    await must(client.command(['ip', 'addr', 'add', '203.0.113.2/24', 'dev', 'eth0']));
-    await must(client.command(['ip', 'link', 'set', 'eth0', 'up']));
-    // Strangers' sources have no way back through this host; they must not be refused for that.
-    await must(['sh', '-c', 'for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 > $f; done']);
-    await must(['ip', 'route', 'add', 'default', 'dev', 'up0', 'onlink', 'via', '192.0.2.2']);
+    const { target, calm, attacker, client } = await flooded(world);
     await using _one = await serve(target.guest, 'tcp', 80, 'target');
     await using _two = await serve(calm.guest, 'tcp', 80, 'calm');
-    const page = () => ask(client, 'tcp', '203.0.113.1', 8081);
-    assert.ok(await page());
+    const page = (port: number) => () => ask(client, 'tcp', CLIENT_SIDE, port);
+    assert.ok(await page(8080)());
     const count = counter(world);
     await using _flood = flood(attacker, '--rand-source', '-S', '-p', '8080', HOST_OUTSIDE.ipv4);
-    const { asked, failed, median } = await questionUntil(
-      page,
-      async () => (await count('limit_receiver')) > 1_000,
+    const shown = async () => (await count(COOKIES)) > 10_000;
+    const [hit, other] = [await questionUntil(page(8080), shown), await questionUntil(page(8081), shown)];
+    await eventually(
+      'it answers by IPv6',
+      async () => (await ask(attacker, 'tcp', HOST_OUTSIDE.ipv6, 8080)) !== undefined,
     );
-    const dropped = await count('limit_receiver');
     const held = await tracked();
     t.diagnostic(
-      `${asked} asked, ${failed} failed, median ${median.toFixed(1)} ms, ${dropped} dropped, ${held} tracked`,
+      `the flooded: ${told(hit)}; the other: ${told(other)}; ${await count(COOKIES)} answered by cookies, ${held} tracked`,
     );
-    assert.ok(failed === 0, `${failed} of ${asked} were not answered`);
+    assert.ok(other.failed === 0, `the other: ${told(other)}`);
+    assert.ok(hit.failed <= hit.asked / 20, `the flooded: ${told(hit)}`);
+    assert.ok(await shown(), 'the flood was real');
+    assert.ok(held < 8_000, `${held} connections are tracked`);
+    return undefined;
+  });
+
+  test('who the firewall shuts out does not get in by a port that is flooded', async (t) => {
+    if (missing !== undefined) return t.skip(missing);
+    if (!(await canProxySyns(run))) return t.skip('this kernel has no nft_synproxy');
+    await using world = new NetworkWorld();
+    const { target, attacker, client } = await flooded(world);
+    await must(attacker.command(['ip', 'addr', 'add', '192.0.2.3/24', 'dev', 'eth0']));
+    const { vps, nic } = target.attachment;
+    await world.backend.setFirewall([
+      {
+        index: 1,
+        members: [
+          {
+            vps: vps.replaceAll('-', ''),
+            hostLink: nic.hostLink,
+            addresses: nic.addresses.map(({ address }) => address),
+          },
+        ],
+        rules: [
+          {
+            direction: 'in',
+            action: 'accept',
+            protocol: 'tcp',
+            ports: ['80'],
+            peer: { kind: 'addresses', addresses: ['203.0.113.2'] },
+            counter: 'g1_client',
+          },
+        ],
+      },
+    ]);
+    await using _page = await serve(target.guest, 'tcp', 80, 'target');
+    const count = counter(world);
+    await using _flood = flood(attacker, '--rand-source', '-S', '-p', '8080', HOST_OUTSIDE.ipv4);
+    await eventually('the host answers by cookies', async () => (await count(COOKIES)) > 10_000, 30_000);
+    const before = (await count(dropCounterName('idtarget'))) ?? 0;
+    assert.ok(await ask(client, 'tcp', CLIENT_SIDE, 8080), 'the one that the rule names');
+    for (let times = 0; times < 2; times += 1)
+      assert.equal(await ask(attacker, 'tcp', HOST_OUTSIDE.ipv4, 8080), undefined);
+    assert.ok((await count(dropCounterName('idtarget'))) > before, 'what it sent is counted');
+    return undefined;
+  });
+
+  test('datagrams from everywhere at one VPS leave another answering', async (t) => {
+    if (missing !== undefined) return t.skip(missing);
+    await using world = new NetworkWorld();
+    const { target, calm, attacker, client } = await flooded(world);
+    await world.backend.setForwards({
+      ...target.attachment,
+      forwards: [{ protocol: 'udp', hostPort: 8080, vpsPort: 80 }],
+    });
+    await using _two = await serve(calm.guest, 'tcp', 80, 'calm');
+    const count = counter(world);
+    await using _flood = flood(attacker, '--rand-source', '--udp', '-p', '8080', HOST_OUTSIDE.ipv4);
+    const answers = await questionUntil(
+      () => ask(client, 'tcp', CLIENT_SIDE, 8081),
+      async () => (await count('limit_receiver')) > 1_000,
+    );
+    const [dropped, held] = [await count('limit_receiver'), await tracked()];
+    t.diagnostic(`${told(answers)}, ${dropped} dropped, ${held} tracked`);
+    assert.ok(answers.failed === 0, told(answers));
     assert.ok(dropped > 1_000, `the flood was real, and ${dropped} of it were dropped`);
     assert.ok(held < 20_000, `${held} connections are tracked`);
-    await must(['ip', 'link', 'del', 'up1']);
     return undefined;
   });
 

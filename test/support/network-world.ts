@@ -36,6 +36,7 @@ export class NetworkWorld implements AsyncDisposable {
   readonly #scratch = scratchDirectory('network');
   readonly #guests: NetnsGuest[] = [];
   readonly #taps: number[] = [];
+  readonly #uplinks: string[] = [];
   readonly #taken = new Set<string>();
   #slots = 0;
 
@@ -116,26 +117,18 @@ export class NetworkWorld implements AsyncDisposable {
   }
 
   /** A machine outside, behind an interface of the host. It has no route to the networks, only to the host. */
-  async outside(): Promise<NetnsGuest> {
+  async outside(link = 'up0', hostIpv4 = HOST_OUTSIDE.ipv4, ipv4 = OUTSIDE.ipv4): Promise<NetnsGuest> {
     const guest = await this.guest();
-    await must([
-      'ip',
-      'link',
-      'add',
-      'up0',
-      'type',
-      'veth',
-      'peer',
-      'name',
-      'eth0',
-      'netns',
-      String(guest.pid),
-    ]);
-    await must(['ip', 'addr', 'add', `${HOST_OUTSIDE.ipv4}/24`, 'dev', 'up0']);
-    await must(['ip', 'addr', 'add', `${HOST_OUTSIDE.ipv6}/64`, 'dev', 'up0', 'nodad']);
-    await must(['ip', 'link', 'set', 'up0', 'up']);
-    await must(guest.command(['ip', 'addr', 'add', `${OUTSIDE.ipv4}/24`, 'dev', 'eth0']));
-    await must(guest.command(['ip', 'addr', 'add', `${OUTSIDE.ipv6}/64`, 'dev', 'eth0', 'nodad']));
+    const pid = String(guest.pid);
+    await must(['ip', 'link', 'add', link, 'type', 'veth', 'peer', 'name', 'eth0', 'netns', pid]);
+    this.#uplinks.push(link);
+    await must(['ip', 'addr', 'add', `${hostIpv4}/24`, 'dev', link]);
+    await must(['ip', 'link', 'set', link, 'up']);
+    await must(guest.command(['ip', 'addr', 'add', `${ipv4}/24`, 'dev', 'eth0']));
+    if (link === 'up0') {
+      await must(['ip', 'addr', 'add', `${HOST_OUTSIDE.ipv6}/64`, 'dev', link, 'nodad']);
+      await must(guest.command(['ip', 'addr', 'add', `${OUTSIDE.ipv6}/64`, 'dev', 'eth0', 'nodad']));
+    }
     await must(guest.command(['ip', 'link', 'set', 'eth0', 'up']));
     return guest;
   }
@@ -144,7 +137,7 @@ export class NetworkWorld implements AsyncDisposable {
     await this.restart().close();
     await Promise.all(this.#guests.map((guest) => guest[Symbol.asyncDispose]()));
     for (const tap of this.#taps) closeSync(tap);
-    await attempt(['ip', 'link', 'del', 'up0']);
+    for (const link of this.#uplinks) await attempt(['ip', 'link', 'del', link]);
     this.#scratch[Symbol.dispose]();
   }
 }
