@@ -175,6 +175,9 @@ function readOrEmpty(path: string): string {
   }
 }
 
+/** The highest inode number of the subvolume. @throws SystemError */
+export const highestInode = (path: string): bigint => withFolder(path, calls.highestInode);
+
 export type { Extent } from './syscalls/btrfs.ts';
 
 /** Each extent of data that the subvolume holds once; those written before transaction `since` are left out. */

@@ -45,6 +45,10 @@ export class PoolFolders {
     }
   }
 
+  /** What new volumes are made of, where the backend needs it. */
+  get seed(): string {
+    return join(this.root, 'seed');
+  }
   volume(id: string): string {
     return join(this.#volumes, checkVolumeId(id));
   }

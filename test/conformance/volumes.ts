@@ -51,6 +51,37 @@ export function volumeConformance(name: string, make: () => Promise<VolumeFixtur
       await assert.rejects(pool.createVolume('v1', 64 * MIB), { code: 'already_exists' });
     });
 
+    check('no file of a volume has the number of a file of an image', async ({ pool, another }) => {
+      const numbers = (folder: string): number[] =>
+        readdirSync(folder, { recursive: true }).map((name) => statSync(join(folder, String(name))).ino);
+      const write = (folder: string, count: number): void => {
+        for (let index = 0; index < count; index += 1) writeFileSync(join(folder, `${index}`), '');
+      };
+      const images = ['first', 'second'];
+      for (const [index, id] of images.entries()) {
+        write(await pool.stageImage(id), 500 * (index + 1));
+        await pool.sealImage(id);
+        for (const when of ['after', 'again']) {
+          await pool.createVolume(`${when}-${id}`, 64 * MIB);
+          mkdirSync(join(pool.volumePath(`${when}-${id}`), 'upper'));
+        }
+      }
+      await pool.close();
+      const opened = another();
+      await opened.open();
+      await opened.createVolume('later', 64 * MIB);
+      const taken = new Set(images.flatMap((id) => numbers(opened.imagePath(id))));
+      assert.ok(taken.size >= 1_000);
+      for (const id of ['after-second', 'again-second', 'later']) {
+        mkdirSync(join(opened.volumePath(id), 'upper'), { recursive: true });
+        write(join(opened.volumePath(id), 'upper'), 600);
+        const both = numbers(opened.volumePath(id)).filter((number) => taken.has(number));
+        assert.deepEqual(both, [], id);
+      }
+      await opened.close();
+      await pool.open();
+    });
+
     check(
       'of two who create one volume at one time, one wins and the other hears of it',
       async ({ pool }) => {

@@ -176,6 +176,18 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.match(await daemon.inside('one', 'cat /proc/self/uid_map'), /^\s*0\s+(?!0\b)\d+\s+65536$/);
     });
 
+    await daemon.check(t, 'each folder, and each file with one name, has a number of its own', async () => {
+      // What is changed of the image lies in the volume from then on.
+      await daemon.inside('one', 'for folder in $(find /etc -xdev -type d); do : > $folder/.own; done');
+      const numbers = await daemon.inside(
+        'one',
+        "find / -xdev \\( -type d -o -links 1 \\) -printf '%D:%i\\n'",
+      );
+      const lines = numbers.split('\n');
+      assert.ok(lines.length > 2_000, `${lines.length} files`);
+      assert.equal(new Set(lines).size, lines.length);
+    });
+
     await checkStop(t, daemon, 'one', 1);
 
     await daemon.check(t, 'after deleting all, the host is as before', async () => {

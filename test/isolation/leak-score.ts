@@ -54,6 +54,12 @@ const OF_ITS_OWN: readonly RegExp[] = [
   // The first of each kind has the same number in every kernel (include/linux/proc_ns.h).
   /^ns\./,
 ];
+/** What a virtual machine tells wherever it runs (target/i386/cpu.c of QEMU), also of a host that is one itself. */
+const OF_ANY_MACHINE: readonly (readonly [RegExp, string])[] = [
+  [/^cpuinfo\.microcode$/, '0x1000065'],
+  [/^sysfs\.devices\/system\/cpu\/vulnerabilities\//, 'Not affected'],
+  [/^sysfs\.devices\/system\/clocksource\/clocksource0\/current_clocksource$/, 'tsc'],
+];
 /** How far a number of the host may be off that a guest of the same kernel is told a moment later. */
 const MOMENT = 0.02;
 
@@ -68,7 +74,10 @@ export function leaksOf(
   hasOwnKernel = false,
 ): string[] {
   const moment = hasOwnKernel ? 0 : MOMENT;
-  const isOwn = (name: string): boolean => hasOwnKernel && OF_ITS_OWN.some((pattern) => pattern.test(name));
+  const isOwn = (name: string): boolean =>
+    hasOwnKernel &&
+    (OF_ITS_OWN.some((pattern) => pattern.test(name)) ||
+      OF_ANY_MACHINE.some(([pattern, value]) => pattern.test(name) && guest.get(name) === value));
   const known = new Set([...sameFacts(before, after, guest, moment), ...mentions(guest, words)]);
   return [...known].filter((name) => !isOwn(name));
 }

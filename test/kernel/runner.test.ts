@@ -144,10 +144,13 @@ test('what cannot be run is told as a shell tells it', async (t) => {
     [['true'], { cwd: '/nothing' }, 126],
     [['sh', '-c', 'kill -9 $$'], {}, 137],
   ] as const) {
-    const { session } = launch(t, line, device, argv, more);
+    const { session, child } = launch(t, line, device, argv, more);
     assert.equal((await told(session))[2], code, argv.join(' '));
     await session.released;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
     line.write(DISMISSAL);
+    // Two runners on one line would take each other's words.
+    await gone;
   }
   const { session } = launch(t, line, device, ['true'], { user: 'nobody-here' });
   await assert.rejects(

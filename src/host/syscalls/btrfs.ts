@@ -147,6 +147,23 @@ function searchTree(fd: number, tree: bigint, type: number, id: bigint, from: bi
   return [...itemsIn(memory)].flatMap((item) => (item.id === id && item.type === type ? [item.offset] : []));
 }
 
+/** More than any file system will ever number, and less than what btrfs numbers for itself. */
+const INODES = 2n ** 48n;
+
+/** Of the descriptor's subvolume; each question finds whether there is any at or above a number. */
+export function highestInode(fd: number): bigint {
+  let [known, unknown] = [FIRST_FREE_OBJECTID, INODES];
+  while (unknown - known > 1n) {
+    const middle = (known + unknown) / 2n;
+    const from = { id: middle, type: 0, offset: 0n };
+    const memory = searchArguments(0n, from, { id: INODES, type: 255, offset: LAST }, PAGE);
+    ioctl(fd, 'BTRFS_IOC_TREE_SEARCH', TREE_SEARCH_V2, memory);
+    if (memory.readUInt32LE(64) > 0) known = middle;
+    else unknown = middle;
+  }
+  return known;
+}
+
 /** Data on the disk of which a file holds a part at least; it is freed as a whole. */
 export interface Extent {
   /** Unique in the file system while it is there. */

@@ -17,6 +17,7 @@ import { measurePool } from './measure.ts';
 import { quotaWarnings } from './quota-warnings.ts';
 import { reclaimableSpace } from './reclaim.ts';
 import { scrub } from './scrub.ts';
+import { Seed } from './seed.ts';
 
 /** One subvolume for each volume and image; limits by simple quota. */
 export class BtrfsPool implements VolumeBackend {
@@ -26,6 +27,7 @@ export class BtrfsPool implements VolumeBackend {
   readonly #owner: PoolOwner;
   readonly #lock: string;
   readonly #accounts: Accounts;
+  readonly #seed: Seed;
   #quota: btrfs.QuotaMode = 'off';
 
   /** `lock` is a file that keeps two daemons from opening it at one time. */
@@ -35,6 +37,7 @@ export class BtrfsPool implements VolumeBackend {
     this.#owner = { instance, backend: 'btrfs' };
     this.#lock = lock;
     this.#accounts = new Accounts(this.#folders);
+    this.#seed = new Seed(this.#folders);
   }
 
   /** As found by `open`. */
@@ -50,6 +53,7 @@ export class BtrfsPool implements VolumeBackend {
       if (this.#ground.mayEnableQuota && btrfs.quotaMode(root) === 'off') btrfs.enableSimpleQuota(root);
       this.#quota = btrfs.quotaMode(root);
       for (const path of this.#folders.leftovers()) await destroy(path);
+      await this.#seed.open();
       if (!this.features.quota) return;
       for (const id of this.#folders.listAccounts()) this.#accounts.apply(id);
       btrfs.pruneSuccessions(root);
@@ -57,7 +61,10 @@ export class BtrfsPool implements VolumeBackend {
   }
 
   close(): Promise<void> {
-    return exclusively(this.#lock, () => this.#ground.close());
+    return exclusively(this.#lock, async () => {
+      await this.#seed.close();
+      await this.#ground.close();
+    });
   }
 
   async info(): Promise<PoolInfo> {
@@ -98,7 +105,8 @@ export class BtrfsPool implements VolumeBackend {
   async createVolume(id: string, limit: number): Promise<void> {
     checkLimit(limit, (await spaceOf(this.#folders.root)).size);
     const { path, draft } = await this.#beginVolume(id);
-    this.#make(draft, () => {
+    await spaceful(async () => {
+      await this.#seed.copyTo(draft);
       if (this.features.quota) btrfs.limitSubvolume(draft, limit);
       renameSync(draft, path);
     });
@@ -207,7 +215,9 @@ export class BtrfsPool implements VolumeBackend {
     const { size, free } = await spaceOf(this.#folders.root);
     // What is taken in may not take the room that is kept for VPSs, however fast it comes.
     const limit = Math.max(free - reserveOf(size), MIB);
-    this.#make(staging, () => {
+    await spaceful(() => {
+      btrfs.createSubvolume(staging);
+      chmodSync(staging, 0o700);
       if (this.features.quota) btrfs.limitSubvolume(staging, limit);
     });
     return staging;
@@ -217,6 +227,7 @@ export class BtrfsPool implements VolumeBackend {
     const staging = this.#folders.staging(id);
     const image = this.#folders.image(id);
     if (existsSync(staging)) {
+      await this.#seed.raise(staging);
       await btrfs.syncBtrfs(staging);
       btrfs.setSubvolumeReadOnly(staging, true);
       renameSync(staging, image);
@@ -271,16 +282,15 @@ export class BtrfsPool implements VolumeBackend {
       throw cause;
     }
   }
+}
 
-  #make(path: string, complete: () => void): void {
-    try {
-      btrfs.createSubvolume(path);
-      chmodSync(path, 0o700);
-      complete();
-    } catch (failure) {
-      if (hasCode(failure, 'ENOSPC')) throw poolIsFull(0, failure);
-      throw failure;
-    }
+/** Says of a pool without room that it has none. */
+async function spaceful(make: () => Promise<void> | void): Promise<void> {
+  try {
+    await make();
+  } catch (failure) {
+    if (hasCode(failure, 'ENOSPC')) throw poolIsFull(0, failure);
+    throw failure;
   }
 }
 

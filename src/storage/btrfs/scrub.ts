@@ -1,4 +1,5 @@
 import { MullionError } from '../../contract/errors.ts';
+import { syncBtrfs } from '../../host/btrfs.ts';
 import { spaceOf } from '../../host/file-systems.ts';
 import { run } from '../../host/run.ts';
 
@@ -30,6 +31,8 @@ export async function scrub(
 ): Promise<{ repaired: number }> {
   const { used } = await spaceOf(root);
   onProgress(0, used);
+  // What is not on the disk yet is not read there.
+  await syncBtrfs(root);
   // Exit code 3: errors that could not be corrected.
   const { stdout } = await run(['btrfs', 'scrub', 'start', '-B', '-R', root], {
     timeoutMs: DAY_MS,
