@@ -26,6 +26,7 @@ export class PoolFolders {
   readonly #making: string;
   readonly #snapshots: string;
   readonly #accounts: string;
+  readonly #seeds: string;
 
   constructor(root: string) {
     this.root = root;
@@ -34,20 +35,28 @@ export class PoolFolders {
     this.#making = join(root, 'making');
     this.#snapshots = join(root, 'snapshots');
     this.#accounts = join(root, 'accounts');
+    this.#seeds = join(root, 'seeds');
   }
 
   /** Makes the folders and claims them for this installation. @throws MullionError `in_use` when another has them */
   prepare(owner: PoolOwner): void {
     claim(this.root, owner);
-    for (const folder of [this.#volumes, this.#images, this.#making, this.#snapshots, this.#accounts]) {
+    for (const folder of [
+      this.#volumes,
+      this.#images,
+      this.#making,
+      this.#snapshots,
+      this.#accounts,
+      this.#seeds,
+    ]) {
       mkdirSync(folder, { recursive: true });
       chmodSync(folder, 0o711);
     }
   }
 
-  /** What new volumes are made of, where the backend needs it. */
-  get seed(): string {
-    return join(this.root, 'seed');
+  /** What new volumes are made of, where the backend needs it: the seed, or a copy of it. */
+  seed(name = 'seed'): string {
+    return join(this.#seeds, checkVolumeId(name));
   }
   volume(id: string): string {
     return join(this.#volumes, checkVolumeId(id));
