@@ -105,7 +105,8 @@ export class BootedMachine implements Disposable {
   async #boot(disk: string, kernel: KernelFiles, limitMs: number): Promise<number> {
     const consoleLog = join(this.folder, 'console.log');
     const argv = ['--pdeathsig', 'KILL', ...renderMachine(disk, kernel, consoleLog)];
-    const machine = spawn('setpriv', argv, { stdio: ['ignore', 'pipe', 'inherit'] });
+    // At the end of its input the emulator would take the port for closed, and the guest wait until it is opened.
+    const machine = spawn('setpriv', argv, { stdio: ['pipe', 'pipe', 'inherit'] });
     const timer = setTimeout(() => machine.kill('SIGKILL'), limitMs);
     let code = -1;
     try {
