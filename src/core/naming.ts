@@ -22,10 +22,14 @@ export const LINK_PREFIX = (naming: Naming): string => `mv${naming.instance}-`;
 /** `index` is the network's number. */
 export const bridgeName = (naming: Naming, index: number): string =>
   `mb${naming.instance}-${index.toString(16)}`;
-export const BRIDGE_PREFIX = (naming: Naming): string => `mb${naming.instance}-`;
+/** Begins the names of the bridges of every installation. */
+export const ANY_BRIDGE = 'mb';
+export const BRIDGE_PREFIX = (naming: Naming): string => `${ANY_BRIDGE}${naming.instance}-`;
 /** Devices in which what VPSs send waits for its turn. */
 export const RATE_PREFIX = (naming: Naming): string => `mr${naming.instance}-`;
-export const nftTableName = (naming: Naming): string => `mullion_${naming.instance}`;
+/** Begins the names of the tables of every installation. */
+export const ANY_TABLE = 'mullion_';
+export const nftTableName = (naming: Naming): string => `${ANY_TABLE}${naming.instance}`;
 
 export const firewallTableName = (naming: Naming): string => `mullion_${naming.instance}_fw`;
 

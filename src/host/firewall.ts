@@ -26,7 +26,7 @@ const RuleSchema = z.object({
   chain: z.string(),
   expr: z.array(z.record(z.string(), z.unknown())).default([]),
 });
-const RulesetSchema = z.object({
+export const RulesetSchema = z.object({
   nftables: z.array(z.object({ chain: ChainSchema.optional(), rule: RuleSchema.optional() })),
 });
 type Rule = z.infer<typeof RuleSchema>;

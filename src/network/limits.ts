@@ -1,5 +1,6 @@
 import type { DropReason } from '../core/firewall-counters.ts';
 import type { NeighbourRoom } from '../host/neighbour-tables.ts';
+import { fillingRule } from './syn-proxy.ts';
 
 /** A second, and at once. What a busy server never reaches and a flood does. */
 const RATES = {
@@ -46,7 +47,7 @@ ${[4, 6]
   .join('\n')}`;
 
 /** `bridges`: a pattern of link names. Told by the receiver: what comes for a VPS, and what leaves for elsewhere. */
-export const limitChains = (bridges: string): string => `  chain limits {
+export const limitChains = (bridges: string, answersSyns: boolean): string => `  chain limits {
     iifname ${bridges} jump limits_out
     oifname ${bridges} jump limits_in
   }
@@ -61,6 +62,7 @@ ${both((ip, family) => [
   `update @sources${family} { ${ip} saddr . ${ip} daddr ${over('source')} } ${drop('limit_source')}`,
   `update @receivers${family} { ${ip} daddr ${over('receiver')} } ${drop('limit_receiver')}`,
   `add @held_in${family} { ${ip} daddr ct count over ${HELD} } ${drop('limit_held')}`,
+  ...(answersSyns ? [fillingRule(ip, family)] : []),
 ])}
   }
   chain questions {

@@ -48,12 +48,14 @@ import { requireUnroutedSubnet } from './routes.ts';
 import { attachmentOwner, networkOwner, RuleBook } from './rule-book.ts';
 import { createRuleWriter } from './rule-writer.ts';
 import { attachmentElements, networkElements } from './ruleset.ts';
-import { canProxySyns } from './syn-proxy.ts';
+import { REVIEW_MS, SynGuard } from './syn-guard.ts';
 
 export interface LinuxNetworkOptions {
   readonly naming: Naming;
   readonly logger: Logger;
   readonly run?: Runner;
+  /** How often it is looked whether another firewall filters. */
+  readonly reviewMs?: number;
 }
 
 /** Networks of Linux bridges, nftables and dnsmasq, in the network namespace of this process. */
@@ -61,11 +63,13 @@ export function createLinuxNetwork({
   naming,
   logger,
   run = runCommand,
+  reviewMs = REVIEW_MS,
 }: LinuxNetworkOptions): NetworkBackend {
   const changes = createNftChanges(run);
   const kernel = { change: changes.run, replace: (commands: string) => runNft(run, commands) };
   const book = new RuleBook(naming);
   const rules = createRuleWriter(book, kernel, logger);
+  const synGuard = new SynGuard(run, logger);
   const names = createNameServers(naming, run, logger);
   const forwardingRecord = forwardingRecordFile(naming);
   const firewall = createFirewallWriter(naming, run);
@@ -80,7 +84,13 @@ export function createLinuxNetwork({
 
   const openHost = async (): Promise<void> => {
     raiseNeighbourTables(NEIGHBOUR_ROOM);
-    book.answersSyns = await canProxySyns(run);
+    book.answersSyns = await synGuard.mayAnswer();
+    synGuard.watch(reviewMs, async (mayAnswer) => {
+      if (standing.size === 0 || mayAnswer === book.answersSyns) return;
+      await rules.replace((one) => {
+        one.answersSyns = mayAnswer;
+      });
+    });
     await enableForwarding(forwardingRecord);
   };
   const prepareHost = (): Promise<void> => {
@@ -257,6 +267,7 @@ export function createLinuxNetwork({
       );
     },
     close: async () => {
+      synGuard.stop();
       standing.clear();
       admitted.clear();
       await Promise.allSettled(building.values());

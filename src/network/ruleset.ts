@@ -3,7 +3,7 @@ import { linkLocalAddress, parseIpv4, parseIpv6 } from '../core/ip.ts';
 import { BRIDGE_PREFIX, bridgeName, LINK_PREFIX, type Naming, nftTableName } from '../core/naming.ts';
 import { BRIDGE_LIMIT_RULES, BRIDGE_LIMITS, INET_LIMITS, limitChains } from './limits.ts';
 import type { Attachment, NetworkSpec } from './network.ts';
-import { SYN_PROXY_SETS, synProxyChains, synProxyExemption } from './syn-proxy.ts';
+import { SYN_PROXY_EXEMPTION, SYN_PROXY_SETS, synProxyChains } from './syn-proxy.ts';
 
 type Family = 'inet' | 'bridge';
 
@@ -17,7 +17,8 @@ export interface Element {
 
 /**
  * Our two tables without entries (nft(8)); which network or VPS exists is only in sets and maps, so that a launch adds
- * a few entries and no rule. Other tables of the host are never touched. A packet must pass all of them: where a
+ * a few entries and no rule. Other tables of the host are never touched. A packet must pass all of them (with
+ * `answersSyns` there are none that drop anything on its way): where a
  * firewall drops what it forwards (Docker sets that policy), it must be told to accept our bridges, for example by
  * `iptables -I DOCKER-USER -i mb+ -j ACCEPT` and the same with `-o mb+`.
  *
@@ -51,7 +52,7 @@ ${INET_LIMITS}${answersSyns ? `\n${SYN_PROXY_SETS}` : ''}
     dnat ip6 to udp dport map @udp6
   }
   chain prerouting {
-    type nat hook prerouting priority -100; policy accept;${answersSyns ? `\n${synProxyExemption(bridges)}` : ''}
+    type nat hook prerouting priority -100; policy accept;${answersSyns ? `\n${SYN_PROXY_EXEMPTION}` : ''}
     fib daddr type local jump forwards
   }
   chain output {
@@ -67,7 +68,7 @@ ${INET_LIMITS}${answersSyns ? `\n${SYN_PROXY_SETS}` : ''}
     oifname != ${bridges} ip saddr @subnets4 masquerade
     oifname != ${bridges} ip6 saddr @subnets6 masquerade
   }
-${limitChains(bridges)}${answersSyns ? `\n${synProxyChains(bridges, 'limits_in')}` : ''}
+${limitChains(bridges, answersSyns)}${answersSyns ? `\n${synProxyChains('limits_in')}` : ''}
   chain forward {
     type filter hook forward priority 0; policy accept;
     iifname != ${bridges} oifname != ${bridges} accept

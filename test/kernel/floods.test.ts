@@ -2,8 +2,11 @@ import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { test } from 'node:test';
 import { COOKIES, dropCounterName } from '../../src/core/firewall-counters.ts';
+import { silentLogger } from '../../src/core/logger.ts';
+import { nftTableName } from '../../src/core/naming.ts';
 import { hasProgram } from '../../src/host/programs.ts';
 import { run } from '../../src/host/run.ts';
+import { createLinuxNetwork } from '../../src/network/linux-network.ts';
 import { canProxySyns } from '../../src/network/syn-proxy.ts';
 import { LONG_FORM } from '../support/long-form.ts';
 import { attempt, enterPrivateNetns } from '../support/netns.ts';
@@ -72,9 +75,10 @@ const tracked = async (): Promise<number> =>
 const CLIENT_SIDE = '203.0.113.1';
 
 /** A VPS to be flooded and another, both with a forward; who floods, and a client on a link of its own. */
-async function flooded(world: NetworkWorld) {
+async function flooded(world: NetworkWorld, ports: readonly number[] = [8080]) {
   const lan = world.network(0);
-  const target = await world.join(lan, 'target', [{ protocol: 'tcp', hostPort: 8080, vpsPort: 80 }]);
+  const forwards = ports.map((hostPort) => ({ protocol: 'tcp' as const, hostPort, vpsPort: 80 }));
+  const target = await world.join(lan, 'target', forwards);
   const calm = await world.join(lan, 'calm', [{ protocol: 'tcp', hostPort: 8081, vpsPort: 80 }]);
   const [attacker, client] = [await world.outside(), await world.outside('up1', CLIENT_SIDE, '203.0.113.2')];
   // Strangers' sources have no way back through this host; they must not be refused for that.
@@ -153,6 +157,67 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await ask(attacker, 'tcp', HOST_OUTSIDE.ipv4, 8080), undefined);
     assert.ok((await count(dropCounterName('idtarget'))) > before, 'what it sent is counted');
     return undefined;
+  });
+
+  test('made-up connections over several forwards, none of them flooded, do not fill the share of their VPS', async (t) => {
+    if (missing !== undefined) return t.skip(missing);
+    if (!(await canProxySyns(run))) return t.skip('this kernel has no nft_synproxy');
+    await using world = new NetworkWorld();
+    const ports = [8080, 8082, 8083, 8084, 8085, 8086];
+    const { target, attacker, client } = await flooded(world, ports);
+    await using _page = await serve(target.guest, 'tcp', 80, 'target');
+    const before = await tracked();
+    const count = counter(world);
+    await Promise.all(
+      ports.map((port) =>
+        attempt(
+          attacker.command([
+            'hping3',
+            '-q',
+            '--rand-source',
+            '-S',
+            '-c',
+            '1000',
+            '-i',
+            'u5000',
+            '-p',
+            String(port),
+            HOST_OUTSIDE.ipv4,
+          ]),
+        ),
+      ),
+    );
+    assert.equal(await count('limit_held'), 0);
+    const held = (await tracked()) - before;
+    t.diagnostic(`${await count(COOKIES)} answered by cookies, ${held} tracked`);
+    assert.ok(held > 4_000 && held < 5_500, `${held} connections are tracked`);
+    assert.ok((await count(COOKIES)) > 100);
+    assert.ok(await ask(client, 'tcp', CLIENT_SIDE, 8080));
+    return undefined;
+  });
+
+  test('where another firewall filters, the host answers for nobody, from when it is switched on', async (t) => {
+    if (!(await canProxySyns(run))) return t.skip('this kernel has no nft_synproxy');
+    await using world = new NetworkWorld();
+    const backend = createLinuxNetwork({ naming: world.naming, logger: silentLogger, reviewMs: 100 });
+    const answers = async (): Promise<boolean> =>
+      (await must(['nft', 'list', 'table', 'inet', nftTableName(world.naming)])).includes('synproxy');
+    await backend.ensureNetwork(world.network(0));
+    assert.ok(await answers());
+    await must(['nft', 'add', 'table', 'inet', 'other']);
+    await must([
+      'nft',
+      'add',
+      'chain',
+      'inet',
+      'other',
+      'forward',
+      '{ type filter hook forward priority 0; policy drop; }',
+    ]);
+    await eventually('it no longer answers', async () => !(await answers()));
+    await must(['nft', 'delete', 'table', 'inet', 'other']);
+    await eventually('it answers again', answers);
+    await backend.close();
   });
 
   test('datagrams from everywhere at one VPS leave another answering', async (t) => {
