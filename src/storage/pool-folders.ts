@@ -41,14 +41,7 @@ export class PoolFolders {
   /** Makes the folders and claims them for this installation. @throws MullionError `in_use` when another has them */
   prepare(owner: PoolOwner): void {
     claim(this.root, owner);
-    for (const folder of [
-      this.#volumes,
-      this.#images,
-      this.#making,
-      this.#snapshots,
-      this.#accounts,
-      this.#seeds,
-    ]) {
+    for (const folder of [this.#volumes, this.#images, this.#making, this.#snapshots, this.#accounts]) {
       mkdirSync(folder, { recursive: true });
       chmodSync(folder, 0o711);
     }

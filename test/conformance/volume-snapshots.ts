@@ -170,6 +170,29 @@ export function snapshotChecks(check: Check): void {
     }
   });
 
+  check('the data of an image does not count as the volume’s own, however late it came', async ({ pool }) => {
+    if (!pool.features.snapshots || !pool.features.quota) return;
+    for (const [id, files] of [
+      ['first', 300],
+      ['disk', 1],
+    ] as const) {
+      const staging = await pool.stageImage(id);
+      const content = Buffer.alloc(id === 'disk' ? 100 * MIB : 0, 1);
+      for (let index = 0; index < files; index += 1) writeFileSync(join(staging, `${index}`), content);
+      await pool.sealImage(id);
+    }
+    await pool.createVolume('v1', 64 * MIB);
+    const file = join(pool.volumePath('v1'), 'disk');
+    execFileSync('cp', ['--reflink=always', join(pool.imagePath('disk'), '0'), file]);
+    for (const snapshot of ['s1', 's2']) {
+      execFileSync('dd', [
+        ...'if=/dev/urandom bs=1M count=40 conv=notrunc,fsync status=none'.split(' '),
+        `of=${file}`,
+      ]);
+      await pool.createSnapshot('v1', snapshot);
+    }
+  });
+
   check('to restore again and again gains no room', async ({ pool }) => {
     if (!pool.features.snapshots || !pool.features.quota) return;
     await pool.createVolume('v1', 48 * MIB);

@@ -37,7 +37,7 @@ export class BtrfsPool implements VolumeBackend {
     this.#owner = { instance, backend: 'btrfs' };
     this.#lock = lock;
     this.#accounts = new Accounts(this.#folders);
-    this.#seed = new Seed(this.#folders);
+    this.#seed = new Seed(this.#folders, () => this.#requireRoom());
   }
 
   /** As found by `open`. */
@@ -106,9 +106,14 @@ export class BtrfsPool implements VolumeBackend {
     checkLimit(limit, (await spaceOf(this.#folders.root)).size);
     const { path, draft } = await this.#beginVolume(id);
     await spaceful(async () => {
-      await this.#seed.copyTo(draft);
-      if (this.features.quota) btrfs.limitSubvolume(draft, limit);
-      renameSync(draft, path);
+      try {
+        await this.#seed.copyTo(draft);
+        if (this.features.quota) btrfs.limitSubvolume(draft, limit);
+        renameSync(draft, path);
+      } catch (cause) {
+        if (!hasCode(cause, 'EEXIST', 'ENOTEMPTY', 'ENOENT')) throw cause;
+        throw new MullionError('already_exists', `The volume ${id} is being made already.`, { cause });
+      }
     });
   }
 
@@ -227,9 +232,10 @@ export class BtrfsPool implements VolumeBackend {
     const staging = this.#folders.staging(id);
     const image = this.#folders.image(id);
     if (existsSync(staging)) {
-      await this.#seed.raise(staging);
+      await spaceful(() => this.#seed.raise(staging));
       await btrfs.syncBtrfs(staging);
       btrfs.setSubvolumeReadOnly(staging, true);
+      await this.#seed.renew();
       renameSync(staging, image);
     } else if (!existsSync(image)) {
       throw new MullionError('not_found', `There is no image ${id} to seal.`);

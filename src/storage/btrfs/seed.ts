@@ -4,14 +4,15 @@ import {
   constants,
   existsSync,
   fstatSync,
+  mkdirSync,
   openSync,
   renameSync,
   rmSync,
-  statSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import * as btrfs from '../../host/btrfs.ts';
+import { hasCode } from '../../host/system-error.ts';
 import type { PoolFolders } from '../pool-folders.ts';
 
 /** open(2): a file that has a number and no name. */
@@ -32,30 +33,25 @@ const QUIET_MS = 500;
  */
 export class Seed {
   readonly #folders: PoolFolders;
+  readonly #requireRoom: () => Promise<void>;
   readonly #ready: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** What is done to the seed and its copies, one after another. */
   #tail: Promise<unknown> = Promise.resolve();
 
-  constructor(folders: PoolFolders) {
+  /** `requireRoom` fails when nothing new may be made in the pool. */
+  constructor(folders: PoolFolders, requireRoom: () => Promise<void>) {
     this.#folders = folders;
+    this.#requireRoom = requireRoom;
   }
 
+  /** A pool without room opens all the same, so that some can be made. */
   async open(): Promise<void> {
-    if (!existsSync(this.#folders.seed())) {
-      const draft = this.#folders.making('seed');
-      btrfs.createSubvolume(draft);
-      chmodSync(draft, 0o700);
-      const images = this.#folders.listImages().filter(({ sealed }) => sealed);
-      await raise(draft, highest(images.map(({ id }) => this.#folders.image(id))));
-      renameSync(draft, this.#folders.seed());
-    }
-    await this.#inTurn(() => {
-      const floor = floorOf(this.#folders.seed());
-      const good = this.#spares.filter((path) => floor !== undefined && floorOf(path) === floor);
-      this.#drop(this.#spares.filter((path) => !good.includes(path)));
-      this.#ready.push(...good);
-      return this.#fill();
+    await this.#inTurn(async () => {
+      await this.#ensure();
+      await this.#fill();
+    }).catch((failure: unknown) => {
+      if (!hasCode(failure, 'ENOSPC')) throw failure;
     });
   }
 
@@ -64,36 +60,65 @@ export class Seed {
     await this.#inTurn(() => this.#ready.splice(0));
   }
 
-  /** Has the numbers of new volumes begin above those of this image, and of all before it. */
+  /** Has the numbers of new volumes begin above those of this image, and of all before it. @throws SystemError ENOSPC */
   raise(image: string): Promise<void> {
     return this.#inTurn(async () => {
-      if (!(await raise(this.#folders.seed(), highest([image])))) return;
-      this.#drop(this.#spares);
+      await this.#ensure();
+      if (await raise(this.#folders.seed(), highest([image]))) this.#drop();
+    });
+  }
+
+  /** Once an image is on the disk: data that is younger than a volume's subvolume counts as written by the volume. */
+  renew(): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#drop();
       await this.#fill();
     });
   }
 
-  /** @throws SystemError EEXIST, ENOSPC */
+  /** @throws SystemError EEXIST, ENOTEMPTY, ENOSPC */
   async copyTo(target: string): Promise<void> {
     const ready = this.#ready.shift();
     // Another daemon that opens the same pool may have used or dropped it.
     if (ready !== undefined && existsSync(ready)) renameSync(ready, target);
-    else await btrfs.snapshotSubvolume(this.#folders.seed(), target, false);
+    else {
+      await this.#inTurn(() => this.#ensure());
+      await btrfs.snapshotSubvolume(this.#folders.seed(), target, false);
+    }
     // The next number stays: it is known from here on, and what comes first in a volume keeps it.
     rmSync(join(target, FLOOR), { force: true });
     clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#inTurn(() => this.#fill()), QUIET_MS).unref();
   }
 
+  /** Also above images that an older version sealed, which knew of no seed. */
+  async #ensure(): Promise<void> {
+    const seed = this.#folders.seed();
+    const images = this.#folders.listImages().filter(({ sealed }) => sealed);
+    const floor = highest(images.map(({ id }) => this.#folders.image(id)));
+    if (existsSync(seed)) {
+      if (await raise(seed, floor)) this.#drop();
+      return;
+    }
+    mkdirSync(dirname(seed), { recursive: true, mode: 0o711 });
+    const draft = this.#folders.making('seed');
+    if (existsSync(draft)) btrfs.destroySubvolume(draft);
+    btrfs.createSubvolume(draft);
+    chmodSync(draft, 0o700);
+    await raise(draft, floor);
+    renameSync(draft, seed);
+  }
+
   get #spares(): string[] {
     return SPARES.map((name) => this.#folders.seed(name));
   }
 
-  /** Without room there are none: who needs a copy is told then. */
+  /** Without room there are none: who needs a copy is told then. Those of an earlier daemon may be older than an image. */
   async #fill(): Promise<void> {
-    for (const path of this.#spares) {
-      if (existsSync(path)) continue;
+    for (const path of this.#spares.filter((one) => !this.#ready.includes(one))) {
       try {
+        await this.#requireRoom();
+        if (existsSync(path)) btrfs.destroySubvolume(path);
         await btrfs.snapshotSubvolume(this.#folders.seed(), path, false);
       } catch {
         return;
@@ -102,9 +127,8 @@ export class Seed {
     }
   }
 
-  #drop(paths: readonly string[]): void {
+  #drop(): void {
     this.#ready.splice(0);
-    for (const path of paths.filter(existsSync)) btrfs.destroySubvolume(path);
   }
 
   #inTurn<T>(work: () => T | Promise<T>): Promise<T> {
@@ -116,10 +140,6 @@ export class Seed {
 
 const highest = (subvolumes: readonly string[]): bigint =>
   subvolumes.map(btrfs.highestInode).reduce((one, other) => (one > other ? one : other), 0n);
-
-function floorOf(subvolume: string): bigint | undefined {
-  return statSync(join(subvolume, FLOOR), { bigint: true, throwIfNoEntry: false })?.ino;
-}
 
 /** Whether there was anything to do. */
 async function raise(folder: string, floor: bigint): Promise<boolean> {
