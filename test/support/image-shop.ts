@@ -1,5 +1,5 @@
 import { chmodSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { type ImportImageRequest, ImportImageRequestSchema } from '../../src/contract/image-requests.ts';
 import { silentLogger } from '../../src/core/logger.ts';
@@ -68,7 +68,8 @@ export class ImageShop implements Disposable {
       ...names(join(this.path, 'pool/images')),
       ...names(join(this.path, 'pool/making')),
       ...names(join(this.path, 'run/jails')),
-      ...names(join(this.path, 'run/oci-jails')),
+      // crun keeps filters of system calls there that it has compiled.
+      ...names(join(this.path, 'run/oci-jails')).filter((path) => basename(path) !== '.cache'),
     ];
   }
 

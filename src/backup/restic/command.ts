@@ -58,8 +58,11 @@ export async function runRestic(invocation: Invocation, options: CommandOptions)
   const code = await ending(child, options.signal);
   if (options.onLine !== undefined && rest !== '') options.onLine(rest);
   if (code === 0) return { stdout, stderr: stderr() };
-  throw resticFailure(options.url, options.verb, code, stderr());
+  throw failureOf(options, code, stderr());
 }
+
+const failureOf = ({ url, verb, isGone }: CommandOptions, code: number, stderr: string): MullionError =>
+  resticFailure(url, verb, code, stderr, isGone);
 
 /** restic's standard output as a stream that fails when restic does. */
 export function streamRestic(invocation: Invocation, options: CommandOptions): Readable {
@@ -72,7 +75,7 @@ export function streamRestic(invocation: Invocation, options: CommandOptions): R
   ending(child, AbortSignal.any([options.signal, gone.signal])).then(
     (code) => {
       if (code === 0) out.end();
-      else out.destroy(resticFailure(options.url, options.verb, code, stderr()));
+      else out.destroy(failureOf(options, code, stderr()));
     },
     (failure: Error) => out.destroy(failure),
   );
@@ -99,7 +102,7 @@ export async function writeSparse(
       `The disk of the backup cannot be written: ${complaint().trim()}`,
     );
   }
-  if (code !== 0) throw resticFailure(options.url, options.verb, code, stderr());
+  if (code !== 0) throw failureOf(options, code, stderr());
 }
 
 /** Tries again while another program holds the repository; `unlock` first takes locks of dead ones away. */

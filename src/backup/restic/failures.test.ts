@@ -39,3 +39,9 @@ test('what is not known keeps the last of its words', () => {
   assert.equal(failure.code, 'command_failed');
   assert.match(failure.message, /something new$/);
 });
+
+test('data that is missed in a repository that is not there any more is no damage', () => {
+  const stderr = 'Fatal: unable to save snapshot: open /r/data/00/x: no such file or directory\n';
+  const failure = (isGone: boolean) => resticFailure('/r', 'backup', 1, stderr, () => isGone).code;
+  assert.deepEqual([failure(false), failure(true)], ['backup_damaged', 'repository_unreachable']);
+});

@@ -7,6 +7,14 @@ interface Kind {
   readonly remedy: string;
 }
 
+const GONE: Kind = {
+  pattern:
+    /is there a repository at the following location|unable to open config file|repository does not exist|specified bucket does not exist/i,
+  code: 'repository_unreachable',
+  says: 'is not there',
+  remedy: 'Put it back, or mount what holds it; to make a new one, remove this and add it again',
+};
+
 /** What restic 0.14 to 0.18 writes, in the order in which it is looked for. */
 const KINDS: readonly Kind[] = [
   {
@@ -40,13 +48,7 @@ const KINDS: readonly Kind[] = [
     says: 'cannot be reached',
     remedy: 'See that the server answers, and that the credentials are right',
   },
-  {
-    pattern:
-      /is there a repository at the following location|unable to open config file|repository does not exist|specified bucket does not exist/i,
-    code: 'repository_unreachable',
-    says: 'is not there',
-    remedy: 'Put it back, or mount what holds it; to make a new one, remove this and add it again',
-  },
+  GONE,
   {
     pattern: /no matching id found|no snapshot found|not found in snapshot|no such snapshot/i,
     code: 'not_found',
@@ -69,9 +71,19 @@ const KINDS: readonly Kind[] = [
   },
 ];
 
-/** restic's failure in the words of the product. Secrets are in no argument, so its own words may be shown. */
-export function resticFailure(url: string, verb: string, exitCode: number, stderr: string): MullionError {
-  const kind = KINDS.find(({ pattern }) => pattern.test(stderr));
+/**
+ * restic's failure in the words of the product. Secrets are in no argument, so its own words may be shown. `isGone`: the
+ * repository is not there any more, which restic may tell of its data alone.
+ */
+export function resticFailure(
+  url: string,
+  verb: string,
+  exitCode: number,
+  stderr: string,
+  isGone: () => boolean = () => false,
+): MullionError {
+  const told = KINDS.find(({ pattern }) => pattern.test(stderr));
+  const kind = told?.code === 'backup_damaged' && isGone() ? GONE : told;
   const details = { url, verb, exitCode, stderr: stderr.slice(-4000) };
   if (kind === undefined) {
     return new MullionError(

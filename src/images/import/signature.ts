@@ -52,7 +52,8 @@ function faultOf({ code, stdout, stderr }: JailResult): string | undefined {
   if (revoked !== undefined) return `The key ${revoked}, which made the signature, was revoked.`;
   if (is('EXPSIG')) return 'The signature has expired.';
   if (code === 0 && is('VALIDSIG')) return undefined;
-  if (/not a detached signature/.test(stderr)) {
+  // In the words of gpgv 2.2 and 2.4.
+  if (/not a detached signature|in detached signature$/m.test(stderr)) {
     return 'The signature holds a message of its own: a detached one is needed (gpg --detach-sign).';
   }
   if (is('NODATA') || !is('NEWSIG')) return 'The signature file holds no OpenPGP signature that can be read.';
