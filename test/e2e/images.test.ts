@@ -40,7 +40,7 @@ if (enterPrivateNetns(import.meta.url)) {
           [['--username', LOGIN.user, '--password-file', '-'], /certificate|x509/i],
           [
             ['--authority', registry.authority, '--username', LOGIN.user, '--password-file', '-'],
-            /unauthorized|invalid/i,
+            /unauthorized|authentication|invalid/i,
           ],
         ] as const) {
           const refused = await daemon.cli(['image', 'import', source, ...args], { stdin: 'wrong' });

@@ -124,7 +124,7 @@ if (enterPrivateNetns(import.meta.url)) {
         const limits = ['--memory', '192M', '--disk', '256M'];
         await door.ok(['launch', 'memtest', 'memtest', '--technique', 'hardware', ...limits]);
         const patience = { shownMs: 10 * MINUTES, saidMs: 10 * MINUTES };
-        await new Screens(door, scratch.path, patience).shows('memtest', /Memtest86\+ v6/);
+        await new Screens(door, scratch.path, patience).shows('memtest', /Memtest86\+ v[67]/);
         await door.ok(['delete', 'memtest', '--force']);
         await door.ok(['image', 'delete', 'memtest']);
       },

@@ -35,9 +35,10 @@ export async function takeInventory(place: Place): Promise<Inventory> {
     loops: (await lines(['losetup', '--list', '--noheadings', '--output', 'NAME,BACK-FILE'])).filter((line) =>
       line.includes(place.stateDirectory),
     ),
-    subvolumes: (await lines(['btrfs', 'subvolume', 'list', `${place.stateDirectory}/pool`])).map((line) =>
-      line.replace(/^.* path /, ''),
-    ),
+    // Copies of the pool's seed come and go with new volumes.
+    subvolumes: (await lines(['btrfs', 'subvolume', 'list', `${place.stateDirectory}/pool`]))
+      .map((line) => line.replace(/^.* path /, ''))
+      .filter((path) => !path.startsWith('seeds/')),
     processes: ownProcesses(place).map(({ pid, command }) => `${pid} ${command}`),
   };
 }

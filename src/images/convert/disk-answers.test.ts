@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { parseAnswers, parseNames, renderRestore } from './access-lists.ts';
+import { pairLinks } from './hard-links.ts';
 import { parseTimes } from './times.ts';
 
 test('access lists are found by name and set as they were', () => {
@@ -35,5 +36,22 @@ test('times are read with their nanoseconds, whole seconds are left', () => {
     { path: 'srv/old', time: '981173106.789000000' },
     { path: 'a b', time: '-1.000000001' },
     { path: 'late', time: '4294967312.000000001' },
+  ]);
+});
+
+test('names of one file are found by its number', () => {
+  const answer = (path: string, number: number): string =>
+    `debugfs: stat "/${path}"\nInode: ${number}   Type: regular    Mode:  0644   Flags: 0x80000\nLinks: 2   Blockcount: 8\n`;
+  const text = [
+    answer('a', 12),
+    answer('d/b c', 13),
+    answer('d/e', 12),
+    answer('f', 13),
+    answer('g', 12),
+  ].join('');
+  assert.deepEqual(pairLinks(text), [
+    ['a', 'd/e'],
+    ['d/b c', 'f'],
+    ['a', 'g'],
   ]);
 });

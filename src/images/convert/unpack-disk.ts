@@ -9,6 +9,7 @@ import { IMPORT_LIMITS } from '../import/limits.ts';
 import { FILE_OWNER, unpackTar } from '../import/unpack-tar.ts';
 import { copyAccessLists } from './access-lists.ts';
 import { isUnclean, makeCleanCopy } from './clean-copy.ts';
+import { restoreLinks } from './hard-links.ts';
 import { copyTimes } from './times.ts';
 
 /** Exit code of the script for a disk without a file system that it knows. */
@@ -83,6 +84,7 @@ async function unpackClean(jails: Jails, unpacking: DiskUnpacking, signal: Abort
   if (code !== 0) throw unreadable(code, stderr, unfit);
   layOver(target, target, devices);
   const disk = join(source, PARTS.disk);
+  await restoreLinks(jails, disk, target, signal);
   await copyAccessLists(jails, disk, target, signal);
   await copyTimes(jails, disk, target, signal);
 }
