@@ -46,7 +46,7 @@ test('a group is made in every hierarchy, listed, and removed with what is below
 test('a fork bomb is killed with all its children', async () => {
   await withGroup(async () => {
     cgroups.setLimits(group, { pids: 200 });
-    await enter(group, 'bomb() { bomb | bomb & sleep 0.01; bomb; }; bomb 2>/dev/null');
+    await enter(group, 'bomb() { while :; do bomb & sleep 0.01; done; }; bomb 2>/dev/null');
     await eventually('it has multiplied', () => cgroups.processes(group).length > 50);
     await cgroups.killAll(group);
     assert.deepEqual(cgroups.processes(group), []);
