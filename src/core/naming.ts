@@ -19,19 +19,19 @@ export function createNaming(stateDirectory: string, runDirectory: string): Nami
 /** Interface names hold at most 15 characters (IFNAMSIZ); `slot` is a VPS's number, 0 to 4093. */
 export const linkName = (naming: Naming, slot: number): string => `mv${naming.instance}-${slot.toString(16)}`;
 export const LINK_PREFIX = (naming: Naming): string => `mv${naming.instance}-`;
-/** `index` is the network's number. */
-export const bridgeName = (naming: Naming, index: number): string =>
-  `mb${naming.instance}-${index.toString(16)}`;
 /** Begins the names of the bridges of every installation. */
 export const ANY_BRIDGE = 'mb';
 export const BRIDGE_PREFIX = (naming: Naming): string => `${ANY_BRIDGE}${naming.instance}-`;
+/** `index` is the network's number. */
+export const bridgeName = (naming: Naming, index: number): string =>
+  `${BRIDGE_PREFIX(naming)}${index.toString(16)}`;
 /** Devices in which what VPSs send waits for its turn. */
 export const RATE_PREFIX = (naming: Naming): string => `mr${naming.instance}-`;
 /** Begins the names of the tables of every installation. */
 export const ANY_TABLE = 'mullion_';
 export const nftTableName = (naming: Naming): string => `${ANY_TABLE}${naming.instance}`;
 
-export const firewallTableName = (naming: Naming): string => `mullion_${naming.instance}_fw`;
+export const firewallTableName = (naming: Naming): string => `${nftTableName(naming)}_fw`;
 
 /** Parent of every VPS's cgroup, relative to the root of each hierarchy. */
 export const cgroupRoot = (naming: Naming): string => `mullion-${naming.instance}`;

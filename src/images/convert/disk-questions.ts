@@ -49,6 +49,18 @@ export async function askDisk(
   return collect(jail.stdout, jail.ended);
 }
 
+/** What debugfs(8) tells of each file by `stat`, for the files whose names it can be asked about. */
+export async function statFiles(jails: Jails, disk: string, signal: AbortSignal): Promise<string> {
+  const paths = (await lookInDisk(jails, disk, "find . -xdev -printf '%P\\n'", signal))
+    .split('\n')
+    .filter((path) => path !== '' && isPlain(path) && !path.startsWith('lost+found'));
+  const questions = paths.map((path) => `stat "/${path}"`);
+  return askDisk(jails, disk, questions, signal);
+}
+
+/** The file that a line of such answers begins to tell of. */
+export const askedFile = (line: string): string | undefined => /^debugfs: stat "\/(.+)"$/.exec(line)?.[1];
+
 /** Runs a shell line in a root, with something to read. @throws command_failed */
 export async function changeRoot(
   jails: Jails,

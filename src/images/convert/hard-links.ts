@@ -1,5 +1,5 @@
 import type { Jails } from '../../host/jail/jails.ts';
-import { askDisk, changeRoot, isPlain, lookInDisk } from './disk-questions.ts';
+import { askedFile, changeRoot } from './disk-questions.ts';
 
 /** The second of each two names becomes another of the first; the folder keeps its time. */
 const LINK = `
@@ -15,20 +15,15 @@ const LINK = `
 
 /**
  * Makes one file again of the names that are one on the disk: fuse2fs(1) 1.47.2 gives each name a number of its own, by which
- * tar(1) takes them for several files.
+ * tar(1) takes them for several files. `stats`: of `statFiles`.
  */
 export async function restoreLinks(
   jails: Jails,
-  disk: string,
+  stats: string,
   upper: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const paths = (await lookInDisk(jails, disk, "find . -xdev ! -type d -links +1 -printf '%P\\n'", signal))
-    .split('\n')
-    .filter((path) => path !== '' && isPlain(path));
-  if (paths.length < 2) return;
-  const questions = paths.map((path) => `stat "/${path}"`);
-  const pairs = pairLinks(await askDisk(jails, disk, questions, signal));
+  const pairs = pairLinks(stats);
   if (pairs.length === 0) return;
   const lines = pairs.map(([first, second]) => `${first}\n${second}\n`).join('');
   await changeRoot(jails, upper, `exec perl -e '${LINK}'`, lines, signal);
@@ -40,8 +35,8 @@ export function pairLinks(text: string): (readonly [first: string, second: strin
   const pairs: (readonly [string, string])[] = [];
   let path: string | undefined;
   for (const line of text.split('\n')) {
-    path = /^debugfs: stat "\/(.+)"$/.exec(line)?.[1] ?? path;
-    const number = /^Inode: (\d+) /.exec(line)?.[1];
+    path = askedFile(line) ?? path;
+    const number = /^Inode: (\d+) +Type: (?!directory)/.exec(line)?.[1];
     if (number === undefined || path === undefined) continue;
     const first = firsts.get(number);
     if (first === undefined) firsts.set(number, path);

@@ -1,5 +1,5 @@
 import type { Jails } from '../../host/jail/jails.ts';
-import { askDisk, changeRoot, isPlain, lookInDisk } from './disk-questions.ts';
+import { askedFile, changeRoot } from './disk-questions.ts';
 
 export interface FileTime {
   readonly path: string;
@@ -20,18 +20,17 @@ const SET_TIMES = `
     syscall($ARGV[0] + 0, $at_fdcwd, $path, $times, $nofollow) == 0 or die "$path: $!";
   }`;
 
-/** Gives files below `upper` the fractions of seconds of their times on the disk, which fuse2fs(1) does not tell. */
+/**
+ * Gives files below `upper` the fractions of seconds of their times on the disk, which fuse2fs(1) does not tell. `stats`: of
+ * `statFiles`.
+ */
 export async function copyTimes(
   jails: Jails,
-  disk: string,
+  stats: string,
   upper: string,
   signal: AbortSignal,
 ): Promise<void> {
-  const paths = (await lookInDisk(jails, disk, "find . -xdev -printf '%P\\n'", signal))
-    .split('\n')
-    .filter((path) => path !== '' && isPlain(path) && !path.startsWith('lost+found'));
-  const questions = paths.map((path) => `stat "/${path}"`);
-  const times = parseTimes(await askDisk(jails, disk, questions, signal));
+  const times = parseTimes(stats);
   if (times.length === 0) return;
   const lines = times.map(({ path, time }) => `${time}\n${path}\n`).join('');
   await changeRoot(jails, upper, `exec perl -e '${SET_TIMES}' ${UTIMENSAT}`, lines, signal);
@@ -42,8 +41,7 @@ export function parseTimes(text: string): FileTime[] {
   const times: FileTime[] = [];
   let path: string | undefined;
   for (const line of text.split('\n')) {
-    const asked = /^debugfs: stat "\/(.+)"$/.exec(line)?.[1];
-    if (asked !== undefined) path = asked;
+    path = askedFile(line) ?? path;
     const told = /^ *mtime: 0x([0-9a-f]{8}):([0-9a-f]{8}) /.exec(line);
     if (told === null || path === undefined) continue;
     const time = decodeTime(Number.parseInt(told[1] ?? '', 16), Number.parseInt(told[2] ?? '', 16));

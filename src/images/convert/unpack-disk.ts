@@ -9,6 +9,7 @@ import { IMPORT_LIMITS } from '../import/limits.ts';
 import { FILE_OWNER, unpackTar } from '../import/unpack-tar.ts';
 import { copyAccessLists } from './access-lists.ts';
 import { isUnclean, makeCleanCopy } from './clean-copy.ts';
+import { statFiles } from './disk-questions.ts';
 import { restoreLinks } from './hard-links.ts';
 import { copyTimes } from './times.ts';
 
@@ -84,9 +85,10 @@ async function unpackClean(jails: Jails, unpacking: DiskUnpacking, signal: Abort
   if (code !== 0) throw unreadable(code, stderr, unfit);
   layOver(target, target, devices);
   const disk = join(source, PARTS.disk);
-  await restoreLinks(jails, disk, target, signal);
+  const stats = await statFiles(jails, disk, signal);
+  await restoreLinks(jails, stats, target, signal);
   await copyAccessLists(jails, disk, target, signal);
-  await copyTimes(jails, disk, target, signal);
+  await copyTimes(jails, stats, target, signal);
 }
 
 /** What the reader said explains more than that its archive broke off. */

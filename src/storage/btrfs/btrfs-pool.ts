@@ -281,9 +281,8 @@ export class BtrfsPool implements VolumeBackend {
 
   async #copy(source: string, target: string, readOnly: boolean, taken: string): Promise<void> {
     try {
-      await btrfs.snapshotSubvolume(source, target, readOnly);
+      await spaceful(() => btrfs.snapshotSubvolume(source, target, readOnly));
     } catch (cause) {
-      if (hasCode(cause, 'ENOSPC')) throw poolIsFull(0, cause);
       if (hasCode(cause, 'EEXIST')) throw new MullionError('already_exists', taken, { cause });
       throw cause;
     }

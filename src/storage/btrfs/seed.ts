@@ -49,6 +49,8 @@ export class Seed {
   async open(): Promise<void> {
     await this.#inTurn(async () => {
       await this.#ensure();
+      // Images that an older version sealed, which knew of no seed.
+      if (await raise(this.#folders.seed(), this.#highestOfImages())) this.#drop();
       await this.#fill();
     }).catch((failure: unknown) => {
       if (!hasCode(failure, 'ENOSPC')) throw failure;
@@ -64,7 +66,7 @@ export class Seed {
   raise(image: string): Promise<void> {
     return this.#inTurn(async () => {
       await this.#ensure();
-      if (await raise(this.#folders.seed(), highest([image]))) this.#drop();
+      if (await raise(this.#folders.seed(), btrfs.highestInode(image))) this.#drop();
     });
   }
 
@@ -91,22 +93,23 @@ export class Seed {
     this.#timer = setTimeout(() => void this.#inTurn(() => this.#fill()), QUIET_MS).unref();
   }
 
-  /** Also above images that an older version sealed, which knew of no seed. */
   async #ensure(): Promise<void> {
     const seed = this.#folders.seed();
-    const images = this.#folders.listImages().filter(({ sealed }) => sealed);
-    const floor = highest(images.map(({ id }) => this.#folders.image(id)));
-    if (existsSync(seed)) {
-      if (await raise(seed, floor)) this.#drop();
-      return;
-    }
+    if (existsSync(seed)) return;
     mkdirSync(dirname(seed), { recursive: true, mode: 0o711 });
     const draft = this.#folders.making('seed');
     if (existsSync(draft)) btrfs.destroySubvolume(draft);
     btrfs.createSubvolume(draft);
     chmodSync(draft, 0o700);
-    await raise(draft, floor);
+    await raise(draft, this.#highestOfImages());
     renameSync(draft, seed);
+  }
+
+  #highestOfImages(): bigint {
+    const images = this.#folders.listImages().filter(({ sealed }) => sealed);
+    return images
+      .map(({ id }) => btrfs.highestInode(this.#folders.image(id)))
+      .reduce((one, other) => (one > other ? one : other), 0n);
   }
 
   get #spares(): string[] {
@@ -137,9 +140,6 @@ export class Seed {
     return turn;
   }
 }
-
-const highest = (subvolumes: readonly string[]): bigint =>
-  subvolumes.map(btrfs.highestInode).reduce((one, other) => (one > other ? one : other), 0n);
 
 /** Whether there was anything to do. */
 async function raise(folder: string, floor: bigint): Promise<boolean> {
