@@ -25,7 +25,8 @@ export interface Element {
  * - `inet`: host ports forwarded to VPSs, also from the host's own loopback; masquerading; no way from one network
  *   to another; from a VPS to the host only DHCP, DNS and echo requests to its own gateway; rates and shares of new
  *   connections, so that a flood to or from one VPS leaves the others what is theirs; `answersSyns`: and leaves itself
- *   reachable.
+ *   reachable. What a VPS sends to many is no connection: the kernel would keep it as one before a limit could drop it
+ *   (br_netfilter, br_nf_local_in).
  * - `bridge`: a VPS sends only frames with its own MAC and addresses, and never speaks as a router or DHCP server.
  */
 export function renderTables(naming: Naming, answersSyns: boolean): string {
@@ -50,6 +51,10 @@ ${INET_LIMITS}${answersSyns ? `\n${SYN_PROXY_SETS}` : ''}
     dnat ip to udp dport map @udp4
     dnat ip6 to tcp dport map @tcp6
     dnat ip6 to udp dport map @udp6
+  }
+  chain untracked {
+    type filter hook prerouting priority -300; policy accept;
+    iifname ${bridges} meta pkttype { broadcast, multicast } notrack
   }
   chain prerouting {
     type nat hook prerouting priority -100; policy accept;${answersSyns ? `\n${SYN_PROXY_EXEMPTION}` : ''}
