@@ -36,7 +36,12 @@ const FORMS = {
   },
   nested: {
     name: 'nested',
-    files: ['test/nested/boots.test.ts', 'test/nested/disaster.test.ts', 'test/nested/pvh.test.ts'],
+    files: [
+      'test/nested/boots.test.ts',
+      'test/nested/compare.test.ts',
+      'test/nested/disaster.test.ts',
+      'test/nested/pvh.test.ts',
+    ],
     concurrency: 1,
     timeoutMs: 3_600_000,
   },

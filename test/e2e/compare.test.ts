@@ -4,29 +4,14 @@ import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import * as z from 'zod';
 import { MEASURES } from '../../src/cli/compare/measures.ts';
-import { TECHNIQUES } from '../../src/contract/technique-table.ts';
 import { LAUNCHER, TestDaemon } from '../support/daemon.ts';
 import { nothingLeft } from '../support/inventory.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
+import { type PrintedComparison, PrintedComparisonSchema } from '../support/printed-comparison.ts';
 import { eventually } from '../support/scratch.ts';
 
 const PATIENCE = { timeoutMs: 600_000 };
-const ValueSchema = z.object({ value: z.number().nullable(), reason: z.string().optional() });
-const ComparisonSchema = z.object({
-  quick: z.boolean(),
-  image: z.string(),
-  techniques: z.array(
-    z.object({
-      technique: z.enum(TECHNIQUES),
-      state: z.enum(['measured', 'failed', 'unavailable']),
-      reason: z.string(),
-      values: z.record(z.string(), ValueSchema),
-    }),
-  ),
-});
-type Measured = z.infer<typeof ComparisonSchema>;
 
 if (enterPrivateNetns(import.meta.url)) {
   test('compare measures techniques side by side and leaves nothing behind', async (t) => {
@@ -37,8 +22,8 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.ok(['delete', 'first', '--force']);
     const before = await daemon.inventory();
     const report = join(daemon.folder, 'report.html');
-    const compare = async (...args: string[]): Promise<Measured> =>
-      ComparisonSchema.parse(
+    const compare = async (...args: string[]): Promise<PrintedComparison> =>
+      PrintedComparisonSchema.parse(
         JSON.parse(await daemon.ok(['compare', '--quick', '--json', ...args], PATIENCE)),
       );
     const leavesNothing = async (): Promise<void> => {
