@@ -31,6 +31,7 @@ import type {
   MachineEnd,
   PauseAbility,
   Prepared,
+  StallAbility,
 } from '../driver.ts';
 import { execStart, freeze, thaw } from '../guest-agent/agent-commands.ts';
 import { askAgentToEnd, askUntilEnded } from '../guest-agent/asked-to-end.ts';
@@ -49,6 +50,7 @@ import { alive, type MachineDependencies, Machines } from './machines.ts';
 import { askKernel, holdStill, letRun } from './mconsole.ts';
 import { machinePaths } from './paths.ts';
 import { probeUml } from './probe.ts';
+import { STALL } from './stall.ts';
 
 const PING_MS = 2_000;
 
@@ -214,6 +216,8 @@ export class UmlDriver implements Driver {
       await this.#resume(machine);
     },
   };
+
+  readonly stall: StallAbility = STALL;
 
   readonly limits: LimitsAbility = {
     setLimits: async (machine, handle, limits) => {

@@ -47,6 +47,8 @@ export function machinePaths(machine: Machine) {
     lines: join(bundle, 'lines'),
     preload: join(bundle, 'preload.so'),
     management: join(sockets, UMID, 'mconsole'),
+    /** There while a write to the disk waits for space (preload.c). */
+    full: join(sockets, 'full'),
     log: join(machine.logDirectory, 'console.log'),
     initramfs: join(machine.volume, 'initramfs'),
   } as const;

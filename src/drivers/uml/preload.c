@@ -1,5 +1,5 @@
 /*
- * Preloaded into linux.uml, which it helps in three things.
+ * Preloaded into linux.uml, which it helps in four things.
  *
  * ptrace: User-Mode Linux before 6.13 keeps 2696 bytes of a process's extended registers, which hold all of them but AMX;
  * a host whose processor has AMX keeps more, and its ptrace(2) refuses to set fewer than all (Linux,
@@ -15,29 +15,43 @@
  * would be written behind the end of any file finds no space, so that the file stays as large as the guest's limit. A guest
  * that restarts executes the program anew, with its first arguments: the size among them is made that of the file.
  *
+ * The same calls again: where the host has no space left for what the guest writes within its disk, they wait until it has,
+ * instead of an I/O error that ends the guest's file system. User-Mode Linux makes them in a process of its own, so that the
+ * guest's kernel goes on. A file in its folder of sockets is there meanwhile, for who looks after it.
+ *
  * gcc -O2 -fPIC -shared -nostdlib -fno-stack-protector -fno-tree-loop-distribute-patterns -mno-sse \
  *   -fno-asynchronous-unwind-tables -fcf-protection=none -Wl,-z,noseparate-code -Wl,--hash-style=gnu \
  *   -Wl,--build-id=none -s -o preload.so preload.c
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
+#include <time.h>
 
 /* As in paths.ts and command-line.ts. */
 #define DISK "/volume/disk.raw"
 #define DISK_SIZE (1L << 50)
 #define PARTITION "blkdevparts=ubda:0x"
 #define DIGITS 16
+#define SOCKETS "uml_dir="
+#define FULL "/full"
+#define LONGEST_PATH 4096
+#define RETRY_NANOSECONDS 250000000
 
+#define SYSCALL_CLOSE 3
 #define SYSCALL_STAT 4
 #define SYSCALL_FSTAT 5
 #define SYSCALL_PWRITE 18
+#define SYSCALL_NANOSLEEP 35
 #define SYSCALL_GETPID 39
 #define SYSCALL_KILL 62
 #define SYSCALL_PTRACE 101
 #define SYSCALL_EXIT_GROUP 231
+#define SYSCALL_OPENAT 257
+#define SYSCALL_UNLINKAT 263
 #define SYSCALL_FALLOCATE 285
 #define FIRST_PROCESS 1
 #define ABORTED (128 + SIGABRT)
@@ -128,18 +142,64 @@ int stat64(const char *path, struct stat64 *status)
   return wrapped(result);
 }
 
+/* The file that is there while a write waits for space; empty when nobody is to know. */
+static char full[LONGEST_PATH];
+
+static void nameFull(const char *sockets)
+{
+  unsigned long length = 0, index;
+  while (length < LONGEST_PATH - sizeof(FULL) && sockets[length] != 0) {
+    full[length] = sockets[length];
+    length++;
+  }
+  for (index = 0; index < sizeof(FULL); index++) full[length + index] = FULL[index];
+}
+
+static void tellFull(int isFull)
+{
+  long fd;
+  if (full[0] == 0) return;
+  if (!isFull) {
+    call(SYSCALL_UNLINKAT, AT_FDCWD, (long)full, 0, 0);
+    return;
+  }
+  fd = call(SYSCALL_OPENAT, AT_FDCWD, (long)full, O_WRONLY | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+  if (fd >= 0) call(SYSCALL_CLOSE, fd, 0, 0, 0);
+}
+
 /* Before the program itself. */
-__attribute__((constructor)) static void sizePartition(int count, char **arguments)
+__attribute__((constructor)) static void readArguments(int count, char **arguments)
 {
   const unsigned long start = sizeof(PARTITION) - 1;
   struct stat64 status;
   int index, digit;
+  for (index = 1; index < count; index++) {
+    if (sameStart(arguments[index], SOCKETS, sizeof(SOCKETS) - 1) < sizeof(SOCKETS) - 1) continue;
+    nameFull(arguments[index] + sizeof(SOCKETS) - 1);
+  }
+  /* A guest that restarted while it waited. */
+  tellFull(0);
   if (call(SYSCALL_STAT, (long)DISK, (long)&status, 0, 0) < 0) return;
   for (index = 1; index < count; index++) {
     if (sameStart(arguments[index], PARTITION, start) < start) continue;
     for (digit = 0; digit < DIGITS; digit++)
       arguments[index][start + digit] = "0123456789abcdef"[status.st_size >> 4 * (DIGITS - 1 - digit) & 15];
   }
+}
+
+/* What the call answers once it does not answer that there is no space. */
+static long callWithSpace(long number, long first, long second, long third, long fourth)
+{
+  const struct timespec pause = {0, RETRY_NANOSECONDS};
+  long result = call(number, first, second, third, fourth);
+  if (result != -ENOSPC) return result;
+  tellFull(1);
+  while (result == -ENOSPC) {
+    call(SYSCALL_NANOSLEEP, (long)&pause, 0, 0, 0);
+    result = call(number, first, second, third, fourth);
+  }
+  tellFull(0);
+  return result;
 }
 
 /* A disk's file never gets shorter while it is open: what was within it once is so again, without asking. */
@@ -159,11 +219,11 @@ static int isBehindEnd(int fd, off64_t offset, off64_t length)
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset)
 {
   if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
-  return wrapped(call(SYSCALL_PWRITE, fd, (long)data, length, offset));
+  return wrapped(callWithSpace(SYSCALL_PWRITE, fd, (long)data, length, offset));
 }
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length)
 {
   if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
-  return wrapped(call(SYSCALL_FALLOCATE, fd, mode, offset, length));
+  return wrapped(callWithSpace(SYSCALL_FALLOCATE, fd, mode, offset, length));
 }
