@@ -284,6 +284,19 @@ describe('set', () => {
     );
   });
 
+  check('asks no guest that is paused', async (_world, engine) => {
+    await done(engine, engine.vps.launch(PROJECT, request()));
+    await done(engine, engine.vps.pause(PROJECT, 'web'));
+    const task = await ended(engine, engine.vps.set(PROJECT, 'web', { pids: 77 }));
+    assert.equal(task.error?.code, 'wrong_state');
+    assert.match(task.error?.remedy ?? '', /mullion resume web/);
+    const { state, pids } = await engine.vps.info(PROJECT, 'web');
+    assert.equal(state, 'paused');
+    assert.notEqual(pids, 77);
+    await done(engine, engine.vps.resume(PROJECT, 'web'));
+    await done(engine, engine.vps.set(PROJECT, 'web', { memory: GIB }));
+  });
+
   check('that fails is taken back', async (world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request(fault('limits-fail'))));
     const task = await ended(engine, engine.vps.set(PROJECT, 'web', { memory: GIB, disk: 5 * GIB }));
