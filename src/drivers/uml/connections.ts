@@ -3,11 +3,11 @@ import type { Machine } from '../driver.ts';
 import { AgentChannel } from '../guest-agent/agent-channel.ts';
 import { ping } from '../guest-agent/agent-commands.ts';
 import { GuestCommands } from '../guest-agent/guest-commands.ts';
+import { EntryWatch } from './entry-watch.ts';
 import { GuestLines } from './guest-lines.ts';
 import { type LinePipes, LineStream } from './line-stream.ts';
 import { AGENT_LINE, TERMINAL_ROOM } from './lines.ts';
 import { linePipes, machinePaths } from './paths.ts';
-import { RestartWatch } from './restart-watch.ts';
 
 /**
  * How long the agent's line stays closed after the guest's kernel has taken what nobody answered: the guest sees it hung
@@ -20,7 +20,7 @@ export class Connections {
   readonly agent: AgentChannel;
   readonly commands: GuestCommands;
   readonly #lines: GuestLines;
-  readonly #restarts: RestartWatch;
+  readonly #restarts: EntryWatch;
   #hungUp = Promise.resolve();
   #ping: Promise<boolean> | undefined;
 
@@ -29,7 +29,8 @@ export class Connections {
     this.agent = new AgentChannel(() => this.#openAgentLine(linePipes(paths, AGENT_LINE)), TERMINAL_ROOM);
     this.#lines = new GuestLines(paths);
     this.commands = new GuestCommands(this.agent, this.#lines);
-    this.#restarts = new RestartWatch(paths.sockets, () => this.#forgetConversations());
+    // A kernel removes the folder of its name as it ends, and makes it again as it starts anew in its process.
+    this.#restarts = new EntryWatch(paths.kernel, () => this.#forgetConversations());
   }
 
   async #openAgentLine(pipes: LinePipes): Promise<LineStream> {

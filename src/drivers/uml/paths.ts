@@ -46,6 +46,8 @@ export function machinePaths(machine: Machine) {
     /** The host's ends of its serial lines, out of the jail's reach. */
     lines: join(bundle, 'lines'),
     preload: join(bundle, 'preload.so'),
+    /** Of the kernel's name. */
+    kernel: join(sockets, UMID),
     management: join(sockets, UMID, 'mconsole'),
     /** There while a write to the disk waits for space (preload.c). */
     full: join(sockets, 'full'),

@@ -1,25 +1,24 @@
 import { type FSWatcher, lstatSync, watch } from 'node:fs';
-import { join } from 'node:path';
-import { UMID } from './paths.ts';
+import { dirname } from 'node:path';
 
 /** How long a change goes unseen at most, once another was seen. */
 const PAUSE_MS = 250;
 
 /**
- * Tells when a kernel removes the folder of its name, as it ends, and makes it again, as it starts anew in its process. The
- * guest can write beside it: after each change nothing is heard for a pause, as Node hears out all changes of a folder
- * before it does anything else (libuv, uv__inotify_read), and would never come to an end of those of a flood.
+ * Tells when what is at a path comes, goes or is another. The guest can write beside it: after each change nothing is heard
+ * for a pause, as Node hears out all changes of a folder before it does anything else (libuv, uv__inotify_read), and would
+ * never come to an end of those of a flood.
  */
-export class RestartWatch {
-  readonly #folder: string;
+export class EntryWatch {
+  readonly #path: string;
   readonly #listener: () => void;
   #watcher: FSWatcher | undefined;
   #timer: NodeJS.Timeout | undefined;
   #inode: number | undefined;
   #closed = false;
 
-  constructor(folder: string, listener: () => void) {
-    this.#folder = folder;
+  constructor(path: string, listener: () => void) {
+    this.#path = path;
     this.#listener = listener;
     this.#inode = this.#look();
     this.#listen();
@@ -33,10 +32,10 @@ export class RestartWatch {
 
   #listen(): void {
     try {
-      this.#watcher = watch(this.#folder, { persistent: false }, () => this.#changed());
+      this.#watcher = watch(dirname(this.#path), { persistent: false }, () => this.#changed());
       this.#watcher.on('error', () => undefined);
     } catch {
-      // Without it, what waits for the guest that was ends with its own time.
+      // The machine is gone.
       return;
     }
     this.#compare();
@@ -58,6 +57,6 @@ export class RestartWatch {
   }
 
   #look(): number | undefined {
-    return lstatSync(join(this.#folder, UMID), { throwIfNoEntry: false })?.ino;
+    return lstatSync(this.#path, { throwIfNoEntry: false })?.ino;
   }
 }

@@ -5,14 +5,15 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import { eventually, scratchDirectory } from '../../../test/support/scratch.ts';
-import { UMID } from './paths.ts';
-import { RestartWatch } from './restart-watch.ts';
+import { EntryWatch } from './entry-watch.ts';
+
+const NAME = 'vm';
 
 function watched(t: TestContext) {
-  const scratch = scratchDirectory('restart');
-  mkdirSync(join(scratch.path, UMID));
+  const scratch = scratchDirectory('entry');
+  mkdirSync(join(scratch.path, NAME));
   let told = 0;
-  const watch = new RestartWatch(scratch.path, () => {
+  const watch = new EntryWatch(join(scratch.path, NAME), () => {
     told += 1;
   });
   t.after(() => {
@@ -24,13 +25,13 @@ function watched(t: TestContext) {
 
 test('a folder that goes, and one that comes in its place, are told of', async (t) => {
   const { folder, told } = watched(t);
-  rmSync(join(folder, UMID), { recursive: true });
+  rmSync(join(folder, NAME), { recursive: true });
   await eventually('its end is seen', () => told() === 1);
-  mkdirSync(join(folder, UMID));
+  mkdirSync(join(folder, NAME));
   await eventually('the next one is seen', () => told() === 2);
   mkdirSync(join(folder, 'other'));
-  renameSync(join(folder, UMID), join(folder, 'former'));
-  renameSync(join(folder, 'other'), join(folder, UMID));
+  renameSync(join(folder, NAME), join(folder, 'former'));
+  renameSync(join(folder, 'other'), join(folder, NAME));
   await eventually('another in its place is seen', () => told() > 2);
 });
 
