@@ -14,6 +14,8 @@ import { QUICK_IMAGE } from '../support/test-image.ts';
 
 const DESTROY_MS = 300_000;
 const ANSWER_MS = 900_000;
+/** Of an image and a disk, by the processor that the guest writes with. */
+const BACKUP = { timeoutMs: 2_400_000 };
 const REPOSITORY = '/root/repository';
 /** What is left of a server whose daemon, guests, pool and store are gone. */
 const DESTROY = `systemctl kill --signal=KILL mullion; systemctl stop mullion
@@ -46,6 +48,9 @@ const SCENES: readonly Scene[] = [
       await door.ok([...LAUNCH, 'os']);
       await door.inside('data', 'touch /etc/whole-system');
       await door.ok(['convert', 'data', '--technique', 'para']);
+      await door.answers('data', ANSWER_MS);
+      // The rest of the one processor is the host's, for the backup.
+      await door.ok(['set', 'data', 'cpus=0.3']);
     },
   },
 ];
@@ -81,7 +86,7 @@ if (!enterPrivateNetns(import.meta.url)) {
           early = load.acknowledged;
           await door.ok(['snapshot', 'create', 'data', 'early']);
           promised = load.acknowledged;
-          await door.ok(['backup', 'create', 'data']);
+          await door.ok(['backup', 'create', 'data'], BACKUP);
           assert.ok(load.acknowledged > promised, 'it went on while it was backed up');
         }
         const list: { id: string }[] = JSON.parse(await door.ok(['backup', 'list', 'data', '--json']));
@@ -105,7 +110,7 @@ if (!enterPrivateNetns(import.meta.url)) {
           await host.startDaemon();
           assert.equal((await door.ok(['list', '--json'])).trim(), '[]');
           await door.ok(['backup', 'repo', 'add', 'found', REPOSITORY, '--key', keyFile]);
-          await door.ok(['backup', 'restore', backup]);
+          await door.ok(['backup', 'restore', backup], BACKUP);
           await door.answers('data', ANSWER_MS);
           const { technique: restored } = await host.client.call('vps.info', { params: { name: 'data' } });
           assert.equal(restored, technique);

@@ -23,7 +23,7 @@ export class WriteLoad implements AsyncDisposable {
     const loop = `i=0; while true; do i=$((i+1)); sqlite3 ${DATABASE} "insert into entry values ($i, randomblob(3000))" || exit 1; echo $i; sleep 0.1; done`;
     let rest = '';
     load.#ended = daemon.cli(['exec', vps, '--', 'sh', '-c', loop], {
-      timeoutMs: 900_000,
+      timeoutMs: 2_400_000,
       onStart: (child) => {
         load.#child = child;
         child.stdout?.on('data', (text: string) => {
