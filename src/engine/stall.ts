@@ -6,7 +6,7 @@ import type { VpsRecord } from './records.ts';
 
 /** A machine that was let go on without room stands still again well within this. */
 const SETTLE_MS = 300;
-const LONGEST_WAITS = 10;
+const LONGEST_WAITS = 4;
 const REASON = 'the pool is full';
 const ROOM =
   'Make room in the pool: mullion pool grow default SIZE, or delete something; it goes on by itself then';
@@ -51,13 +51,22 @@ export function followStalls(
   if (stall === undefined) return;
   let called = false;
   let following = false;
+  let wake = new AbortController();
+  const rest = (ms: number): Promise<void> => {
+    wake = new AbortController();
+    return pause(ms, AbortSignal.any([signal, wake.signal]));
+  };
   const look = async (): Promise<void> => {
     called = true;
-    if (following) return;
+    if (following) {
+      // One that has gone on by itself is not left waiting.
+      if ((await ask(context, machine, handle)) === false) wake.abort();
+      return;
+    }
     following = true;
     while (called && !signal.aborted) {
       called = false;
-      await seeThrough(context, id, machine, handle, signal);
+      await seeThrough(context, id, machine, handle, signal, rest);
     }
     following = false;
   };
@@ -70,21 +79,22 @@ export function followStalls(
   void look();
 }
 
-/** Never throws. */
+/** Never throws. `rest` waits, or until there is something to see. */
 async function seeThrough(
   context: Context,
   id: string,
   machine: Machine,
   handle: Handle,
   signal: AbortSignal,
+  rest: (ms: number) => Promise<void>,
 ): Promise<void> {
   const { retry } = context.timings;
   for (let wait = retry; !signal.aborted; wait = Math.min(2 * wait, LONGEST_WAITS * retry)) {
     const stands = await ask(context, machine, handle);
     if (stands === false || signal.aborted) break;
     if (stands) tell(context, id, true);
-    await pause(wait, signal);
-    if (stands && (await tryAgain(context, id, machine, handle, signal))) await pause(SETTLE_MS, signal);
+    await rest(wait);
+    if (stands && (await tryAgain(context, id, machine, handle, signal))) await rest(SETTLE_MS);
   }
   if (!signal.aborted) tell(context, id, false);
 }

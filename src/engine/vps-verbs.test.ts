@@ -287,9 +287,10 @@ describe('set', () => {
   check('asks no guest that is paused', async (_world, engine) => {
     await done(engine, engine.vps.launch(PROJECT, request()));
     await done(engine, engine.vps.pause(PROJECT, 'web'));
-    const task = await ended(engine, engine.vps.set(PROJECT, 'web', { pids: 77 }));
-    assert.equal(task.error?.code, 'wrong_state');
-    assert.match(task.error?.remedy ?? '', /mullion resume web/);
+    await assert.rejects(
+      engine.vps.set(PROJECT, 'web', { pids: 77 }),
+      failsWith('wrong_state', /paused, and takes pids/),
+    );
     const { state, pids } = await engine.vps.info(PROJECT, 'web');
     assert.equal(state, 'paused');
     assert.notEqual(pids, 77);

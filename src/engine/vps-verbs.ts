@@ -1,9 +1,7 @@
 import { MullionError } from '../contract/errors.ts';
-import type { SetRequest, StopRequest } from '../contract/vps.ts';
-import { requireDiskChange, requireRates } from '../core/capacity.ts';
-import { LIMIT_NAMES } from '../core/plan.ts';
+import type { StopRequest } from '../contract/vps.ts';
 import { NO_REVIVAL } from '../core/restart-policy.ts';
-import { demandOf, requireRoomForVps, requireRoomOnDisk, requireRoomToRun } from './capacity-check.ts';
+import { requireRoomForVps } from './capacity-check.ts';
 import { type Context, requireDriver } from './context.ts';
 import type { VpsVerbs } from './contract.ts';
 import { convert } from './convert.ts';
@@ -13,6 +11,7 @@ import { operate } from './operate.ts';
 import type { VpsRecord } from './records.ts';
 import { rename } from './rename.ts';
 import { sessionVerbs } from './sessions.ts';
+import { set } from './set.ts';
 import type { Techniques } from './techniques.ts';
 import { viewInfo, viewVps } from './view.ts';
 
@@ -102,50 +101,4 @@ function requireAbilityToPause(context: Context, record: VpsRecord): void {
     'not_supported',
     `The technique ${record.technique} of ${record.name} cannot pause.`,
   );
-}
-
-async function set(context: Context, record: VpsRecord, changes: SetRequest) {
-  const limits = { ...record.limits, ...pickLimits(changes) };
-  const demand = demandOf(context, record.technique, limits, 0);
-  if (changes.disk !== undefined) {
-    const { used } =
-      record.observed.volume === 'filled' ? await context.deps.pool.usage(record.id) : { used: 0 };
-    requireDiskChange(record.name, demand.givesDisk, record.limits.disk, changes.disk, used);
-    const growth = { ...limits, disk: Math.max(0, changes.disk - record.limits.disk) };
-    await requireRoomOnDisk(context, { ...demand, limits: growth, givesDisk: false });
-  }
-  requireRates(demand);
-  if (changes.cpus !== undefined || changes.memory !== undefined) {
-    requireRoomToRun(context, demand, record.id);
-  }
-  const { env, sshKeys, restart, autostart } = record;
-  return operate(context, record, {
-    kind: 'vps.set',
-    event: 'set',
-    patch: (current) => ({
-      limits: { ...current.limits, ...pickLimits(changes) },
-      env: changes.env ?? current.env,
-      sshKeys: changes.sshKeys ?? current.sshKeys,
-      restart: changes.restart ?? current.restart,
-      autostart: changes.autostart ?? current.autostart,
-      changed: changedSince(current, changes),
-    }),
-    revert: { limits: record.limits, env, sshKeys, restart, autostart, changed: record.changed },
-  });
-}
-
-/** Those that are named. */
-function pickLimits(changes: SetRequest): Partial<VpsRecord['limits']> {
-  return Object.fromEntries(
-    LIMIT_NAMES.flatMap((name) => {
-      const value = changes[name];
-      return value === undefined ? [] : [[name, value]];
-    }),
-  );
-}
-
-function changedSince(record: VpsRecord, changes: SetRequest): VpsRecord['changed'] {
-  if (record.runtime === null) return [];
-  const named = (['env', 'sshKeys'] as const).filter((property) => changes[property] !== undefined);
-  return [...new Set([...record.changed, ...named])];
 }

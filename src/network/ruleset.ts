@@ -26,7 +26,7 @@ export interface Element {
  *   to another; from a VPS to the host only DHCP, DNS and echo requests to its own gateway; rates and shares of new
  *   connections, so that a flood to or from one VPS leaves the others what is theirs; `answersSyns`: and leaves itself
  *   reachable. What a VPS sends to many is no connection: the kernel would keep it as one before a limit could drop it
- *   (br_netfilter, br_nf_local_in).
+ *   (br_netfilter, br_nf_local_in). Frames to many whose packet is for one are dropped (RFC 1122, section 3.3.6).
  * - `bridge`: a VPS sends only frames with its own MAC and addresses, and never speaks as a router or DHCP server.
  */
 export function renderTables(naming: Naming, answersSyns: boolean): string {
@@ -54,7 +54,10 @@ ${INET_LIMITS}${answersSyns ? `\n${SYN_PROXY_SETS}` : ''}
   }
   chain untracked {
     type filter hook prerouting priority -300; policy accept;
-    iifname ${bridges} meta pkttype { broadcast, multicast } notrack
+    iifname != ${bridges} accept
+    meta pkttype != { broadcast, multicast } accept
+    fib daddr type { broadcast, multicast } notrack accept
+    counter name foreign drop
   }
   chain prerouting {
     type nat hook prerouting priority -100; policy accept;${answersSyns ? `\n${SYN_PROXY_EXEMPTION}` : ''}

@@ -1,8 +1,10 @@
-import { type FSWatcher, lstatSync, watch } from 'node:fs';
+import { existsSync, type FSWatcher, lstatSync, watch } from 'node:fs';
 import { dirname } from 'node:path';
 
 /** How long a change goes unseen at most, once another was seen. */
 const PAUSE_MS = 250;
+/** The same where the host lets nobody watch any more. */
+const UNWATCHED_MS = 2_000;
 
 /**
  * Tells when what is at a path comes, goes or is another. The guest can write beside it: after each change nothing is heard
@@ -35,8 +37,8 @@ export class EntryWatch {
       this.#watcher = watch(dirname(this.#path), { persistent: false }, () => this.#changed());
       this.#watcher.on('error', () => undefined);
     } catch {
-      // The machine is gone.
-      return;
+      if (!existsSync(dirname(this.#path))) return;
+      this.#timer = setTimeout(() => this.#listen(), UNWATCHED_MS).unref();
     }
     this.#compare();
   }

@@ -15,8 +15,8 @@
  * would be written behind the end of any file finds no space, so that the file stays as large as the guest's limit. A guest
  * that restarts executes the program anew, with its first arguments: the size among them is made that of the file.
  *
- * The same calls again: where the host has no space left for what the guest writes within its disk, they wait until it has,
- * instead of an I/O error that ends the guest's file system. User-Mode Linux makes them in a process of its own, so that the
+ * pwrite64 again: where the host has no space left for what the guest writes within its disk, it waits until it has,
+ * instead of an I/O error that ends the guest's file system. User-Mode Linux calls it in a process of its own, so that the
  * guest's kernel goes on. A file in its folder of sockets is there meanwhile, for who looks after it.
  *
  * gcc -O2 -fPIC -shared -nostdlib -fno-stack-protector -fno-tree-loop-distribute-patterns -mno-sse \
@@ -188,15 +188,15 @@ __attribute__((constructor)) static void readArguments(int count, char **argumen
 }
 
 /* What the call answers once it does not answer that there is no space. */
-static long callWithSpace(long number, long first, long second, long third, long fourth)
+static long writeWithSpace(long fd, long data, long length, long offset)
 {
   const struct timespec pause = {0, RETRY_NANOSECONDS};
-  long result = call(number, first, second, third, fourth);
+  long result = call(SYSCALL_PWRITE, fd, data, length, offset);
   if (result != -ENOSPC) return result;
   tellFull(1);
   while (result == -ENOSPC) {
     call(SYSCALL_NANOSLEEP, (long)&pause, 0, 0, 0);
-    result = call(number, first, second, third, fourth);
+    result = call(SYSCALL_PWRITE, fd, data, length, offset);
   }
   tellFull(0);
   return result;
@@ -219,11 +219,11 @@ static int isBehindEnd(int fd, off64_t offset, off64_t length)
 ssize_t pwrite64(int fd, const void *data, size_t length, off64_t offset)
 {
   if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
-  return wrapped(callWithSpace(SYSCALL_PWRITE, fd, (long)data, length, offset));
+  return wrapped(writeWithSpace(fd, (long)data, length, offset));
 }
 
 int fallocate64(int fd, int mode, off64_t offset, off64_t length)
 {
   if (isBehindEnd(fd, offset, length)) return wrapped(-ENOSPC);
-  return wrapped(callWithSpace(SYSCALL_FALLOCATE, fd, mode, offset, length));
+  return wrapped(call(SYSCALL_FALLOCATE, fd, mode, offset, length));
 }

@@ -13,8 +13,11 @@ export const STALL: StallAbility = {
     return isFull && !existsSync(pausing) && alive(handle);
   },
   onStall: (machine, _handle, listener) => {
-    const watch = new EntryWatch(machinePaths(machine).full, listener);
-    return () => watch.close();
+    const { full, pausing } = machinePaths(machine);
+    const watches = [full, pausing].map((path) => new EntryWatch(path, listener));
+    return () => {
+      for (const watch of watches) watch.close();
+    };
   },
   retry: async () => undefined,
 };

@@ -1,7 +1,6 @@
 import { MullionError } from '../../contract/errors.ts';
 import { bounded, unlessAborted } from '../bounded.ts';
 import { now } from '../context.ts';
-import { requireRoomToAnswer } from '../stall.ts';
 import type { Executors, Scope } from './scope.ts';
 
 /** How much longer than it was told a driver may take to give up a shutdown. */
@@ -41,12 +40,8 @@ export const machineExecutors: Pick<
     await bounded('resume it', context.timings.step, driver.pause.resume(machine, handle));
   },
 
-  setLimits: async ({ context, driver, machine, handle, record }, { limits }) => {
+  setLimits: async ({ context, driver, machine, handle }, { limits }) => {
     if (driver.limits === undefined) throw lacks('change limits of a running VPS');
-    if (driver.health?.agent !== undefined) {
-      requireRoomToAnswer(context, record);
-      if (record.observed.machine === 'paused') throw asksGuest(record.name);
-    }
     await bounded('apply the limits', context.timings.step, driver.limits.setLimits(machine, handle, limits));
   },
 
@@ -93,15 +88,6 @@ function unwatch({ context, id }: Scope): void {
   context.watches.delete(id);
   stop?.();
 }
-
-const asksGuest = (name: string): MullionError =>
-  new MullionError(
-    'wrong_state',
-    `The VPS ${name} is paused, and takes these limits only by its own agent.`,
-    {
-      remedy: `Let it go on first: mullion resume ${name}`,
-    },
-  );
 
 const lacks = (what: string): MullionError =>
   new MullionError('not_supported', `This technique cannot ${what}.`);
