@@ -285,22 +285,27 @@ if (enterPrivateNetns(import.meta.url)) {
     await world.outside();
     await using _page = await serve(calm.guest, 'tcp', 80, 'calm');
     const count = counter(world);
-    const reasons = ['limit_sender', 'limit_questions', 'limit_broadcasts'] as const;
-    const counts = () => Promise.all(reasons.map(count));
+    const floods = [
+      ['limit_sender', ['-p', '++1', '192.0.2.2']],
+      ['limit_questions', ['-p', '53', lan.ipv4.gateway]],
+      ['limit_broadcasts', ['-p', '9', '10.77.0.255']],
+    ] as const;
     // What was tracked for an earlier test is forgotten later.
     const before = await tracked();
-    await using _one = flood(loud.guest, '--udp', '-p', '++1', '192.0.2.2');
-    await using _two = flood(loud.guest, '--udp', '-p', '53', lan.ipv4.gateway);
-    await using _three = flood(loud.guest, '--udp', '-p', '9', '10.77.0.255');
-    const { asked, failed } = await questionUntil(
-      () => ask(friend.guest, 'tcp', calm.ipv4, 80),
-      async () => (await counts()).every((dropped) => dropped > 100),
-    );
-    const found = await counts();
-    t.diagnostic(`${asked} asked, ${failed} failed, dropped: ${JSON.stringify(found)}`);
-    assert.ok(failed === 0, `${failed} of ${asked} were not answered`);
+    await using begun = new AsyncDisposableStack();
+    // One after the other has begun: the host's queue of a processor, which they share, may have room for one alone.
+    for (const [reason, to] of floods) {
+      begun.use(flood(loud.guest, '--udp', ...to));
+      const { asked, failed } = await questionUntil(
+        () => ask(friend.guest, 'tcp', calm.ipv4, 80),
+        async () => (await count(reason)) > 100,
+      );
+      const dropped = await count(reason);
+      t.diagnostic(`${reason}: ${asked} asked, ${failed} failed, ${dropped} dropped`);
+      assert.ok(failed === 0, `${failed} of ${asked} were not answered`);
+      assert.ok(dropped > 100, reason);
+    }
     await eventually('the host answers', () => pings(calm.guest, lan.ipv4.gateway), 30_000);
-    for (const [index, reason] of reasons.entries()) assert.ok((found[index] ?? 0) > 100, reason);
     const held = (await tracked()) - before;
     assert.ok(held < 14_000, `${held} connections are tracked`);
     return undefined;
