@@ -20,7 +20,7 @@ import {
   type Sender,
 } from '../support/network-world.ts';
 import { eventually } from '../support/scratch.ts';
-import { ask, collect, host, pings, serve } from '../support/servers.ts';
+import { ask, collect, host, lookUp, pings, serve } from '../support/servers.ts';
 
 const SENDERS = [
   [
@@ -257,6 +257,37 @@ if (enterPrivateNetns(import.meta.url)) {
     await must(one.guest.command(['ip', 'addr', 'add', '10.77.0.200/24', 'dev', 'eth0']));
     const foreign = ['busybox', 'ping', '-c1', '-W1', '-I', '10.77.0.200', two.ipv4];
     assert.notEqual((await attempt(one.guest.command(foreign))).code, 0);
+  });
+
+  test('a frame to everyone whose packet is for one reaches nobody, not even the name server', async () => {
+    await using world = new NetworkWorld();
+    const lan = world.network(0);
+    const [one, other] = [await world.join(lan, 'one'), await world.join(lan, 'other')];
+    await using _page = await serve(other.guest, 'udp', 7100, 'other');
+    const foreign = async (): Promise<number> =>
+      (await world.backend.firewallCounts()).get('foreign')?.packets ?? 0;
+    const answers = async (): Promise<readonly boolean[]> => [
+      await pings(one.guest, lan.ipv4.gateway),
+      (await ask(one.guest, 'udp', other.ipv4, 7100)) !== undefined,
+      (await lookUp(one.guest, lan.ipv4.gateway, 'other')).length > 0,
+    ];
+    const mac = (await bridgeMac(world)) ?? '';
+    const setMacs = async (gateway: string, neighbour: string): Promise<void> => {
+      for (const [address, lladdr] of [
+        [lan.ipv4.gateway, gateway],
+        [other.ipv4, neighbour],
+      ] as const) {
+        const to = [address, 'lladdr', lladdr, 'dev', 'eth0', 'nud', 'permanent'];
+        await must(one.guest.command(['ip', 'neigh', 'replace', ...to]));
+      }
+    };
+    assert.deepEqual(await answers(), [true, true, true]);
+    const before = await foreign();
+    await setMacs('ff:ff:ff:ff:ff:ff', 'ff:ff:ff:ff:ff:ff');
+    assert.deepEqual(await answers(), [false, false, false]);
+    assert.ok((await foreign()) > before);
+    await setMacs(mac, other.mac);
+    assert.deepEqual(await answers(), [true, true, true]);
   });
 
   test('a broadcast is not reflected to its sender', async () => {
