@@ -37,6 +37,12 @@ export async function verifySignature(
   if (fault !== undefined) throw refused('signature', fault);
 }
 
+/**
+ * Of gpgv 2.4, which names what it met: a one-pass signature, compressed, encrypted or literal data (RFC 9580, section 5), or
+ * the mark that it puts before signed text. gpgv 2.2 says "not a detached signature".
+ */
+const HOLDS_A_MESSAGE = /type (?:4|8|9|11|18|63)\b.* in detached signature$/m;
+
 /** By gpgv's status lines (GnuPG, doc/DETAILS); undefined when the signature is good. */
 function faultOf({ code, stdout, stderr }: JailResult): string | undefined {
   const key = (word: string): string | undefined =>
@@ -52,8 +58,7 @@ function faultOf({ code, stdout, stderr }: JailResult): string | undefined {
   if (revoked !== undefined) return `The key ${revoked}, which made the signature, was revoked.`;
   if (is('EXPSIG')) return 'The signature has expired.';
   if (code === 0 && is('VALIDSIG')) return undefined;
-  // In the words of gpgv 2.2 and 2.4.
-  if (/not a detached signature|in detached signature$/m.test(stderr)) {
+  if (/not a detached signature/.test(stderr) || HOLDS_A_MESSAGE.test(stderr)) {
     return 'The signature holds a message of its own: a detached one is needed (gpg --detach-sign).';
   }
   if (is('NODATA') || !is('NEWSIG')) return 'The signature file holds no OpenPGP signature that can be read.';
