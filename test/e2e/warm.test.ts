@@ -81,7 +81,8 @@ if (enterPrivateNetns(import.meta.url)) {
       );
       t.diagnostic(`two warm starts at once: ${Math.round(performance.now() - began)} ms`);
       const random = 'head -c 32 /dev/urandom | od -An -tx1; cat /proc/sys/kernel/random/uuid';
-      const own = `${random}; cat /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/net/eth0/address; hostname`;
+      const linked = 'until [ -e /sys/class/net/eth0 ]; do sleep 0.1; done';
+      const own = `${linked}; ${random}; cat /etc/machine-id /proc/sys/kernel/random/boot_id /sys/class/net/eth0/address; hostname`;
       const [one, two] = await Promise.all(
         ['one', 'two'].map(async (name) => (await daemon.inside(name, own, LAUNCH)).split('\n')),
       );
