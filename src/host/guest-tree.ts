@@ -23,6 +23,8 @@ import { hasCode } from './system-error.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_DIRECTORY, O_NOFOLLOW } = constants;
 const TEMPORARY = '.mullion-new';
+/** Of a directory that nobody says more about. */
+const USUAL_MODE = 0o755;
 
 interface TreeFile {
   readonly kind: 'file';
@@ -59,17 +61,15 @@ export interface TreeOutcome {
  */
 export function layOver(upper: string, lower: string, entries: readonly TreeEntry[]): TreeOutcome {
   const skipped: { path: string; reason: string }[] = [];
+  using directories = new Directories(upper, lower);
   for (const entry of entries) {
     try {
       const parts = checkedParts(entry.path);
-      const directories = entry.kind === 'directory' ? parts : parts.slice(0, -1);
-      using parent = openDirectory(
-        upper,
-        lower,
-        directories,
-        entry.kind === 'directory' ? entry.mode : 0o755,
-      );
-      if (parent.obstacle !== undefined) skipped.push({ path: entry.path, reason: parent.obstacle });
+      const parent =
+        entry.kind === 'directory'
+          ? directories.open(parts, entry.mode)
+          : directories.open(parts.slice(0, -1), USUAL_MODE);
+      if ('obstacle' in parent) skipped.push({ path: entry.path, reason: parent.obstacle });
       else if (entry.kind !== 'directory') lay(parent.fd, parts.at(-1) ?? '', entry);
     } catch (failure) {
       if (!hasCode(failure, 'ENOSPC', 'EDQUOT', 'EISDIR', 'ENOTEMPTY', 'ENOTDIR', 'ELOOP', 'EPERM'))
@@ -118,42 +118,40 @@ function checkedParts(path: string): string[] {
 /** A name below an open directory; the link in /proc leads to the directory itself, wherever its name went. */
 const below = (directory: number, name: string): string => `/proc/self/fd/${directory}/${name}`;
 
-interface OpenDirectory extends Disposable {
+interface OpenDirectory {
   readonly fd: number;
-  /** Why the directory cannot be reached; then `fd` is only the way to it. */
-  readonly obstacle?: string;
+  readonly model: Model;
 }
 
-/** Opens, and makes where it is missing, the directory at `parts`; `newMode` is for a last one that `lower` lacks. */
-function openDirectory(
-  upper: string,
-  lower: string,
-  parts: readonly string[],
-  newMode: number,
-): OpenDirectory {
-  let fd = openSync(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-  const close = (): void => closeSync(fd);
-  try {
-    let model: Model = { path: lower, stat: undefined };
-    for (const [index, name] of parts.entries()) {
-      model = stepDown(model, name);
-      const present = presentIn(fd, name);
-      if ((present ?? model.stat)?.isDirectory() === false) {
-        const obstacle = `/${parts.slice(0, index + 1).join('/')} is not a directory`;
-        return { fd, obstacle, [Symbol.dispose]: close };
-      }
-      if (present === undefined) {
-        const mode = model.stat?.mode ?? (index === parts.length - 1 ? newMode : 0o755);
-        makeDirectory(fd, name, mode, model.stat);
-      }
-      const next = openSync(below(fd, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
-      close();
-      fd = next;
-    }
-    return { fd, [Symbol.dispose]: close };
-  } catch (failure) {
-    close();
-    throw failure;
+/** Directories of a tree, each opened once, and made where it is missing. */
+class Directories implements Disposable {
+  readonly #opened = new Map<string, OpenDirectory>();
+
+  constructor(upper: string, lower: string) {
+    const fd = openSync(upper, O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    this.#opened.set('', { fd, model: { path: lower, stat: undefined } });
+  }
+
+  /** `newMode` is for one that `lower` lacks; those on the way to it get the usual one. */
+  open(parts: readonly string[], newMode: number): OpenDirectory | { readonly obstacle: string } {
+    const path = parts.join('/');
+    const known = this.#opened.get(path);
+    if (known !== undefined) return known;
+    const above = this.open(parts.slice(0, -1), USUAL_MODE);
+    if ('obstacle' in above) return above;
+    const name = parts.at(-1) ?? '';
+    const model = stepDown(above.model, name);
+    const present = presentIn(above.fd, name);
+    if ((present ?? model.stat)?.isDirectory() === false) return { obstacle: `/${path} is not a directory` };
+    if (present === undefined) makeDirectory(above.fd, name, model.stat?.mode ?? newMode, model.stat);
+    const fd = openSync(below(above.fd, name), O_RDONLY | O_DIRECTORY | O_NOFOLLOW);
+    const directory = { fd, model };
+    this.#opened.set(path, directory);
+    return directory;
+  }
+
+  [Symbol.dispose](): void {
+    for (const { fd } of this.#opened.values()) closeSync(fd);
   }
 }
 
@@ -187,8 +185,7 @@ function lay(parent: number, name: string, entry: TreeLeaf): void {
   switch (entry.kind) {
     case 'symlink': {
       if (present?.isSymbolicLink() === true && readlinkSync(below(parent, name)) === entry.target) return;
-      removeIfThere(below(parent, TEMPORARY));
-      symlinkSync(entry.target, below(parent, TEMPORARY));
+      inEmptyPlace(parent, (place) => symlinkSync(entry.target, place));
       break;
     }
     case 'device': {
@@ -213,9 +210,21 @@ function lay(parent: number, name: string, entry: TreeLeaf): void {
   }
 }
 
+/** Makes something where a run that was cut short may have left its own. */
+function inEmptyPlace<T>(parent: number, make: (place: string) => T): T {
+  const place = below(parent, TEMPORARY);
+  try {
+    return make(place);
+  } catch (failure) {
+    if (!hasCode(failure, 'EEXIST')) throw failure;
+    removeIfThere(place);
+    return make(place);
+  }
+}
+
 function writeNew(parent: number, entry: TreeFile): void {
-  removeIfThere(below(parent, TEMPORARY));
-  const file = openSync(below(parent, TEMPORARY), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  const flags = O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW;
+  const file = inEmptyPlace(parent, (place) => openSync(place, flags, 0o600));
   try {
     writeFileSync(file, entry.content);
     fchownSync(file, 0, 0);
@@ -254,9 +263,9 @@ function makeDirectory(parent: number, name: string, mode: number, owner: Stats 
 
 function statIfThere(path: string): Stats | undefined {
   try {
-    return lstatSync(path);
+    return lstatSync(path, { throwIfNoEntry: false });
   } catch (failure) {
-    if (hasCode(failure, 'ENOENT', 'ENOTDIR')) return undefined;
+    if (hasCode(failure, 'ENOTDIR')) return undefined;
     throw failure;
   }
 }
