@@ -189,9 +189,8 @@ function lay(parent: number, name: string, entry: TreeLeaf): void {
       break;
     }
     case 'device': {
-      removeIfThere(below(parent, TEMPORARY));
       const { type, major, minor } = entry.device;
-      makeNode(below(parent, TEMPORARY), type === 'block' ? S_IFBLK : S_IFCHR, major, minor);
+      inEmptyPlace(parent, (place) => makeNode(place, type === 'block' ? S_IFBLK : S_IFCHR, major, minor));
       lchownSync(below(parent, TEMPORARY), entry.uid, entry.gid);
       chmodSync(below(parent, TEMPORARY), entry.mode);
       break;
