@@ -6,6 +6,7 @@ import {
   PAGE_IMAGE,
   PRIMED,
   PRIMED_QUICK,
+  PRIMED_TOOLS,
   QUICK_IMAGE,
   TOOLS_IMAGE_ARGS,
 } from '../test/support/test-image.ts';
@@ -31,6 +32,7 @@ for (const image of [PAGE_IMAGE, TOOLS_IMAGE_ARGS, QUICK_IMAGE]) {
 for (const [name, path] of [
   ['debian/12', PRIMED],
   [QUICK_IMAGE[0], PRIMED_QUICK],
+  [TOOLS_IMAGE_ARGS[0], PRIMED_TOOLS],
 ] as const) {
   const { digest } = await daemon.client.call('images.info', { params: { name } });
   rmSync(`${path}.new`, { force: true });

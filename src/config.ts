@@ -61,6 +61,12 @@ export const ConfigSchema = z.strictObject({
     })
     .optional()
     .describe('HTTPS with bearer tokens; off when absent'),
+  ready: z
+    .boolean()
+    .default(true)
+    .describe(
+      'keep what the next VPSs begin with, some namespaces and empty volumes; false: an idle host holds nothing, and a launch takes longer',
+    ),
   drivers: z
     .partialRecord(TechniqueSchema, DriverNameSchema)
     .default({})

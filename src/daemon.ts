@@ -71,14 +71,14 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
 
   const store = openStore({ kind: 'sqlite', path: storeFile(naming) });
   closers.defer(() => store.close());
-  const pool = await openPool(config.pool, naming);
+  const pool = await openPool({ ...config.pool, ready: config.ready }, naming);
   const network = config.network.enabled ? createLinuxNetwork({ naming, logger }) : nullNetwork;
   const cgroups = new Cgroups();
   const jails = new Jails({ naming, cgroups });
   // A daemon that was killed as it made a key left it.
   await cgroups.remove(keyCgroup(naming));
   const images = await openImageStore({ pool, cacheDirectory: config.cacheDirectory, logger, jails });
-  const userNamespaces = new UserNamespaces();
+  const userNamespaces = new UserNamespaces({ ahead: config.ready });
   closers.defer(() => userNamespaces.close());
   const views = new GuestViews(naming, logger);
   closers.defer(() => views.close());

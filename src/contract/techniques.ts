@@ -51,5 +51,11 @@ export const TechniqueReportSchema = z.object({
   evidence: z.array(z.string()).describe('what was probed and what it answered'),
   remedy: z.string().describe('what to do about it; empty when healthy'),
   features: FeaturesSchema.partial(),
+  memoryFree: z
+    .number()
+    .int()
+    .nonnegative()
+    .optional()
+    .describe('bytes that its guests may still have, where their memory is a hypervisor’s'),
 });
 export type TechniqueReport = z.infer<typeof TechniqueReportSchema>;

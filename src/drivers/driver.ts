@@ -71,6 +71,12 @@ export type Link =
   | { readonly kind: 'tap'; readonly hostLink: string }
   | { readonly kind: 'none' };
 
+/** The end of a machine that is being prepared: a network namespace, by a descriptor of this process. */
+export interface EarlyLink {
+  readonly kind: 'netns';
+  readonly fd: number;
+}
+
 /** What a driver needs to find its machine again after a daemon restart: small, JSON, persisted by the engine. */
 export interface Handle {
   /** Of the machine's first process; where it has none, a number that tells it from the host's other machines. */
@@ -79,6 +85,8 @@ export interface Handle {
   readonly pidStart: number;
   readonly data: Readonly<Record<string, string | number | boolean>>;
 }
+
+export type Connect = (link: EarlyLink) => Promise<void>;
 
 export interface Prepared {
   readonly handle: Handle;
@@ -240,8 +248,11 @@ export interface Driver {
   probe(technique: Technique, anew?: boolean): Promise<TechniqueReport>;
   /** Fills the machine's new empty volume from its image: `upper/` and `work/`, or a clone of the disk. */
   populate(machine: Machine): Promise<void>;
-  /** Makes the machine's processes, stopped before the guest's first instruction. */
-  prepare(machine: Machine): Promise<Prepared>;
+  /**
+   * Makes the machine's processes, stopped before the guest's first instruction. Where its end of the network is there
+   * before them, `connect` may be called with it; what is prepared then is connected, and fails when that fails.
+   */
+  prepare(machine: Machine, connect?: Connect): Promise<Prepared>;
   /** Lets the prepared guest run. */
   start(machine: Machine, handle: Handle): Promise<void>;
   /** Asks the guest to shut down and waits for its end; true when it ended within the time. */

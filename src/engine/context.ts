@@ -13,6 +13,7 @@ import type { ImageStore } from '../images/image-store.ts';
 import type { NetworkBackend } from '../network/network.ts';
 import type { VolumeBackend } from '../storage/volume.ts';
 import type { Store } from '../store/store.ts';
+import type { EarlyLinks } from './early-links.ts';
 import type { EventHub } from './event-hub.ts';
 import type { Holds } from './holds.ts';
 import type { KeyedQueue } from './keyed-queue.ts';
@@ -112,6 +113,7 @@ export interface Context {
     end: MachineEnd,
     stillWanted: (record: VpsRecord) => boolean,
   ) => Promise<void>;
+  readonly earlyLinks: EarlyLinks;
   /** Ids of VPSs that stand still, as the pool has no room for what they write. */
   readonly stalls: Set<string>;
   /** Calls off the next start of a VPS that ended by itself, by its id. */

@@ -7,6 +7,7 @@ import { bounded } from './bounded.ts';
 import { type Context, type EngineDeps, TIMINGS } from './context.ts';
 import type { Engine } from './contract.ts';
 import { doctor } from './doctor.ts';
+import { EarlyLinks } from './early-links.ts';
 import { EventHub } from './event-hub.ts';
 import { firewallVerbs } from './firewall.ts';
 import { forwardVerbs } from './forwards.ts';
@@ -50,6 +51,7 @@ export function createEngine(deps: EngineDeps): Engine {
     queue: new KeyedQueue(),
     counters,
     watches: new Map(),
+    earlyLinks: new EarlyLinks(),
     stalls: new Set(),
     concludeEnd: (record, end, stillWanted) => concludeEnd(context, record, end, stillWanted),
     revivals: new Map(),

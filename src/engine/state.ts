@@ -123,6 +123,11 @@ export class State {
     return (await this.store.transact(compares, operations)).ok;
   }
 
+  /** Notes what only the next daemon needs, and not after the machine has ended: processes, and how far work has come. */
+  async note(operations: readonly Operation[]): Promise<void> {
+    await this.store.transact([], operations, 'process');
+  }
+
   findVps(project: string, name: string): VpsRecord | undefined {
     return [...this.vps.values()].find((record) => record.name === name && record.project === project);
   }

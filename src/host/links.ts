@@ -1,3 +1,4 @@
+import type { NetworkPlace } from './namespaces.ts';
 import { describeChange, type LinkChange } from './rtnetlink/link-change.ts';
 import { encodeChange } from './rtnetlink/messages.ts';
 import { RouteSocket } from './rtnetlink/socket.ts';
@@ -6,8 +7,8 @@ import { SystemError } from './system-error.ts';
 export type { LinkChange } from './rtnetlink/link-change.ts';
 
 export interface LinkOptions {
-  /** The network namespace of this process instead of our own. */
-  readonly pid?: number | undefined;
+  /** Instead of our own network namespace. */
+  readonly place?: NetworkPlace | undefined;
   /** Goes on after a change that fails, and reports no failure. */
   readonly force?: boolean | undefined;
 }
@@ -17,11 +18,11 @@ const AT_ONCE = 64;
 
 /**
  * Makes changes in order, in a fraction of the time of ip(8). After one that fails, those sent with it are still tried.
- * @throws SystemError of the first that failed, with the kernel's words; MullionError when process `pid` is gone
+ * @throws SystemError of the first that failed, with the kernel's words; MullionError when the process of `place` is gone
  */
 export async function changeLinks(changes: readonly LinkChange[], options: LinkOptions = {}): Promise<void> {
   if (changes.length === 0) return;
-  using socket = RouteSocket.open(options.pid);
+  using socket = RouteSocket.open(options.place);
   for (let at = 0; at < changes.length; at += AT_ONCE) {
     const batch = changes.slice(at, at + AT_ONCE);
     const encoded = batch.flatMap((change, index) => {

@@ -38,14 +38,14 @@ test('a bridge is named by its number in hexadecimal and carries both gateways',
 });
 
 test('the guest end of a pair is made in its namespace with its MAC', () => {
-  assert.deepEqual(createPair(nic, 'mbabcd-1f', 42), [
+  assert.deepEqual(createPair(nic, 'mbabcd-1f', { pid: 42 }), [
     {
       type: 'addPair',
       link: 'mvabcd-1',
       bridge: 'mbabcd-1f',
       peer: 'eth0',
       mac: '52:54:00:00:00:02',
-      pid: 42,
+      place: { pid: 42 },
     },
     { type: 'reflect', link: 'mvabcd-1' },
   ]);

@@ -2,6 +2,7 @@ import { linkLocalAddress } from '../core/ip.ts';
 import { bridgeName, macAddress, type Naming } from '../core/naming.ts';
 import type { NicSpec } from '../drivers/driver.ts';
 import type { LinkChange } from '../host/links.ts';
+import type { NetworkPlace } from '../host/namespaces.ts';
 import type { Attachment, NetworkSpec } from './network.ts';
 
 const isIpv6 = (address: string): boolean => address.includes(':');
@@ -80,10 +81,10 @@ export const removeAddresses = (addresses: readonly string[], link: string): Lin
 export const removeLinks = (links: readonly string[]): LinkChange[] =>
   links.map((link) => ({ type: 'removeLink', link }));
 
-/** A veth pair with its guest end made in the network namespace of `pid`. */
-export function createPair(nic: NicSpec, bridge: string, pid: number): LinkChange[] {
+/** A veth pair with its guest end made in that network namespace. */
+export function createPair(nic: NicSpec, bridge: string, place: NetworkPlace): LinkChange[] {
   const { hostLink: link, guestLink: peer, mac } = nic;
-  return [{ type: 'addPair', link, bridge, peer, mac, pid }, reflect(link)];
+  return [{ type: 'addPair', link, bridge, peer, mac, place }, reflect(link)];
 }
 
 /** Made in the guest's namespace; the same again changes nothing. `gatewayMac`: that of the bridge. */

@@ -223,14 +223,15 @@ export function createLinuxNetwork({
           break;
         case 'netns': {
           const stands = linkExists(nic.hostLink);
-          const isWhole = stands && (await listLinks(link.pid)).includes(nic.guestLink);
+          const place = 'pid' in link ? { pid: link.pid } : { fd: link.fd };
+          const isWhole = stands && 'pid' in link && (await listLinks(link.pid)).includes(nic.guestLink);
           if (isWhole) await changeLinks(joinBridge(nic.hostLink, bridge));
           else {
             const leftover = stands ? removeLinks([nic.hostLink]) : [];
-            await changeLinks([...leftover, ...createPair(nic, bridge, link.pid)]);
+            await changeLinks([...leftover, ...createPair(nic, bridge, place)]);
           }
           const gatewayMac = bridgeMac(naming, attachment.network);
-          await changeLinks(configureGuest(nic, gatewayMac, hasIpv6()), { pid: link.pid });
+          await changeLinks(configureGuest(nic, gatewayMac, hasIpv6()), { place });
         }
       }
       if (rates !== undefined && hasNetworkRates(rates)) await writeRates(naming, run, attachment);

@@ -1,6 +1,6 @@
 import type { NetworkRates } from '../contract/rates.ts';
 import type { Forward } from '../contract/vps.ts';
-import type { Link, NicSpec } from '../drivers/driver.ts';
+import type { EarlyLink, Link, NicSpec } from '../drivers/driver.ts';
 import type { Count, FirewallSpec } from './firewall.ts';
 
 export type { Count, FirewallGroupSpec, FirewallMember, FirewallPeer, FirewallSpec } from './firewall.ts';
@@ -49,8 +49,8 @@ export interface NetworkBackend {
   removeNetwork(network: NetworkSpec): Promise<void>;
   /** Names, DHCP reservation, anti-spoofing and forwards: all that needs no machine. May run beside `Driver.prepare`. */
   admit(attachment: Attachment): Promise<void>;
-  /** Joins a prepared machine's link to the bridge. */
-  connect(attachment: Attachment, link: Link): Promise<void>;
+  /** Joins the link of a prepared machine to the bridge, or of one that is being prepared. */
+  connect(attachment: Attachment, link: Link | EarlyLink): Promise<void>;
   /** Undoes `connect` and `admit`. */
   detach(attachment: Attachment): Promise<void>;
   /** Replaces the forwards of one attachment. */

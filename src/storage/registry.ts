@@ -82,9 +82,19 @@ function createPool(options: PoolOptions, naming: Naming, choice: PoolChoice): V
   const lock = `${root}.lock`;
   switch (choice.kind) {
     case 'loop':
-      return new BtrfsPool(new LoopGround(poolFile(naming), root, options.size), naming.instance, lock);
+      return new BtrfsPool(
+        new LoopGround(poolFile(naming), root, options.size),
+        naming.instance,
+        lock,
+        options.ready,
+      );
     case 'existing':
-      return new BtrfsPool(new ExistingGround(choice.path, options.quota ?? false), naming.instance, lock);
+      return new BtrfsPool(
+        new ExistingGround(choice.path, options.quota ?? false),
+        naming.instance,
+        lock,
+        options.ready,
+      );
     case 'dir':
       return new DirPool(options.path ?? root, naming.instance, lock, choice.reasons);
   }

@@ -24,12 +24,18 @@ export interface Change {
   readonly value: Json | undefined;
 }
 
+/**
+ * What a committed transaction survives: the sudden end of this process, and of the machine with it; or of this process
+ * alone, until a later transaction that survives both.
+ */
+export type Survival = 'machine' | 'process';
+
 /** A watch may start at least this many changes back; before that a store may forget. */
 export const HISTORY_LIMIT = 5_000;
 
 /**
  * A small compare-and-swap key-value store with revisions, watch and leases: what etcd and SQLite both can be.
- * Keys are paths such as `vps/0f3a`. A committed transaction survives a crash of the process and of the machine.
+ * Keys are paths such as `vps/0f3a`.
  */
 export interface Store {
   get(key: string): Promise<Entry | undefined>;
@@ -37,11 +43,13 @@ export interface Store {
   list(prefix: string): Promise<Entry[]>;
   /**
    * Applies all operations at one new revision when every compare holds; else nothing. A transaction that changes
-   * nothing has no revision of its own. @throws RangeError when a lease has ended; TypeError for a key or value that cannot be stored.
+   * nothing has no revision of its own. `survival` is `machine` unless it is said.
+   * @throws RangeError when a lease has ended; TypeError for a key or value that cannot be stored.
    */
   transact(
     compares: readonly Compare[],
     operations: readonly Operation[],
+    survival?: Survival,
   ): Promise<{ readonly ok: boolean; readonly revision: number }>;
   revision(): Promise<number>;
   /**

@@ -1,13 +1,17 @@
-import { closeSync, mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KERNEL_OBJECTS } from '../../src/drivers/crun/kernel-objects.ts';
 import { renderConfig } from '../../src/drivers/crun/render.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Handle, Machine } from '../../src/drivers/driver.ts';
-import { descriptorPath } from '../../src/host/descriptors.ts';
 import { openFilesLimit } from '../../src/host/guest-init.ts';
 import { coreSize } from '../../src/host/oci/core-files.ts';
-import { UserNamespaces } from '../../src/host/user-namespaces.ts';
+import {
+  closeNamespaces,
+  type GuestNamespaces,
+  namespacePaths,
+  UserNamespaces,
+} from '../../src/host/user-namespaces.ts';
 import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
 import { NetworkWorld } from '../support/network-world.ts';
 import { DIFFERENCE, isolationLaunches } from './isolation-launches.ts';
@@ -34,16 +38,21 @@ function crunAsMullion(
   return {
     name: 'crun run with the namespaces, ids, devices and filter of a VPS',
     run: async (round) => {
-      const fd = await namespaces.take(machine.ids.base, machine.ids.count, KERNEL_OBJECTS);
-      const userNamespace = descriptorPath(fd);
-      const facts = { root: rootfs, init: '/bin/true', userNamespace, architecture: process.arch, most };
+      const taken = await namespaces.take(machine.ids.base, machine.ids.count, KERNEL_OBJECTS);
+      const facts = {
+        root: rootfs,
+        init: '/bin/true',
+        namespaces: namespacePaths(taken),
+        architecture: process.arch,
+        most,
+      };
       const config = renderConfig(machine, facts);
       const plain = { ...config, process: { ...config.process, terminal: false, consoleSize: undefined } };
       writeFileSync(join(bundle, 'config.json'), JSON.stringify(plain));
       try {
         return await timed(() => mustRun([...base, `isolated-${round}`]));
       } finally {
-        closeSync(fd);
+        closeNamespaces(taken);
       }
     },
   };
@@ -113,11 +122,11 @@ async function partsOfIsolation(rounds: number): Promise<Measurement[]> {
     });
   const bounding = async (): Promise<number> => {
     const { base, count } = trial.ids;
-    let fd: number | undefined;
+    let taken: GuestNamespaces | undefined;
     const milliseconds = await timed(async () => {
-      fd = await namespaces.take(base, count, KERNEL_OBJECTS);
+      taken = await namespaces.take(base, count, KERNEL_OBJECTS);
     });
-    if (fd !== undefined) closeSync(fd);
+    if (taken !== undefined) closeNamespaces(taken);
     return milliseconds;
   };
   const ruling = async (round: number): Promise<number> => {

@@ -4,19 +4,15 @@
  * from the host: its containers have the file system, the limits, the console and the link of a VPS, and of namespaces and
  * devices what crun gives by itself.
  */
-import { openSync, readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { SLOTS, uidBase } from '../../src/core/naming.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import { networkExecutors } from '../../src/engine/executors/network.ts';
 import type { Executors } from '../../src/engine/executors/scope.ts';
 import type { OciConfig } from '../../src/host/oci/config.ts';
 import { OciRuntime } from '../../src/host/oci/runtime.ts';
-import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 
 const SLEEP = ['/bin/sleep', '3600'];
-/** Ids of the container by which the daemon tries what the host can. */
-const PROBED = uidBase(SLOTS - 1);
 const isBare = process.env.MULLION_BENCH_BARE !== undefined;
 
 /** As `crun spec` has it, of what keeps apart: no user namespace and ids, cgroup namespace, device rules, filter of calls. */
@@ -48,15 +44,6 @@ OciRuntime.prototype.create = function (bundle, id, options) {
 if (isBare) {
   Reflect.set(GuestViews.prototype, 'layOut', () => ({ [Symbol.dispose]: () => undefined }));
   GuestViews.prototype.give = async () => undefined;
-  const { take } = UserNamespaces.prototype;
-  UserNamespaces.prototype.take = function (base, count, limits) {
-    return base === PROBED
-      ? take.call(this, base, count, limits)
-      : Promise.resolve(openSync('/dev/null', 'r'));
-  };
-  UserNamespaces.prototype.warm = async function (base, count) {
-    await this.acquire(base, count);
-  };
   const admit: Executors['admit'] = ({ context, attachment }) =>
     context.deps.network.ensureNetwork(attachment.network);
   Reflect.set(networkExecutors, 'admit', admit);

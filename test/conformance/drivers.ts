@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
+import { fstatSync, statSync } from 'node:fs';
 import type { Readable } from 'node:stream';
 import { Readable as ReadableStream } from 'node:stream';
 import { after, before, describe, it, type TestContext } from 'node:test';
@@ -359,6 +360,23 @@ export function driverConformance(name: string, factory: DriverFixtureFactory): 
       const again = await later.prepare(machine);
       await later.start(machine, again.handle);
       await eventually('it runs', async () => (await later.recover(machine, again.handle)) === 'running');
+    });
+
+    step('connects early only what its machine is in, and fails with that', [], async (_t, on) => {
+      const machine = await on.machine();
+      await on.driver.populate(machine);
+      const early: bigint[] = [];
+      const { handle, link } = await on.driver.prepare(machine, async ({ fd }) => {
+        early.push(fstatSync(fd, { bigint: true }).ino);
+      });
+      const own =
+        link.kind === 'netns' ? statSync(`/proc/${link.pid}/ns/net`, { bigint: true }).ino : undefined;
+      for (const seen of early) assert.equal(seen, own);
+      await on.driver.remove(machine, handle);
+      if (early.length === 0) return;
+      const refuse = (): Promise<void> => Promise.reject(new Error('no link today'));
+      await assert.rejects(on.driver.prepare(machine, refuse), /no link today/);
+      assert.ok(!(await on.driver.leftovers()).includes(machine.id));
     });
 
     step('prepares twice and answers a machine that still starts', [], async (t, on) => {

@@ -22,7 +22,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await changeLinks([
       { type: 'setAddress', link: PAIR.bridge, address: '10.1.0.1', prefix: 24 },
       { type: 'raise', link: PAIR.bridge },
-      { type: 'addPair', ...PAIR, pid },
+      { type: 'addPair', ...PAIR, place: { pid } },
       { type: 'reflect', link: PAIR.link },
     ]);
     for (let time = 0; time < 2; time += 1) {
@@ -35,7 +35,7 @@ if (enterPrivateNetns(import.meta.url)) {
           { type: 'setDefaultRoute', link: 'eth0', gateway: '10.1.0.1' },
           { type: 'setDefaultRoute', link: 'eth0', gateway: 'fd00::1' },
         ],
-        { pid },
+        { place: { pid } },
       );
     }
     const bridge = await ip('-details', 'link', 'show', 'dev', PAIR.bridge);
@@ -54,7 +54,9 @@ if (enterPrivateNetns(import.meta.url)) {
     assert.match(addresses ?? '', /inet6 fd00::2\/64 scope global nodad/);
     assert.match((await inside('route')) ?? '', /^default via 10\.1\.0\.1 dev eth0 proto static \n/);
     assert.match((await inside('-6', 'route')) ?? '', /^default via fd00::1 dev eth0 proto static /m);
-    await changeLinks([{ type: 'removeAddress', link: 'eth0', address: '10.1.0.2', prefix: 24 }], { pid });
+    await changeLinks([{ type: 'removeAddress', link: 'eth0', address: '10.1.0.2', prefix: 24 }], {
+      place: { pid },
+    });
     assert.doesNotMatch((await inside('addr', 'show')) ?? '', /10\.1\.0\.2/);
     assert.ok(!(await listLinks()).includes('eth0'), 'the peer is in the guest alone');
   });
@@ -91,7 +93,10 @@ if (enterPrivateNetns(import.meta.url)) {
     const guest = await NetnsGuest.start();
     await guest[Symbol.asyncDispose]();
     const before = await listLinks();
-    await assert.rejects(changeLinks([{ type: 'raise', link: 'lo' }], { pid: guest.pid }), /ended before/);
+    await assert.rejects(
+      changeLinks([{ type: 'raise', link: 'lo' }], { place: { pid: guest.pid } }),
+      /ended before/,
+    );
     assert.deepEqual(await listLinks(), before);
   });
 }

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict';
-import { closeSync, fstatSync, readFileSync, statSync } from 'node:fs';
+import { fstatSync, readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs';
 import { test } from 'node:test';
 import { descriptorPath } from '../../src/host/descriptors.ts';
 import { run } from '../../src/host/run.ts';
-import { UserNamespaces } from '../../src/host/user-namespaces.ts';
+import { closeNamespaces, type GuestNamespaces, UserNamespaces } from '../../src/host/user-namespaces.ts';
 
 const BASE = 0x7000_0000;
 const COUNT = 65_536;
@@ -44,11 +44,36 @@ test('the user namespace of a guest has its ids and its limits alone, and is a n
       [7, ...ids, ...ids],
       [8, ...ids, ...ids],
     ]);
-    assert.equal(new Set(taken.map((fd) => fstatSync(fd).ino)).size, taken.length);
-    for (const fd of taken) closeSync(fd);
+    for (const { user, network } of taken) {
+      const enter = ['nsenter', `--user=${descriptorPath(user)}`, `--net=${descriptorPath(network)}`];
+      // The kernel shows what is below only to who may mount it: root of the user namespace that the network is of.
+      const { stdout } = await run([
+        ...[...enter, 'unshare', '--mount', 'sh', '-c'],
+        'mount -t sysfs sysfs /mnt && cd /mnt/class/net && echo * $(stat -c %u lo/flags)',
+      ]);
+      assert.equal(stdout, 'lo 0\n');
+    }
+    const made = taken.flatMap(({ user, network }) => [user, network]);
+    assert.equal(new Set(made.map((fd) => fstatSync(fd).ino)).size, made.length);
+    for (const each of taken) closeNamespaces(each);
   } finally {
     namespaces.close();
   }
+});
+
+test('nothing is made ahead where that is not wanted', async () => {
+  const before = namespacesHeld();
+  const namespaces = new UserNamespaces({ ahead: false });
+  try {
+    await namespaces.warm(BASE, COUNT, {});
+    assert.deepEqual(namespacesHeld(), before);
+    const taken = await namespaces.take(BASE, COUNT, {});
+    assert.equal(namespacesHeld().length, before.length + 2);
+    closeNamespaces(taken);
+  } finally {
+    namespaces.close();
+  }
+  assert.deepEqual(namespacesHeld(), before);
 });
 
 test('a user namespace whose limits cannot be set is none', async () => {
@@ -64,12 +89,24 @@ test('a user namespace whose limits cannot be set is none', async () => {
 });
 
 /** Its limit of user namespaces, and the numbers of its maps, which are told as they are seen from outside. */
-async function whatItHas(fd: number): Promise<number[]> {
-  const enter = ['nsenter', `--user=${descriptorPath(fd)}`];
+async function whatItHas({ user }: GuestNamespaces): Promise<number[]> {
+  const enter = ['nsenter', `--user=${descriptorPath(user)}`];
   const inside = await run([...enter, 'cat', '/proc/sys/user/max_user_namespaces']);
   const sleeper = await run([...enter, 'cat', '/proc/self/uid_map', '/proc/self/gid_map']);
   return `${inside.stdout} ${sleeper.stdout}`.trim().split(/\s+/).map(Number);
 }
+
+/** Those to which this process has a descriptor. */
+const namespacesHeld = (): string[] =>
+  readdirSync('/proc/self/fd').flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return /^(?:user|net):/.test(target) ? [target] : [];
+    } catch {
+      // The descriptor of the listing itself.
+      return [];
+    }
+  });
 
 const children = (): string[] =>
   readFileSync(`/proc/self/task/${process.pid}/children`, 'utf8').trim().split(' ').filter(Boolean);

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { closeSync, openSync } from 'node:fs';
 import { test } from 'node:test';
 import { MullionError } from '../../src/contract/errors.ts';
 import type { Forward } from '../../src/contract/vps.ts';
@@ -42,6 +43,21 @@ if (enterPrivateNetns(import.meta.url)) {
       await eventually(`${address} answers`, () => pings(one.guest, address), 30_000);
     }
     assert.ok(await pings(host, one.ipv4), 'the host reaches its VPS');
+  });
+
+  test('a VPS is connected by a descriptor of its network before it is there', async () => {
+    await using world = new NetworkWorld();
+    const lan = world.network(0);
+    const guest = await world.guest();
+    const attachment = world.plan(lan, 'early');
+    await world.backend.admit(attachment);
+    const fd = openSync(`/proc/${guest.pid}/ns/net`, 'r');
+    // Again, as after a daemon that was killed: what it had made gives way.
+    for (const link of [{ fd }, { fd }, { pid: guest.pid }]) {
+      await world.backend.connect(attachment, { kind: 'netns', ...link });
+    }
+    closeSync(fd);
+    await eventually('the gateway answers', () => pings(guest, lan.ipv4.gateway), 30_000);
   });
 
   test('names resolve on their own network, short and full, as soon as a VPS is admitted', async () => {

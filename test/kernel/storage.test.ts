@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { createNaming, type Naming } from '../../src/core/naming.ts';
@@ -76,6 +76,26 @@ if (missing === undefined) {
       (root) => unmount(join(root, 'fs')),
     ),
   );
+  test('empty volumes are kept for VPSs to come, unless that is not wanted', async () => {
+    using scratch = scratchDirectory('ready');
+    const root = join(scratch.path, 'pool');
+    const ground = () => new LoopGround(join(scratch.path, 'pool.btrfs'), root, SIZE);
+    for (const [ready, spares] of [
+      [true, 4],
+      [false, 0],
+    ] as const) {
+      const pool = new BtrfsPool(ground(), 'test', join(scratch.path, 'lock'), ready);
+      await pool.open();
+      try {
+        const kept = readdirSync(join(root, 'seeds')).filter((name) => name.startsWith('spare-'));
+        assert.equal(kept.length, spares);
+        await pool.createVolume(`made-${spares}`, SIZE / 4);
+      } finally {
+        await pool.close();
+      }
+    }
+  });
+
   test('a file system that is there gets no simple quota unasked, and the pool says so', async () => {
     using scratch = scratchDirectory('quota');
     const fs = join(scratch.path, 'fs');

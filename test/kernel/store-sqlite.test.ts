@@ -21,7 +21,8 @@ const writer = (module: string, file: string): string => `
   const { openSqliteStore } = await import(${JSON.stringify(module)});
   const store = openSqliteStore(${JSON.stringify(file)});
   for (let n = 1; n < 100_000; n++) {
-    await store.transact([], [{ type: 'put', key: 'last', value: n }, { type: 'put', key: 'n/' + n, value: n }]);
+    const operations = [{ type: 'put', key: 'last', value: n }, { type: 'put', key: 'n/' + n, value: n }];
+    await store.transact([], operations, n % 2 === 0 ? 'machine' : 'process');
     process.stdout.write(n + '\\n');
   }`;
 

@@ -1,14 +1,18 @@
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { GIB } from '../../src/contract/sizes.ts';
+import { GIB, MIB } from '../../src/contract/sizes.ts';
 import { checkVerbs } from '../e2e/verbs.ts';
-import { MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
+import { assertNear, read, written } from '../support/disk-rates.ts';
+import { IPXE, MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
+import { takeApicFromQemu } from '../support/nested/apic-in-qemu.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
 import { unfitForNested } from '../support/nested/template.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { decodePng } from '../support/screen.ts';
 import { Screens } from '../support/screens.ts';
 
 const kind = NESTED_KINDS.kvm;
@@ -72,6 +76,17 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.match(para?.reason ?? '', /Xen/, 'it is no domain 0');
     });
 
+    await host.check(t, "a container's disk rates hold, for writes through the page cache too", async () => {
+      const door = new NestedDoor(host);
+      await door.ok(['set', 'first', 'diskWriteRate=4M', 'diskReadRate=8M']);
+      assertNear(await written(door, 'first', 16), 4 * MIB, 'direct writes');
+      assertNear(await read(door, 'first', 16), 8 * MIB, 'reads');
+      const began = performance.now();
+      await door.inside('first', 'dd if=/dev/zero of=/root/data bs=1M count=32 && sync /root/data');
+      assertNear((32 * MIB * 1000) / (performance.now() - began), 4 * MIB, 'writes through the page cache');
+      await door.ok(['set', 'first', 'diskWriteRate=0', 'diskReadRate=0']);
+    });
+
     await host.check(t, 'a Linux guest of technique hardware boots, obeys and ends', async () => {
       const launch = ['launch', 'debian/12', 'hard', '--technique', 'hardware', '--memory', '256M'];
       const launched = await host.cli(launch, { timeoutMs: 10 * MINUTES });
@@ -111,22 +126,28 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await checkVerbs(t, new NestedDoor(host), 'hard', PATIENCE);
 
-    // By BIOS alone: UEFI's firmware in a guest of KVM ends the emulator that is this host's processor (QEMU 7.2).
     await host.check(
       t,
-      'a guest that nobody prepared boots by its own loader, and shows its screen',
+      'guests that nobody prepared boot by their own loaders, by BIOS and UEFI',
       async (inner) => {
         const without = withoutForeignMedia();
         if (without !== false) return inner.skip(without);
         using scratch = scratchDirectory('kvm-host');
         const door = new NestedDoor(host);
+        const screens = new Screens(door, scratch.path, { shownMs: 10 * MINUTES, saidMs: 10 * MINUTES });
+        const launch = ['--technique', 'hardware', '--memory', '192M', '--disk', '256M'];
         await door.ok(['image', 'import', MEMTEST, 'memtest']);
-        const limits = ['--memory', '192M', '--disk', '256M'];
-        await door.ok(['launch', 'memtest', 'memtest', '--technique', 'hardware', ...limits]);
-        const patience = { shownMs: 10 * MINUTES, saidMs: 10 * MINUTES };
-        await new Screens(door, scratch.path, patience).shows('memtest', /Memtest86\+ v[67]/);
+        await door.ok(['launch', 'memtest', 'memtest', ...launch]);
+        await screens.shows('memtest', /Memtest86\+ v[67]/);
         await door.ok(['delete', 'memtest', '--force']);
-        await door.ok(['image', 'delete', 'memtest']);
+        await takeApicFromQemu(host);
+        await door.ok(['image', 'import', IPXE, 'ipxe']);
+        await door.ok(['launch', 'ipxe', 'ipxe', ...launch, '--firmware', 'uefi']);
+        await screens.says('ipxe', /iPXE initialising devices/);
+        const { width } = decodePng(readFileSync(await screens.picture('ipxe')));
+        assert.equal(width, 1280, 'the screen that UEFI sets up');
+        await door.ok(['delete', 'ipxe', '--force']);
+        for (const image of ['memtest', 'ipxe']) await door.ok(['image', 'delete', image]);
       },
     );
 

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import type { VpsDoor } from './vps-door.ts';
 
 const MIB = 1024 ** 2;
 export const READ_RATE = MIB;
@@ -21,4 +22,29 @@ export function ratesIn(output: string): { readonly write: number; readonly read
 export function assertNear(measured: number, limit: number, what: string): void {
   const share = measured / limit;
   assert.ok(share > 0.4 && share < 1.25, `${what}: ${Math.round(share * 100)}% of its limit`);
+}
+
+const PATIENCE = { timeoutMs: 120_000 };
+
+/** Bytes a second that dd(1) writes in a VPS, by its own clock. */
+export const written = (
+  door: VpsDoor,
+  vps: string,
+  count: number,
+  more = 'bs=1M oflag=direct',
+): Promise<number> => copied(door, vps, `if=/dev/zero of=/root/data conv=notrunc count=${count} ${more}`);
+
+/** Bytes a second that dd(1) reads of what was written. */
+export const read = (
+  door: VpsDoor,
+  vps: string,
+  count: number,
+  more = 'bs=1M iflag=direct',
+): Promise<number> => copied(door, vps, `if=/root/data of=/dev/null count=${count} ${more}`);
+
+async function copied(door: VpsDoor, vps: string, argument: string): Promise<number> {
+  const said = await door.inside(vps, `LC_ALL=C dd ${argument} 2>&1`, PATIENCE);
+  const [, bytes, seconds] = /(\d+) bytes.* copied, ([\d.e-]+) s/.exec(said) ?? [];
+  assert.ok(bytes !== undefined && seconds !== undefined, said);
+  return Number(bytes) / Number(seconds);
 }

@@ -8,6 +8,8 @@ export const CACHE = process.env.MULLION_TEST_CACHE ?? '/var/cache/mullion-test'
 export const PRIMED = join(CACHE, 'primed');
 /** Likewise those of `quick`. */
 export const PRIMED_QUICK = join(CACHE, 'primed-quick');
+/** Likewise those of the image that `mullion compare` measures with. */
+export const PRIMED_TOOLS = join(CACHE, 'primed-tools');
 export const TEST_IMAGE = process.env.MULLION_TEST_IMAGE ?? PRIMED;
 
 /** An image with a web server in it, which `scripts/prime-image-cache.ts` builds too. */

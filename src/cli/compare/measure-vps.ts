@@ -96,14 +96,15 @@ async function idleValues(around: Surroundings, report: TechniqueReport, name: s
   await sleep(plan.settleMs, undefined, { signal });
   const { usage } = await client.call('vps.info', { params: { name }, query, signal });
   const idle = value([usage.memory]);
-  if (report.features.resourcesApart === true) {
+  const { memoryFree = memoryAvailable, features } = report;
+  if (features.resourcesApart === true && report.memoryFree === undefined) {
     return {
       idle,
-      fit: missing('the memory of its guests is the hypervisor’s, of which this system sees a part'),
+      fit: missing('the hypervisor, whose the memory of its guests is, did not say what is free'),
     };
   }
-  const byUse = memoryAvailable / Math.max(1, usage.memory);
-  const byPromise = report.features.ownKernel === true ? memoryAvailable / plan.limits.memory : byUse;
+  const byUse = memoryFree / Math.max(1, usage.memory);
+  const byPromise = features.ownKernel === true ? memoryFree / plan.limits.memory : byUse;
   return { idle, fit: value([Math.floor(Math.min(byUse, byPromise))]) };
 }
 

@@ -1,20 +1,10 @@
-import {
-  chmodSync,
-  closeSync,
-  existsSync,
-  mkdirSync,
-  readdirSync,
-  rmdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { hasDiskRates } from '../../contract/rates.ts';
 import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
-import { descriptorPath } from '../../host/descriptors.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
@@ -22,8 +12,13 @@ import { coreSize } from '../../host/oci/core-files.ts';
 import { type CreateOptions, checkId, OciRuntime } from '../../host/oci/runtime.ts';
 import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import { raiseHostLimits } from '../../host/user-limits.ts';
-import type { UserNamespaces } from '../../host/user-namespaces.ts';
-import type { Handle, Machine } from '../driver.ts';
+import {
+  closeNamespaces,
+  type GuestNamespaces,
+  namespacePaths,
+  type UserNamespaces,
+} from '../../host/user-namespaces.ts';
+import type { Connect, Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
@@ -82,12 +77,13 @@ export class Containers {
   }
 
   /** A container before its first instruction, in place of one that was made before and never ran. */
-  async make(machine: Machine, image: string): Promise<Handle> {
+  async make(machine: Machine, image: string, connect?: Connect): Promise<Handle> {
     checkId(containerId(machine.id));
     const paths = containerPaths(machine);
     await this.#discardMade(machine, paths);
     const making = this.#makeNamespaces(machine);
     making.catch(() => undefined);
+    let connecting: Promise<void> | undefined;
     try {
       const init = findInit([paths.upper, image]);
       if (init === undefined && machine.image.program === undefined) {
@@ -104,13 +100,15 @@ export class Containers {
           const facts = {
             root: paths.root,
             init,
-            userNamespace: descriptorPath(ofGuest),
+            namespaces: namespacePaths(ofGuest),
             architecture: process.arch,
             most: this.most,
           };
           layOver(paths.upper, image, identityFiles(machine));
           writeFileSync(paths.config, JSON.stringify(renderConfig(machine, facts)), { mode: 0o600 });
           mountRoot({ image, volume: machine.volume }, paths, forFiles);
+          connecting = connect?.({ kind: 'netns', fd: ofGuest.network });
+          connecting?.catch(() => undefined);
         },
         meanwhile: () => {
           wardrobe = scope.use(this.#views.layOut({ staging: paths.view, limits: machine.limits }));
@@ -126,26 +124,29 @@ export class Containers {
       if (hasDiskRates(machine.limits)) {
         this.#cgroups.setDiskRates(machine.cgroup, machine.volume, machine.limits);
       }
+      await connecting;
       writeState(paths, state);
       return handleOf(state);
     } catch (failure) {
-      await making.catch(() => undefined);
+      await Promise.allSettled([making, connecting]);
       await this.remove(machine, undefined);
       throw failure;
     } finally {
-      // Its processes hold it from now on.
-      making.then(({ ofGuest }) => closeSync(ofGuest)).catch(() => undefined);
+      // Its processes hold them from now on.
+      making.then(({ ofGuest }) => closeNamespaces(ofGuest)).catch(() => undefined);
     }
   }
 
-  /** User namespaces, by descriptor. */
-  async #makeNamespaces({ ids: { base, count } }: Machine): Promise<{ forFiles: number; ofGuest: number }> {
+  /** By descriptors. */
+  async #makeNamespaces({
+    ids: { base, count },
+  }: Machine): Promise<{ forFiles: number; ofGuest: GuestNamespaces }> {
     const ofGuest = this.#userNamespaces.take(base, count, KERNEL_OBJECTS);
     ofGuest.catch(() => undefined);
     try {
       return { forFiles: await this.#userNamespaces.acquire(base, count), ofGuest: await ofGuest };
     } catch (failure) {
-      ofGuest.then(closeSync).catch(() => undefined);
+      ofGuest.then(closeNamespaces).catch(() => undefined);
       throw failure;
     }
   }

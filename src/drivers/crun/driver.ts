@@ -12,6 +12,7 @@ import { listensFor } from '../../host/signal-readiness.ts';
 import { hasCode } from '../../host/system-error.ts';
 import type {
   Condition,
+  Connect,
   ConsoleAbility,
   ConsoleStream,
   DiskRatesAbility,
@@ -86,8 +87,8 @@ class CrunDriver implements Driver {
     individualizeRoot(machine.volume);
   }
 
-  async prepare(machine: Machine): Promise<Prepared> {
-    const handle = await this.#containers.make(machine, rootfsOf(machine));
+  async prepare(machine: Machine, connect?: Connect): Promise<Prepared> {
+    const handle = await this.#containers.make(machine, rootfsOf(machine), connect);
     return { handle, link: { kind: 'netns', pid: handle.pid } };
   }
 

@@ -1,4 +1,4 @@
-import { closeSync, existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMullionError } from '../../contract/errors.ts';
@@ -7,7 +7,6 @@ import { MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS, type TechniqueReport } from '../../contract/techniques.ts';
 import { type Naming, SLOTS, UID_COUNT, uidBase, vpsCgroup } from '../../core/naming.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
-import { descriptorPath } from '../../host/descriptors.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { openFilesLimit } from '../../host/guest-init.ts';
 import { coreSize } from '../../host/oci/core-files.ts';
@@ -15,11 +14,11 @@ import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, waitForExit } from '../../host/processes.ts';
 import { programPath } from '../../host/programs.ts';
 import { run } from '../../host/run.ts';
-import type { UserNamespaces } from '../../host/user-namespaces.ts';
+import { closeNamespaces, namespacePaths, type UserNamespaces } from '../../host/user-namespaces.ts';
 import type { Machine } from '../driver.ts';
 import { FEATURES } from './features.ts';
 import { KERNEL_OBJECTS } from './kernel-objects.ts';
-import { renderConfig } from './render.ts';
+import { type RenderFacts, renderConfig } from './render.ts';
 import { mountRoot, populateRoot, unmountRoot } from './root.ts';
 
 export interface ProbeDependencies {
@@ -113,8 +112,8 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
     evidence.push('idmapped overlay: mounted and writable');
     stage = 'container';
     const ofGuest = await userNamespaces.take(IDS.base, IDS.count, KERNEL_OBJECTS);
-    scope.defer(() => closeSync(ofGuest));
-    const config = tinyConfig(machine, places.root, descriptorPath(ofGuest));
+    scope.defer(() => closeNamespaces(ofGuest));
+    const config = tinyConfig(machine, places.root, namespacePaths(ofGuest));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(config), { mode: 0o600 });
     const { pid } = await runtime.create(folder, id, { pidFile: join(folder, 'pid') });
     cgroups.setLimits(machine.cgroup, machine.limits);
@@ -160,9 +159,9 @@ function makeTinyImage(image: string): void {
   for (const name of ['bin', 'lib', 'lib64']) symlinkSync(`usr/${name}`, join(image, name));
 }
 
-function tinyConfig(machine: Machine, root: string, userNamespace: string) {
+function tinyConfig(machine: Machine, root: string, namespaces: RenderFacts['namespaces']) {
   const most = { openFiles: openFilesLimit(), coreSize: coreSize() };
-  const facts = { root, init: '/bin/touch', userNamespace, architecture: process.arch, most };
+  const facts = { root, init: '/bin/touch', namespaces, architecture: process.arch, most };
   const config = renderConfig(machine, facts);
   return {
     ...config,

@@ -28,7 +28,7 @@ const most = { openFiles: 4096, coreSize: 1 };
 const facts = {
   root: '/run/a1/rootfs',
   init: '/sbin/init',
-  userNamespace: '/proc/1/fd/5',
+  namespaces: { user: '/proc/1/fd/5', network: '/proc/1/fd/6' },
   architecture: 'x64',
   most,
 } as const;
@@ -38,7 +38,10 @@ test('a VPS has every namespace of its own and no id of the host', () => {
   const types = config.linux.namespaces.map(({ type }) => type).toSorted();
   assert.deepEqual(types, ['cgroup', 'ipc', 'mount', 'network', 'pid', 'user', 'uts']);
   const given = config.linux.namespaces.filter(({ path }) => path !== undefined);
-  assert.deepEqual(given, [{ type: 'user', path: '/proc/1/fd/5' }]);
+  assert.deepEqual(given, [
+    { type: 'user', path: '/proc/1/fd/5' },
+    { type: 'network', path: '/proc/1/fd/6' },
+  ]);
   for (const mapping of [config.linux.uidMappings, config.linux.gidMappings]) {
     assert.deepEqual(mapping, [{ containerID: 0, hostID: 0x7000_0000, size: 65_536 }]);
   }

@@ -14,8 +14,8 @@ export interface RenderFacts {
   readonly root: string;
   /** The first program of an init system, as the guest names it; the image's own when absent. */
   readonly init: string | undefined;
-  /** Path of the user namespace that it gets, which has the ids of the machine. */
-  readonly userNamespace: string;
+  /** Paths of the namespaces that it gets: one of users, which has the ids of the machine, and one of networks below that. */
+  readonly namespaces: { readonly user: string; readonly network: string };
   readonly architecture: NodeJS.Architecture;
   readonly most: MostLimits;
 }
@@ -58,8 +58,8 @@ export const rlimits = ({ openFiles, coreSize }: MostLimits): OciRlimit[] => {
   ];
 };
 
-/** Made for it, beside the user namespace that it gets. */
-const NAMESPACES: readonly OciNamespace[] = ['mount', 'pid', 'network', 'ipc', 'uts', 'cgroup'];
+/** Made for it, beside those that it gets. */
+const NAMESPACES: readonly OciNamespace[] = ['mount', 'pid', 'ipc', 'uts', 'cgroup'];
 
 /** Devices by their numbers (Documentation/admin-guide/devices.txt): null, zero, full, random, urandom, tty, console, ptmx. */
 const DEVICES = [
@@ -100,7 +100,11 @@ export function renderConfig(machine: Machine, facts: RenderFacts): OciConfig {
     },
     mounts: mounts(machine.limits.memory),
     linux: {
-      namespaces: [{ type: 'user', path: facts.userNamespace }, ...NAMESPACES.map((type) => ({ type }))],
+      namespaces: [
+        { type: 'user', path: facts.namespaces.user },
+        { type: 'network', path: facts.namespaces.network },
+        ...NAMESPACES.map((type) => ({ type })),
+      ],
       uidMappings: mappings,
       gidMappings: mappings,
       cgroupsPath: `/${machine.cgroup}`,

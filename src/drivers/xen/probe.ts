@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { release, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { MullionError } from '../../contract/errors.ts';
+import { MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS } from '../../contract/technique-table.ts';
 import type { TechniqueReport } from '../../contract/techniques.ts';
 import { isControlDomain, type XenFacts, xenFacts } from '../../host/xen/facts.ts';
@@ -30,7 +31,7 @@ export async function probePara(cacheFile: string, anew: boolean): Promise<Techn
   const info = await findInfo();
   if (typeof info === 'string') return judge({ host, info, trial: undefined });
   const key = [release(), info.version, info.virtCaps.join('+')].join('|');
-  return rememberedVerdict(cacheFile, key, anew, async () => {
+  const verdict = await rememberedVerdict(cacheFile, key, anew, async () => {
     const folder = await mkdtemp(join(tmpdir(), 'mullion-probe-'));
     try {
       return judge({ host, info, trial: await tryGuest(folder) });
@@ -38,6 +39,7 @@ export async function probePara(cacheFile: string, anew: boolean): Promise<Techn
       await rm(folder, { recursive: true, force: true });
     }
   });
+  return { ...verdict, memoryFree: info.freeMemoryMib * MIB };
 }
 
 /** The verdict on what was found. */

@@ -1,6 +1,8 @@
 import { MullionError } from '../../contract/errors.ts';
+import type { Connect } from '../../drivers/driver.ts';
 import { bounded, unlessAborted } from '../bounded.ts';
 import { now } from '../context.ts';
+import { attachmentOf } from '../machine.ts';
 import type { Executors, Scope } from './scope.ts';
 
 /** How much longer than it was told a driver may take to give up a shutdown. */
@@ -16,7 +18,7 @@ export const machineExecutors: Pick<
     const { handle, link } = await bounded(
       'prepare the machine',
       context.timings.step,
-      driver.prepare(machine),
+      driver.prepare(machine, earlyConnect(scope)),
     );
     scope.update({
       runtime: { bootId: context.bootId, handle: { ...handle, data: { ...handle.data } }, link },
@@ -77,11 +79,19 @@ export const machineExecutors: Pick<
   remove: async (scope) => {
     const { context, driver, machine, id } = scope;
     unwatch(scope);
+    context.earlyLinks.forget(id);
     const handle = scope.record.runtime?.handle;
     await bounded(`remove the machine ${id}`, context.timings.step, driver.remove(machine, handle));
     scope.update({ runtime: null, startedAt: null, health: 'unknown', changed: [] });
   },
 };
+
+/** For a machine that is to have a link. */
+function earlyConnect({ context, id, record }: Scope): Connect | undefined {
+  const attachment = attachmentOf(context, record);
+  if (attachment === undefined) return undefined;
+  return (link) => context.earlyLinks.connect(id, () => context.deps.network.connect(attachment, link));
+}
 
 function unwatch({ context, id }: Scope): void {
   const stop = context.watches.get(id);

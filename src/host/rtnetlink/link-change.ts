@@ -1,15 +1,17 @@
+import type { NetworkPlace } from '../namespaces.ts';
+
 /** One change of links, addresses, neighbours or routes, as data; the same again changes nothing, removals and additions apart. */
 export type LinkChange =
   /** A bridge that does not listen to multicast membership. */
   | { readonly type: 'addBridge'; readonly link: string; readonly mac: string }
-  /** A veth pair: `link` here, up and on the bridge; `peer` in the network namespace of process `pid`. */
+  /** A veth pair: `link` here, up and on the bridge; `peer` in another network namespace. */
   | {
       readonly type: 'addPair';
       readonly link: string;
       readonly bridge: string;
       readonly peer: string;
       readonly mac: string;
-      readonly pid: number;
+      readonly place: NetworkPlace;
     }
   /** An intermediate functional block, up: what is redirected to it waits in its queue, and goes on where it came from. */
   | { readonly type: 'addShaper'; readonly link: string }
@@ -33,4 +35,7 @@ export type LinkChange =
   | { readonly type: 'setDefaultRoute'; readonly link: string; readonly gateway: string };
 
 export const describeChange = (change: LinkChange): string =>
-  [change.type, ...Object.values(change).slice(1)].join(' ');
+  [change.type, ...Object.values(change).slice(1).map(inWords)].join(' ');
+
+const inWords = (value: string | number | NetworkPlace): string =>
+  typeof value === 'object' ? Object.entries(value).flat().join(' ') : String(value);

@@ -47,9 +47,9 @@ test('an IPv6 address is in use without a check for duplicates', () => {
 });
 
 test('a pair names its peer, the MAC and the process whose network it goes to', () => {
-  const pair = { link: 'mv1', bridge: 'mb1', peer: 'eth0', mac: '52:54:00:00:00:02', pid: 0x1234 } as const;
+  const pair = { link: 'mv1', bridge: 'mb1', peer: 'eth0', mac: '52:54:00:00:00:02' } as const;
   assert.equal(
-    encode({ type: 'addPair', ...pair }),
+    encode({ type: 'addPair', ...pair, place: { pid: 0x1234 } }),
     bytes(
       ['74000000 1000 0506 07000000 00000000', 'RTM_NEWLINK, request, answer, create, exclusively'],
       ['0000 0000 00000000 01000000 01000000', 'struct ifinfomsg, IFF_UP'],
@@ -64,6 +64,8 @@ test('a pair names its peer, the MAC and the process whose network it goes to', 
       ['0800 1300 34120000', 'IFLA_NET_NS_PID'],
     ),
   );
+  const byDescriptor = encode({ type: 'addPair', ...pair, place: { fd: 0x15 } });
+  assert.ok(byDescriptor.endsWith(bytes(['0800 1c00 15000000', 'IFLA_NET_NS_FD'])), byDescriptor);
 });
 
 test('a neighbour that is set for good is the message that ip(8) sends for neigh replace nud permanent', () => {

@@ -21,7 +21,7 @@ const AF_INET6 = 10;
 const IFF_UP = 1;
 const NLA_F_NESTED = 0x8000;
 
-const IFLA = { address: 1, ifname: 3, master: 10, linkInfo: 18, netNsPid: 19 } as const;
+const IFLA = { address: 1, ifname: 3, master: 10, linkInfo: 18, netNsPid: 19, netNsFd: 28 } as const;
 const IFLA_INFO = { kind: 1, data: 2, slaveKind: 4, slaveData: 5 } as const;
 const VETH_INFO_PEER = 1;
 const IFLA_BR_MCAST_SNOOPING = 23;
@@ -109,7 +109,9 @@ const peer = (change: LinkChange & { type: 'addPair' }): Buffer[] => [
   link({}),
   name(change.peer),
   attribute(IFLA.address, mac(change.mac)),
-  attribute(IFLA.netNsPid, u32(change.pid)),
+  'pid' in change.place
+    ? attribute(IFLA.netNsPid, u32(change.place.pid))
+    : attribute(IFLA.netNsFd, u32(change.place.fd)),
 ];
 
 /**

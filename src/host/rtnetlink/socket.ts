@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { openNamespace } from '../namespaces.ts';
+import { type NetworkPlace, openNamespace } from '../namespaces.ts';
 import { checked, ioctl, libc, O_CLOEXEC, sendElsewhere } from '../syscalls/libc.ts';
 import { type Answer, parseAnswers } from './answers.ts';
 
@@ -26,9 +26,9 @@ export class RouteSocket implements Disposable {
     this.#fd = fd;
   }
 
-  /** In the network namespace of `pid`, else in our own. @throws SystemError; MullionError when the process is gone */
-  static open(pid?: number): RouteSocket {
-    const fd = pid === undefined ? makeSocket() : withinNetwork(pid, makeSocket);
+  /** In that network namespace, else in our own. @throws SystemError; MullionError when its process is gone */
+  static open(place?: NetworkPlace): RouteSocket {
+    const fd = place === undefined ? makeSocket() : withinNetwork(place, makeSocket);
     try {
       for (const option of [NETLINK_CAP_ACK, NETLINK_EXT_ACK]) {
         const on = Buffer.of(1, 0, 0, 0);
@@ -77,16 +77,11 @@ export class RouteSocket implements Disposable {
 const makeSocket = (): number =>
   checked('socket', libc().socket(AF_NETLINK, SOCK_RAW | O_CLOEXEC, NETLINK_ROUTE), 'rtnetlink');
 
-/** Runs `work`, which must not wait, with this thread in the network namespace of `pid` (setns(2)). */
-function withinNetwork<T>(pid: number, work: () => T): T {
+/** Runs `work`, which must not wait, with this thread in that network namespace (setns(2)). */
+function withinNetwork<T>(place: NetworkPlace, work: () => T): T {
   const own = openSync('/proc/thread-self/ns/net', 'r');
   try {
-    const other = openNamespace(pid, 'net');
-    try {
-      checked('setns', libc().setns(other, CLONE_NEWNET), `network of process ${pid}`);
-    } finally {
-      closeSync(other);
-    }
+    enter(place);
     try {
       return work();
     } finally {
@@ -95,5 +90,19 @@ function withinNetwork<T>(pid: number, work: () => T): T {
     }
   } finally {
     closeSync(own);
+  }
+}
+
+function enter(place: NetworkPlace): void {
+  if ('fd' in place) {
+    checked('setns', libc().setns(place.fd, CLONE_NEWNET), 'a network namespace');
+    return;
+  }
+  const { pid } = place;
+  const fd = openNamespace(pid, 'net');
+  try {
+    checked('setns', libc().setns(fd, CLONE_NEWNET), `network of process ${pid}`);
+  } finally {
+    closeSync(fd);
   }
 }

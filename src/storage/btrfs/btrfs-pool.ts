@@ -30,14 +30,17 @@ export class BtrfsPool implements VolumeBackend {
   readonly #seed: Seed;
   #quota: btrfs.QuotaMode = 'off';
 
-  /** `lock` is a file that keeps two daemons from opening it at one time. */
-  constructor(ground: Ground, instance: string, lock: string) {
+  /**
+   * `lock` is a file that keeps two daemons from opening it at one time; `ready`: whether empty volumes are kept for VPSs to
+   * come.
+   */
+  constructor(ground: Ground, instance: string, lock: string, ready = true) {
     this.#ground = ground;
     this.#folders = new PoolFolders(ground.root);
     this.#owner = { instance, backend: 'btrfs' };
     this.#lock = lock;
     this.#accounts = new Accounts(this.#folders);
-    this.#seed = new Seed(this.#folders, () => this.#requireRoom());
+    this.#seed = new Seed(this.#folders, () => this.#requireRoom(), ready);
   }
 
   /** As found by `open`. */

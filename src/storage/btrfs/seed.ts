@@ -34,15 +34,17 @@ const QUIET_MS = 500;
 export class Seed {
   readonly #folders: PoolFolders;
   readonly #requireRoom: () => Promise<void>;
+  readonly #keepsSpares: boolean;
   readonly #ready: string[] = [];
   #timer: NodeJS.Timeout | undefined;
   /** What is done to the seed and its copies, one after another. */
   #tail: Promise<unknown> = Promise.resolve();
 
   /** `requireRoom` fails when nothing new may be made in the pool. */
-  constructor(folders: PoolFolders, requireRoom: () => Promise<void>) {
+  constructor(folders: PoolFolders, requireRoom: () => Promise<void>, keepsSpares: boolean) {
     this.#folders = folders;
     this.#requireRoom = requireRoom;
+    this.#keepsSpares = keepsSpares;
   }
 
   /** A pool without room opens all the same, so that some can be made. */
@@ -120,8 +122,9 @@ export class Seed {
   async #fill(): Promise<void> {
     for (const path of this.#spares.filter((one) => !this.#ready.includes(one))) {
       try {
-        await this.#requireRoom();
         if (existsSync(path)) btrfs.destroySubvolume(path);
+        if (!this.#keepsSpares) continue;
+        await this.#requireRoom();
         await btrfs.snapshotSubvolume(this.#folders.seed(), path, false);
       } catch {
         return;

@@ -1,6 +1,11 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Survival } from '../store.ts';
+
+/** PRAGMA synchronous: whether a commit waits until the log is on the disk. */
+const SYNCHRONOUS = { machine: 'FULL', process: 'NORMAL' } as const satisfies Record<Survival, string>;
 
 interface Waiting {
+  readonly survival: Survival;
   readonly work: () => void;
   readonly done: () => void;
   readonly failed: (failure: unknown) => void;
@@ -13,17 +18,20 @@ interface Waiting {
 export class CommitQueue {
   readonly #database: DatabaseSync;
   #waiting: Waiting[] = [];
+  #survival: Survival = 'machine';
   #scheduled = false;
 
   constructor(database: DatabaseSync) {
     this.#database = database;
+    database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[this.#survival]}`);
   }
 
-  /** Settles once the work is durable. */
-  run<T>(work: () => T): Promise<T> {
+  /** Settles once the work would survive. */
+  run<T>(work: () => T, survival: Survival = 'machine'): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       let answer: T;
       this.#waiting.push({
+        survival,
         work: () => {
           answer = work();
         },
@@ -44,6 +52,7 @@ export class CommitQueue {
     if (batch.length === 0) return;
     const finish: (() => void)[] = [];
     try {
+      this.#become(batch.some(({ survival }) => survival === 'machine') ? 'machine' : 'process');
       this.#database.exec('BEGIN IMMEDIATE');
       for (const { work, done, failed } of batch) {
         this.#database.exec('SAVEPOINT work');
@@ -63,5 +72,11 @@ export class CommitQueue {
       return;
     }
     for (const settle of finish) settle();
+  }
+
+  #become(survival: Survival): void {
+    if (survival === this.#survival) return;
+    this.#database.exec(`PRAGMA synchronous = ${SYNCHRONOUS[survival]}`);
+    this.#survival = survival;
   }
 }

@@ -9,8 +9,9 @@ import { migrate } from './schema.ts';
 import { prepareStatements, type Statements, text, whole } from './statements.ts';
 
 /**
- * The embedded store: one SQLite file of mode 0600. A commit is durable when `transact` answers (WAL with
- * synchronous=FULL, https://www.sqlite.org/pragma.html#pragma_synchronous). Several processes may use the file at
+ * The embedded store: one SQLite file of mode 0600. A commit is on the disk when `transact` answers (WAL with
+ * synchronous=FULL, https://www.sqlite.org/pragma.html#pragma_synchronous), or in the kernel's hands where it is to survive
+ * this process alone. Several processes may use the file at
  * once, but a watch hears only of its own process's changes. `clock` answers milliseconds.
  */
 export function openSqliteStore(path: string, clock: () => number = Date.now): Store {
@@ -20,7 +21,6 @@ export function openSqliteStore(path: string, clock: () => number = Date.now): S
   try {
     database.exec('PRAGMA busy_timeout = 10000');
     database.exec('PRAGMA journal_mode = WAL');
-    database.exec('PRAGMA synchronous = FULL');
     migrate(database);
     return new SqliteStore(database, clock);
   } catch (failure) {
@@ -68,7 +68,9 @@ class SqliteStore implements Store {
     }));
   }
 
-  async transact(...[compares, operations]: Parameters<Store['transact']>): ReturnType<Store['transact']> {
+  async transact(
+    ...[compares, operations, survival = 'machine']: Parameters<Store['transact']>
+  ): ReturnType<Store['transact']> {
     for (const { key } of compares) requireKey(key);
     const encoded = operations.map((operation) => ({
       key: requireKey(operation.key),
@@ -76,7 +78,7 @@ class SqliteStore implements Store {
       lease: operation.type === 'put' ? operation.lease : undefined,
     }));
     await this.#expire();
-    const answer = await this.#commits.run(() => {
+    const work = () => {
       for (const { lease } of encoded) {
         if (lease !== undefined && this.#statements.leaseExists.get(lease) === undefined) {
           throw new RangeError(`lease ${lease} has ended`);
@@ -86,7 +88,8 @@ class SqliteStore implements Store {
         ({ key, revision }) => whole(this.#statements.get.get(key)?.revision ?? 0) === revision,
       );
       return { ok: holds, revision: holds ? this.#apply(encoded) : this.#revision() };
-    });
+    };
+    const answer = await this.#commits.run(work, survival);
     this.#feed.notify();
     return answer;
   }

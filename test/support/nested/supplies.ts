@@ -7,7 +7,7 @@ import { makeBundle } from '../../../scripts/bundle/make-bundle.ts';
 import { run } from '../../../src/host/run.ts';
 import { waitForLock } from '../../../src/images/waiting-lock.ts';
 import { runCommand } from '../command.ts';
-import { CACHE, PRIMED, PRIMED_QUICK } from '../test-image.ts';
+import { CACHE, PRIMED, PRIMED_QUICK, PRIMED_TOOLS } from '../test-image.ts';
 import { forgetOld, NESTED_CACHE, use } from './cache-folder.ts';
 
 const ROOT = join(import.meta.dirname, '../../..');
@@ -37,9 +37,9 @@ export async function bundleSupply(): Promise<Supply> {
   });
 }
 
-/** Mullion's cache with the images debian/12 and quick and apt's lists, as a disk; undefined when they were not built yet. */
+/** Mullion's cache with the images debian/12, quick and that of compare, and apt's lists, as a disk; undefined when they were not built yet. */
 export async function cacheSupply(): Promise<Supply | undefined> {
-  const primed = [PRIMED, PRIMED_QUICK];
+  const primed = [PRIMED, PRIMED_QUICK, PRIMED_TOOLS];
   if (!primed.every((path) => existsSync(path))) return undefined;
   const images = primed.map((path) => basename(readlinkSync(path)));
   return supply('cache', images.map((image) => image.slice(0, 8)).join(''), async (target) => {
