@@ -65,7 +65,7 @@ export const ConfigSchema = z.strictObject({
     .boolean()
     .default(true)
     .describe(
-      'keep what the next VPSs begin with, some namespaces and empty volumes; false: an idle host holds nothing, and a launch takes longer',
+      'keep what the next VPSs begin with, some namespaces and empty volumes; false: nothing is kept for VPSs to come, and a launch takes longer',
     ),
   drivers: z
     .partialRecord(TechniqueSchema, DriverNameSchema)

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { closeSync, openSync, writeFileSync } from 'node:fs';
 import { MullionError } from '../contract/errors.ts';
 import { descriptorPath } from './descriptors.ts';
+import { changeLinks } from './links.ts';
 import { spawnCommand } from './run.ts';
 import { SET_LIMITS, type UserLimits, wordsOf } from './user-limits.ts';
 
@@ -13,7 +14,7 @@ const SPARE = 2;
 /** What the processes of a guest begin in, by descriptors. */
 export interface GuestNamespaces {
   readonly user: number;
-  /** A network namespace of that user namespace, with nothing in it but a loopback that is down. */
+  /** A network namespace of that user namespace, with nothing in it but its loopback. */
   readonly network: number;
 }
 
@@ -138,6 +139,7 @@ const makeForGuest = (map: string, limits: UserLimits): Promise<GuestNamespaces>
     writeMaps(pid, map);
     goOn();
     await hears();
+    await changeLinks([{ type: 'raise', link: 'lo' }], { place: { pid } });
     const user = openSync(`/proc/${pid}/ns/user`, 'r');
     try {
       return { user, network: openSync(`/proc/${pid}/ns/net`, 'r') };
@@ -174,9 +176,9 @@ async function withMaker<T>(script: readonly string[], keep: (maker: Maker) => P
   child.stdin?.on('error', () => undefined);
   const timer = setTimeout(() => child.kill('SIGKILL'), DEADLINE_MS);
   const refused = (): MullionError =>
-    new MullionError('host_unfit', `No user namespace could be made: ${complaint.trim() || 'no answer'}`, {
+    new MullionError('host_unfit', `No namespaces could be made: ${complaint.trim() || 'no answer'}`, {
       remedy:
-        'Allow user namespaces: sysctl user.max_user_namespaces must not be 0; unshare must be installed',
+        'Allow them: sysctl user.max_user_namespaces and user.max_net_namespaces must not be 0; unshare must be installed',
     });
   const hears = (): Promise<void> =>
     new Promise((resolve, reject) => {

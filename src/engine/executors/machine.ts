@@ -90,7 +90,7 @@ export const machineExecutors: Pick<
 function earlyConnect({ context, id, record }: Scope): Connect | undefined {
   const attachment = attachmentOf(context, record);
   if (attachment === undefined) return undefined;
-  return (link) => context.earlyLinks.connect(id, () => context.deps.network.connect(attachment, link));
+  return context.earlyLinks.begin(id, (link) => context.deps.network.connect(attachment, link));
 }
 
 function unwatch({ context, id }: Scope): void {

@@ -14,7 +14,7 @@ export const networkExecutors: Pick<Executors, 'admit' | 'connect' | 'detach'> =
   },
 
   connect: async ({ context, id, attachment, runtime }) => {
-    if (context.earlyLinks.isConnected(id)) return;
+    if (context.earlyLinks.takeConnected(id)) return;
     await bounded(
       'connect it to the network',
       context.timings.step,
