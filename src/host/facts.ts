@@ -23,18 +23,27 @@ const ARCHITECTURES: Readonly<Record<string, string>> = { x64: 'amd64', ia32: 'i
 
 export function hostFacts(): HostFacts {
   const memory = parseMemInfo(readFileSync('/proc/meminfo', 'utf8'));
+  steady ??= steadyFacts();
   return {
+    ...steady,
     cpus: availableParallelism(),
     memoryTotal: memory.MemTotal ?? 0,
     memoryAvailable: memory.MemAvailable ?? 0,
-    kernel: release(),
-    architecture: ARCHITECTURES[process.arch] ?? process.arch,
-    distribution: osRelease().PRETTY_NAME ?? 'unknown',
-    processor: cpus()[0]?.model.trim() || 'unknown',
-    bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
-    initSystem: existsSync('/run/systemd/system') ? 'systemd' : 'other',
   };
 }
+
+type SteadyFacts = Omit<HostFacts, 'cpus' | 'memoryTotal' | 'memoryAvailable'>;
+/** They are asked for at every launch. */
+let steady: SteadyFacts | undefined;
+
+const steadyFacts = (): SteadyFacts => ({
+  kernel: release(),
+  architecture: ARCHITECTURES[process.arch] ?? process.arch,
+  distribution: osRelease().PRETTY_NAME ?? 'unknown',
+  processor: cpus()[0]?.model.trim() || 'unknown',
+  bootId: readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim(),
+  initSystem: existsSync('/run/systemd/system') ? 'systemd' : 'other',
+});
 
 /** os-release(5) of this host; empty when it has none. */
 export function osRelease(): Record<string, string> {

@@ -1,4 +1,5 @@
 import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
+import { constants as system } from 'node:os';
 import { MullionError } from '../contract/errors.ts';
 import { checked, libc, mountSetattr, moveMount, O_CLOEXEC, openTree } from './syscalls/libc.ts';
 import { hasCode, SystemError } from './system-error.ts';
@@ -171,6 +172,19 @@ export function mount(
 export function unmount(target: string): void {
   for (let layer = 0; layer < LAYERS; layer += 1) {
     if (!unmountLayer(target)) return;
+  }
+  throw new MullionError('in_use', `${target} is mounted again and again.`);
+}
+
+/**
+ * As `unmount`, on another thread: the kernel waits for all processors when a mount goes, milliseconds at times. Who is in
+ * another mount namespace for a moment is not followed.
+ */
+export async function unmountElsewhere(target: string): Promise<void> {
+  for (let layer = 0; layer < LAYERS; layer += 1) {
+    const errno = await libc().umountElsewhere(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+    if (errno === system.errno.EINVAL || errno === system.errno.ENOENT) return;
+    if (errno !== 0) throw new SystemError('umount2', errno, target);
   }
   throw new MullionError('in_use', `${target} is mounted again and again.`);
 }

@@ -72,7 +72,7 @@ export async function isolationSection(rounds: number): Promise<Section> {
       'ids of its files, cgroup, limits, console, network namespace and link. Left out are the user, cgroup and time namespaces,',
       'limits of kernel objects, rules of devices, capabilities, the filter of calls, what hides the host in /proc, /sys and',
       '/dev, and the rules, reserved address and name of its link. The aim is about the difference of the two medians.',
-      'What is made ahead of a launch, in the pause before it, is its user namespace with its limits. Then the parts, each',
+      'What both make ahead of a launch, in the pause before it, are its user namespace with its limits and its network namespace. Then the parts, each',
       'done by itself: crun with the configuration of a VPS, less crun with its own; the others in full, the user namespace',
       'with nothing made ahead. In a launch most of them run beside others or beforehand, so their sum is more.',
     ],

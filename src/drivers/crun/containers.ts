@@ -25,6 +25,7 @@ import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
+import { Scaffolds } from './scaffolds.ts';
 import {
   alive,
   type ContainerState,
@@ -62,6 +63,7 @@ export class Containers {
   readonly #cgroups: Cgroups;
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
+  readonly #scaffolds = new Scaffolds();
   #warming: NodeJS.Timeout | undefined;
 
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
@@ -85,17 +87,12 @@ export class Containers {
     making.catch(() => undefined);
     let connecting: Promise<void> | undefined;
     try {
-      const init = findInit([paths.upper, image]);
-      if (init === undefined && machine.image.program === undefined) {
-        throw new MullionError('image_unfit', 'The image has no first program such as /sbin/init.', {
-          remedy: 'Use an image that holds a whole operating system, or one that says what it runs',
-        });
-      }
       makeFolders(machine, paths);
       using scope = new DisposableStack();
       let wardrobe: Wardrobe | undefined;
       const state = await this.#create(machine, paths, {
         complete: async () => {
+          const init = firstProgram(machine, [paths.upper, image]);
           const { forFiles, ofGuest } = await making;
           const facts = {
             root: paths.root,
@@ -112,11 +109,9 @@ export class Containers {
         },
         meanwhile: () => {
           wardrobe = scope.use(this.#views.layOut({ staging: paths.view, limits: machine.limits }));
+          raiseHostLimits(HOST_OBJECTS);
         },
       });
-      // The container has the mount in its own namespace: the host's is not needed any more, and cannot be left behind.
-      unmountRoot(paths);
-      raiseHostLimits(HOST_OBJECTS);
       if (wardrobe === undefined) throw new TypeError('nothing was laid out');
       await this.#views.give(shown(machine, handleOf(state)), wardrobe);
       this.#cgroups.chownDelegated(machine.cgroup, machine.ids.base);
@@ -126,6 +121,8 @@ export class Containers {
       }
       await connecting;
       writeState(paths, state);
+      scope.move();
+      this.#scaffolds.keep(machine.id, wardrobe.stage);
       return handleOf(state);
     } catch (failure) {
       await Promise.allSettled([making, connecting]);
@@ -184,6 +181,7 @@ export class Containers {
     const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id), handle.pid);
+    this.#scaffolds.clearSoon(machine.id, paths.root);
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
@@ -204,8 +202,9 @@ export class Containers {
   }
 
   /** A container that this process did not make: it is looked after as others are. */
-  adopt(machine: Machine, handle: Handle): Promise<void> {
-    return this.#views.adopt(shown(machine, handle));
+  async adopt(machine: Machine, handle: Handle): Promise<void> {
+    await this.#scaffolds.clear(machine.id, containerPaths(machine).root);
+    await this.#views.adopt(shown(machine, handle));
   }
 
   showLimits(machine: Machine, handle: Handle, limits: Machine['limits']): Promise<void> {
@@ -228,6 +227,7 @@ export class Containers {
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
     this.#views.forget(machine.id);
+    await this.#scaffolds.clear(machine.id, paths.root).catch(() => undefined);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;
@@ -276,6 +276,15 @@ const shown = (machine: Machine, { pid, pidStart }: Handle): Shown => ({
   staging: containerPaths(machine).view,
   limits: machine.limits,
 });
+
+/** @throws MullionError `image_unfit` */
+function firstProgram({ image }: Machine, layers: readonly string[]): string | undefined {
+  const init = findInit(layers);
+  if (init !== undefined || image.program !== undefined) return init;
+  throw new MullionError('image_unfit', 'The image has no first program such as /sbin/init.', {
+    remedy: 'Use an image that holds a whole operating system, or one that says what it runs',
+  });
+}
 
 /** crun's process becomes the guest's first program a little after crun was told so. Settles at its end, too. */
 async function hasReplaced(handle: Handle, waiting: string | undefined): Promise<void> {

@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { type CgroupLayout, detectCgroups } from '../cgroup-layout.ts';
+import { quickMoves } from '../cgroup-moves.ts';
 import { makeClocks } from '../clocks.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
 import { descriptorPath, moveFd } from '../descriptors.ts';
@@ -86,6 +87,7 @@ export class OciRuntime {
   async create(bundle: string, id: string, options: CreateOptions): Promise<{ readonly pid: number }> {
     checkId(id);
     const { monitor, pidFile } = options;
+    using _moves = quickMoves(this.#layout);
     if (monitor !== undefined) {
       using ground = this.#ground(this.ownClocks);
       const container = { id, bundle, pidFile, monitor };
@@ -98,7 +100,7 @@ export class OciRuntime {
         meanwhile: () => options.meanwhile?.(),
       });
     }
-    return this.#createBare(bundle, id, options);
+    return await this.#createBare(bundle, id, options);
   }
 
   get #crun(): Crun {

@@ -27,6 +27,8 @@ interface Libc {
   sendElsewhere(fd: number, data: Memory, length: number, flags: number): Promise<number>;
   /** lseek(2) on a thread of its own; answers the place, or the errno below zero. */
   lseekElsewhere(fd: number, offset: number, whence: number): Promise<number>;
+  /** umount2(2) on a thread of its own; answers 0 or the errno. */
+  umountElsewhere(target: string, flags: number): Promise<number>;
   /** unshare(2) of a thread of its own, which starts no programs. */
   unshareElsewhere(flags: number): Promise<number>;
   futimens(fd: number, times: Memory): number;
@@ -115,12 +117,13 @@ function load(): Libc {
   const library = koffi.load('libc.so.6');
   const ioctlFunction = library.func('int ioctl(int fd, unsigned long request, void *argument)');
   const unshareFunction = library.func('int unshare(int flags)');
+  const umountFunction = library.func('int umount2(const char *target, int flags)');
   const sendFunction = library.func('long send(int fd, const void *data, size_t length, int flags)');
   const lseekFunction = library.func('int64_t lseek(int fd, int64_t offset, int whence)');
   /** Calls on another thread; answers the result, or the errno below zero. */
   const elsewhere = (
     call: ReturnType<typeof library.func>,
-    ...values: readonly (number | Memory)[]
+    ...values: readonly (number | string | Memory)[]
   ): Promise<number> =>
     new Promise((resolve, reject) => {
       call.async(...values, (failure: unknown, result: number | bigint) => {
@@ -135,6 +138,7 @@ function load(): Libc {
     sendElsewhere: async (fd, data, length, flags) =>
       Math.max(0, -(await elsewhere(sendFunction, fd, data, length, flags))),
     lseekElsewhere: (fd, offset, whence) => elsewhere(lseekFunction, fd, offset, whence),
+    umountElsewhere: async (target, flags) => Math.max(0, -(await elsewhere(umountFunction, target, flags))),
     unshareElsewhere: async (flags) => Math.max(0, -(await elsewhere(unshareFunction, flags))),
     futimens: library.func('int futimens(int fd, const void *times)'),
     renameat2: library.func(
@@ -145,7 +149,7 @@ function load(): Libc {
     mount: library.func(
       'int mount(const char *source, const char *target, const char *fstype, unsigned long flags, const char *data)',
     ),
-    umount2: library.func('int umount2(const char *target, int flags)'),
+    umount2: umountFunction,
     poll: library.func('int poll(void *descriptors, unsigned long count, int timeout)'),
     flock: library.func('int flock(int fd, int operation)'),
     getsockopt: library.func('int getsockopt(int fd, int level, int option, void *value, void *length)'),

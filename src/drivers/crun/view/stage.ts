@@ -1,6 +1,7 @@
-import { closeSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { close, closeSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { MS, mount, pickMount, unmount } from '../../../host/mounts.ts';
+import { promisify } from 'node:util';
+import { MS, mount, pickMount, unmount, unmountElsewhere } from '../../../host/mounts.ts';
 import type { Tree } from './sys-view.ts';
 
 /** Descriptors of mounts that are closed when the scope ends. */
@@ -14,11 +15,17 @@ export class Mounts implements Disposable {
   [Symbol.dispose](): void {
     for (const fd of this.#fds) closeSync(fd);
   }
+  /** On other threads: a mount that ends with its descriptor keeps who closes it waiting. */
+  async closeElsewhere(): Promise<void> {
+    await Promise.all(this.#fds.map((fd) => promisify(close)(fd)));
+  }
 }
 
 export interface Stage extends Disposable {
   readonly mounts: Mounts;
   place(name: string): string;
+  /** As its disposal, without keeping this thread waiting. */
+  clearElsewhere(): Promise<void>;
 }
 
 /** Files in memory that nobody else sees, to put mounts together in. `former` is a tree for mounts that go. */
@@ -32,6 +39,11 @@ export function openStage(staging: string, former: Tree = {}): Stage {
     [Symbol.dispose]: () => {
       mounts[Symbol.dispose]();
       unmount(staging);
+      rmdirSync(staging);
+    },
+    clearElsewhere: async () => {
+      await mounts.closeElsewhere();
+      await unmountElsewhere(staging);
       rmdirSync(staging);
     },
   };
