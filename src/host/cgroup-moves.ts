@@ -15,7 +15,7 @@ export function quickMoves(layout: CgroupLayout): Disposable {
   const move = (): void => {
     const file = ownProcesses(layout, readFileSync('/proc/self/cgroup', 'utf8'));
     // Where that is refused the wait stays where it was.
-    if (file !== undefined) writeFile(file, '0', () => undefined);
+    if (file !== undefined) writeFile(file, '0', { flag: 'r+' }, () => undefined);
   };
   move();
   const timer = setInterval(move, PAUSE_MS).unref();

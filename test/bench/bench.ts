@@ -7,6 +7,7 @@ import { poolDirectory } from '../../src/core/naming.ts';
 import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { osRelease } from '../../src/host/facts.ts';
 import { ROOT, TestDaemon } from '../support/daemon.ts';
+import { mountMemory } from '../support/memory-folder.ts';
 import { enterPrivateNetns, inPrivateNetns } from '../support/netns.ts';
 import { BACKUP_AIMS, backupSection } from './backups.ts';
 import { COPY_AIMS, copySection } from './copies.ts';
@@ -16,7 +17,7 @@ import { launches } from './launches.ts';
 import { leakSection } from './leaks.ts';
 import { MACHINE_AIMS, machineSection } from './machines.ts';
 import { measure, type Subject } from './measure.ts';
-import { bareCrun, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
+import { bareCrun, crunState, lxcStart, openEntrance, podmanRun } from './neighbours.ts';
 import { noiseSection } from './noise.ts';
 import { type Comparison, renderReport, type Section } from './report.ts';
 import { thousandVps } from './thousand.ts';
@@ -48,10 +49,11 @@ const AIMS: readonly Comparison[] = [
 ];
 
 async function launchSection(): Promise<Section> {
-  await using daemon = await TestDaemon.start('bench');
+  await using daemon = await TestDaemon.start('bench', { runInMemory: true });
   await daemon.ensureImage();
   const folder = join(daemon.folder, 'neighbours');
   mkdirSync(folder);
+  mountMemory(crunState(folder));
   const rootfs = globSync(`${poolDirectory({ instance: '', ...daemon.place })}/images/*/rootfs`)[0];
   if (rootfs === undefined) throw new Error('the image has no rootfs folder');
   using entrance = await openEntrance();
@@ -62,7 +64,8 @@ async function launchSection(): Promise<Section> {
     title: 'From nothing to a running guest',
     notes: [
       'crun, lxc-start and podman run one program of the same root file system without a network, a volume, a limit or',
-      'an address of its own; Mullion gives each VPS all of these, and systemd as its first process.',
+      'an address of its own; Mullion gives each VPS all of these, and systemd as its first process. What they keep only while',
+      'they run lies in memory, as below /run on most hosts.',
     ],
     measurements: await measure(subjects, ROUNDS, (round) =>
       console.log(`launches: round ${round + 1} of ${ROUNDS}`),

@@ -13,9 +13,14 @@ const REST_MS = 500;
 /** Launches through two daemons that differ in nothing else, in turn. */
 export async function isolationLaunches(rounds: number): Promise<Measurement[]> {
   const module = '../bench/sleeping-daemon.ts';
-  await using whole = await TestDaemon.start('bench-whole', { module, subnet: '10.78.0.0/24' });
+  await using whole = await TestDaemon.start('bench-whole', {
+    module,
+    runInMemory: true,
+    subnet: '10.78.0.0/24',
+  });
   await using bare = await TestDaemon.start('bench-bare', {
     module,
+    runInMemory: true,
     subnet: '10.79.0.0/24',
     env: { MULLION_BENCH_BARE: 'yes' },
   });

@@ -2,7 +2,9 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { detectCgroups } from '../../src/host/cgroup-layout.ts';
+import { unmount } from '../../src/host/mounts.ts';
 import { runCommand } from '../support/command.ts';
+import { mountMemory } from '../support/memory-folder.ts';
 import { type Subject, timed } from './measure.ts';
 
 /** A root file system that all compared tools share, read-only. */
@@ -46,6 +48,9 @@ function hidingNamespace(unified: string): Promise<ChildProcess> {
   });
 }
 
+/** Where crun keeps what it knows of its containers. */
+export const crunState = (folder: string): string => join(folder, 'crun');
+
 /** `crun run` of a prepared bundle: all namespaces, /bin/true, from the image's own root file system. */
 export async function bareCrun({ rootfs, folder, enter }: Ground): Promise<Subject> {
   const bundle = join(folder, 'bundle');
@@ -56,7 +61,7 @@ export async function bareCrun({ rootfs, folder, enter }: Ground): Promise<Subje
   config.root = { path: rootfs, readonly: true };
   config.process = { ...Object(config.process), terminal: false, args: ['/bin/true'] };
   writeFileSync(path, JSON.stringify(config));
-  const base = [...enter, 'crun', '--root', join(folder, 'crun'), 'run', '--bundle', bundle];
+  const base = [...enter, 'crun', '--root', crunState(folder), 'run', '--bundle', bundle];
   return {
     name: 'crun run (prepared bundle)',
     run: (round) => timed(() => mustRun([...base, `bench-${round}`])),
@@ -96,6 +101,7 @@ export const LOW_LIMITS = ['--ulimit', 'nofile=1024:1024', '--ulimit', 'nproc=10
  */
 export function podmanRun(ground: Ground): Subject & Disposable {
   const runRoot = mkdtempSync('/run/mullion-bench-');
+  mountMemory(runRoot);
   const store = ['--root', join(ground.folder, 'podman'), '--runroot', runRoot];
   const flags = [
     '--rm',
@@ -111,6 +117,9 @@ export function podmanRun(ground: Ground): Subject & Disposable {
   return {
     name: 'podman run --rootfs',
     run: () => timed(() => mustRun([...base, ...flags])),
-    [Symbol.dispose]: () => rmSync(runRoot, { recursive: true, force: true }),
+    [Symbol.dispose]: () => {
+      unmount(runRoot);
+      rmSync(runRoot, { recursive: true, force: true });
+    },
   };
 }

@@ -10,6 +10,7 @@ import { socketPath } from '../../src/core/naming.ts';
 import { type CommandOptions, type CommandResult, runCommand } from './command.ts';
 import { saveEvidence } from './evidence.ts';
 import { type Inventory, type Place, takeInventory } from './inventory.ts';
+import { mountMemory } from './memory-folder.ts';
 import { inPrivateNetns } from './netns.ts';
 import { eventually } from './scratch.ts';
 import { placeIn, sweep, sweepAbandoned } from './sweep.ts';
@@ -35,6 +36,8 @@ export interface TestDaemonOptions {
   readonly start?: boolean;
   /** Module of the sources that is the daemon, instead of what is built. */
   readonly module?: string;
+  /** Whether its run directory lies in memory, as /run does on most hosts. */
+  readonly runInMemory?: boolean;
 }
 
 /** Once for a run of all tests, which says so by its environment. */
@@ -96,6 +99,7 @@ export class TestDaemon extends VpsDoor implements AsyncDisposable {
     writeFileSync(join(folder, 'owner'), String(process.pid));
     writeFileSync(join(folder, 'config.json'), JSON.stringify(options.config ?? {}));
     const daemon = new TestDaemon(name, folder, options);
+    if (options.runInMemory === true) mountMemory(daemon.place.runDirectory);
     takeVerdicts(daemon.place.stateDirectory);
     if (options.start === false) return daemon;
     try {
