@@ -1,28 +1,49 @@
-import { readFileSync, writeFile } from 'node:fs';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CgroupLayout } from './cgroup-layout.ts';
 
 /** One move keeps those that come within 15 ms and more from waiting. */
 const PAUSE_MS = 8;
 
+let wanted = 0;
+let moving = false;
+
 /**
  * Until it is disposed of, processes are moved into control groups without a wait. The first move after a pause waits until no
  * processor is in the midst of a fork (cgroup_threadgroup_rwsem; percpu_down_write, kernel/locking/percpu-rwsem.c), one to
  * four ticks of the kernel's clock; a move shortly after another does not. So this process is moved to where it is, again and
- * again, by threads that may wait.
+ * again, by a thread that may wait: one for all who want it, as Linux before 6.8 keeps readers of /proc/self/cgroup waiting, too.
  */
 export function quickMoves(layout: CgroupLayout): Disposable {
-  const move = (): void => {
-    const file = ownProcesses(layout, readFileSync('/proc/self/cgroup', 'utf8'));
-    // Where that is refused the wait stays where it was.
-    if (file !== undefined) writeFile(file, '0', { flag: 'r+' }, () => undefined);
+  wanted += 1;
+  // Where it is refused, the wait stays where it was.
+  if (!moving) keepMoving(layout).catch(() => undefined);
+  let over = false;
+  return {
+    [Symbol.dispose]: () => {
+      if (!over) wanted -= 1;
+      over = true;
+    },
   };
-  move();
-  const timer = setInterval(move, PAUSE_MS).unref();
-  return { [Symbol.dispose]: () => clearInterval(timer) };
 }
 
-/** The file by which a process gets to where this one is; `own` is what /proc/self/cgroup says (cgroups(7)). */
+async function keepMoving(layout: CgroupLayout): Promise<void> {
+  moving = true;
+  try {
+    const file = ownProcesses(layout, await readFile('/proc/self/cgroup', 'utf8'));
+    if (file === undefined || !(await readFile(file, 'utf8')).split('\n').includes(String(process.pid)))
+      return;
+    while (wanted > 0) {
+      await writeFile(file, '0', { flag: 'r+' });
+      await sleep(PAUSE_MS, undefined, { ref: false });
+    }
+  } finally {
+    moving = false;
+  }
+}
+
+/** The file of the group that this process is in; `own` is what /proc/self/cgroup says (cgroups(7)). */
 export function ownProcesses({ controllers, unified }: CgroupLayout, own: string): string | undefined {
   for (const line of own.trimEnd().split('\n')) {
     const [, names = '', path = ''] = /^\d+:([^:]*):(.*)$/.exec(line) ?? [];

@@ -96,8 +96,13 @@ export function makeBelowReadOnly(target: string): void {
 }
 
 /** How mounts on this one reach its copies (mount_namespaces(7), "Shared subtrees"). @throws SystemError */
-export function setPropagation(fd: number, propagation: 'shared' | 'slave' | 'private'): void {
-  mountSetattr(fd, renderMountAttributes({ propagation: MS[propagation] }));
+export function setPropagation(
+  fd: number,
+  propagation: 'shared' | 'slave' | 'private',
+  { withMountsBelow = false }: { readonly withMountsBelow?: boolean } = {},
+): void {
+  const flags = withMountsBelow ? AT_RECURSIVE : 0;
+  mountSetattr(fd, renderMountAttributes({ propagation: MS[propagation] }), flags);
 }
 
 interface MountAttributes {

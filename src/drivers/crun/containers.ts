@@ -108,7 +108,7 @@ export class Containers {
           connecting?.catch(() => undefined);
         },
         meanwhile: () => {
-          wardrobe = scope.use(this.#views.layOut({ staging: paths.view, limits: machine.limits }));
+          wardrobe = scope.use(this.#views.layOut({ staging: paths.stage, limits: machine.limits }));
           raiseHostLimits(HOST_OBJECTS);
         },
       });
@@ -181,7 +181,7 @@ export class Containers {
     const waiting = programOf(handle.pid);
     mark(paths.starting);
     await this.runtime.start(containerId(machine.id), handle.pid);
-    this.#scaffolds.clearSoon(machine.id, paths.root);
+    this.#scaffolds.clearSoon(machine.id, paths);
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
@@ -203,7 +203,7 @@ export class Containers {
 
   /** A container that this process did not make: it is looked after as others are. */
   async adopt(machine: Machine, handle: Handle): Promise<void> {
-    await this.#scaffolds.clear(machine.id, containerPaths(machine).root);
+    await this.#scaffolds.clear(machine.id, containerPaths(machine));
     await this.#views.adopt(shown(machine, handle));
   }
 
@@ -227,7 +227,7 @@ export class Containers {
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
     this.#views.forget(machine.id);
-    await this.#scaffolds.clear(machine.id, paths.root).catch(() => undefined);
+    await this.#scaffolds.clear(machine.id, paths).catch(() => undefined);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {
       if (known === undefined || !signalProcess(known.pid, known.pidStart, 'SIGKILL')) continue;
@@ -310,8 +310,8 @@ function makeFolders(machine: Machine, paths: ContainerPaths): void {
 function removeFolders(machine: Machine, paths: ContainerPaths): void {
   if (existsSync(paths.bundle)) {
     unmountRoot(paths);
-    unmount(paths.view);
-    for (const place of [paths.root, paths.lower, paths.volume, paths.view]) {
+    for (const place of [paths.stage, paths.view]) unmount(place);
+    for (const place of [paths.root, paths.lower, paths.volume, paths.stage, paths.view]) {
       if (existsSync(place)) rmdirSync(place);
     }
     rmSync(paths.bundle, { recursive: true, force: true });

@@ -17,7 +17,9 @@ export function containerPaths(machine: Machine) {
     root: join(bundle, 'rootfs'),
     lower: join(bundle, 'lower'),
     volume: join(bundle, 'volume'),
-    /** Where the container's own /proc and /sys are put together. */
+    /** Where the container's own /proc and /sys are put together before it begins. */
+    stage: join(bundle, 'stage'),
+    /** Where they are put together anew while it runs. */
     view: join(bundle, 'view'),
     pidFile: join(bundle, 'init.pid'),
     monitorPidFile: join(bundle, 'monitor.pid'),

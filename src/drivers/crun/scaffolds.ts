@@ -1,4 +1,5 @@
 import { unmountElsewhere } from '../../host/mounts.ts';
+import type { ContainerPaths } from './paths.ts';
 import type { Stage } from './view/stage.ts';
 
 /** The kernel keeps a guest that begins waiting while mounts go. */
@@ -8,6 +9,8 @@ interface Clearing {
   readonly timer?: NodeJS.Timeout;
   readonly work?: Promise<void>;
 }
+
+type Places = Pick<ContainerPaths, 'root' | 'stage'>;
 
 /**
  * What the host holds of a container while it is made, by the machine's id: the mount of its root, and the stage of its view.
@@ -23,22 +26,22 @@ export class Scaffolds {
   }
 
   /** Clears in a moment, unless `clear` comes first. What fails then is left to a later `clear`. */
-  clearSoon(id: string, root: string): void {
+  clearSoon(id: string, places: Places): void {
     const clear = (): void => {
-      this.clear(id, root).catch(() => undefined);
+      this.clear(id, places).catch(() => undefined);
     };
     this.#clearings.set(id, { timer: setTimeout(clear, AFTER_MS).unref() });
   }
 
-  /** Afterwards nothing is mounted at `root`; on other threads. @throws SystemError */
-  clear(id: string, root: string): Promise<void> {
+  /** Afterwards nothing is mounted at these places; on other threads. @throws SystemError */
+  clear(id: string, { root, stage }: Places): Promise<void> {
     const { timer, work: former } = this.#clearings.get(id) ?? {};
     clearTimeout(timer);
-    const stage = this.#stages.get(id);
+    const kept = this.#stages.get(id);
     this.#stages.delete(id);
     const work = Promise.allSettled([former]).then(async () => {
-      await stage?.clearElsewhere();
-      await unmountElsewhere(root);
+      await kept?.mounts.closeElsewhere();
+      for (const place of [stage, root]) await unmountElsewhere(place);
     });
     this.#clearings.set(id, { work });
     const forget = (): void => {

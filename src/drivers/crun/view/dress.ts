@@ -115,7 +115,8 @@ function bringIn(pid: number, { mounts, place }: Stage, names: readonly TreeName
 function pickArrived(mounts: Mounts, names: readonly TreeName[], door: string) {
   return names.map((name) => {
     const fd = mounts.pick(`${door}/${name}`, { withMountsBelow: true });
-    setPropagation(fd, 'private');
+    // Else the guest could read the numbers of the host's groups of mounts, for as long as the stage is there.
+    setPropagation(fd, 'private', { withMountsBelow: true });
     return { target: `/${name}`, fd };
   });
 }

@@ -1,7 +1,7 @@
 import { close, closeSync, mkdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { MS, mount, pickMount, unmount, unmountElsewhere } from '../../../host/mounts.ts';
+import { MS, mount, pickMount, unmount } from '../../../host/mounts.ts';
 import type { Tree } from './sys-view.ts';
 
 /** Descriptors of mounts that are closed when the scope ends. */
@@ -24,8 +24,6 @@ export class Mounts implements Disposable {
 export interface Stage extends Disposable {
   readonly mounts: Mounts;
   place(name: string): string;
-  /** As its disposal, without keeping this thread waiting. */
-  clearElsewhere(): Promise<void>;
 }
 
 /** Files in memory that nobody else sees, to put mounts together in. `former` is a tree for mounts that go. */
@@ -39,11 +37,6 @@ export function openStage(staging: string, former: Tree = {}): Stage {
     [Symbol.dispose]: () => {
       mounts[Symbol.dispose]();
       unmount(staging);
-      rmdirSync(staging);
-    },
-    clearElsewhere: async () => {
-      await mounts.closeElsewhere();
-      await unmountElsewhere(staging);
       rmdirSync(staging);
     },
   };
