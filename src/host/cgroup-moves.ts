@@ -1,8 +1,10 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { closeSync, openSync, readFileSync, write } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import type { CgroupLayout } from './cgroup-layout.ts';
 
+const writeTo: (fd: number, text: string) => Promise<unknown> = promisify(write);
 /** One move keeps those that come within 15 ms and more from waiting. */
 const PAUSE_MS = 8;
 
@@ -31,16 +33,30 @@ export function quickMoves(layout: CgroupLayout): Disposable {
 async function keepMoving(layout: CgroupLayout): Promise<void> {
   moving = true;
   try {
-    const file = ownProcesses(layout, await readFile('/proc/self/cgroup', 'utf8'));
-    if (file === undefined || !(await readFile(file, 'utf8')).split('\n').includes(String(process.pid)))
-      return;
-    while (wanted > 0) {
-      await writeFile(file, '0', { flag: 'r+' });
-      await sleep(PAUSE_MS, undefined, { ref: false });
+    const file = ownProcesses(layout, readFileSync('/proc/self/cgroup', 'utf8'));
+    if (file === undefined || !holdsThis(file)) return;
+    const fd = openSync(file, 'r+');
+    try {
+      while (wanted > 0) {
+        await writeTo(fd, '0');
+        await sleep(PAUSE_MS, undefined, { ref: false });
+      }
+    } finally {
+      closeSync(fd);
     }
   } finally {
     moving = false;
   }
+}
+
+/** A tree that is mounted for another cgroup namespace has other groups under the same names. */
+const held = new Map<string, boolean>();
+function holdsThis(file: string): boolean {
+  const known = held.get(file);
+  if (known !== undefined) return known;
+  const holds = readFileSync(file, 'utf8').split('\n').includes(String(process.pid));
+  held.set(file, holds);
+  return holds;
 }
 
 /** The file of the group that this process is in; `own` is what /proc/self/cgroup says (cgroups(7)). */
