@@ -272,5 +272,13 @@ export function storeConformance(name: string, open: () => Promise<StoreUnderTes
       const [change] = await collect(store.watch('', 1, new AbortController().signal), 1);
       assert.deepEqual(change, { revision: 2, key: 'a', value: undefined });
     });
+
+    check('a lease ends by itself although the clock was set back', async ({ store, advance }) => {
+      const lease = await store.grantLease(30);
+      await store.transact([], [put('a', 1, lease)]);
+      advance(-40);
+      const [change] = await collect(store.watch('', 1, new AbortController().signal), 1);
+      assert.deepEqual(change, { revision: 2, key: 'a', value: undefined });
+    });
   });
 }

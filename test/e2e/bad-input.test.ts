@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { test } from 'node:test';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
+import { eventually } from '../support/scratch.ts';
 import { PLAIN } from '../support/test-image.ts';
 import { listVps } from './verbs.ts';
 
@@ -118,6 +119,10 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.ensureQuickImage();
     const small = [...PLAIN, '--technique', 'os', '--memory', '128M', '--disk', '512M'];
     await daemon.ok(['launch', 'quick', 'here', ...small]);
+    await eventually(
+      'what it was made with has left the host',
+      async () => !(await daemon.inventory()).mounts.some((mount) => mount.includes('/container/')),
+    );
     const before = await daemon.inventory();
 
     const asDocument = new Set<string>();

@@ -165,7 +165,12 @@ class MemoryStore implements Store {
     clearTimeout(this.#expiry);
     const next = Math.min(...[...this.#leases.values()].map((lease) => lease.expiresAt));
     if (!Number.isFinite(next)) return;
-    this.#expiry = setTimeout(() => this.#expire(), Math.max(1, next - this.#clock()));
+    const look = (): void => {
+      this.#expire();
+      // A timer and the clock may differ: what has not ended yet is looked at again.
+      this.#schedule();
+    };
+    this.#expiry = setTimeout(look, Math.max(1, next - this.#clock()));
     this.#expiry.unref();
   }
 }

@@ -207,8 +207,11 @@ class SqliteStore implements Store {
     if (this.#closed || next === null || next === undefined) return;
     const wait = Math.min(Math.max(1, whole(next) - this.#clock()), 2 ** 31 - 1);
     this.#expiry = setTimeout(() => {
-      // A failure here shows at the next call, which tries the same.
-      this.#expire().catch(() => undefined);
+      // A failure here shows at the next call, which tries the same. A timer and the clock may differ: what has not ended yet
+      // is looked at again.
+      this.#expire()
+        .then(() => this.#schedule())
+        .catch(() => undefined);
     }, wait);
     this.#expiry.unref();
   }
