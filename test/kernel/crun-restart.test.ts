@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { after, before, describe, it, type TestContext } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { cgroupRoot } from '../../src/core/naming.ts';
 import type { Handle, ImageFiles } from '../../src/drivers/driver.ts';
 import { mountsUnder } from '../../src/host/mounts.ts';
 import { finish } from '../conformance/drivers.ts';
@@ -38,14 +39,14 @@ describe('a container whose daemon is killed', () => {
   after(() => images[Symbol.dispose]());
 
   /** Starts a daemon in a new folder. */
-  function daemon(t: TestContext) {
+  function daemon(t: TestContext, errand: 'launch' | 'probe' = 'launch') {
     if (image?.rootfs === undefined || unfit !== undefined) {
       t.skip(unfit ?? 'no image');
       return undefined;
     }
     const fixture: CrunFixture = openCrunFixture(image, 5_000);
     t.after(() => fixture.close());
-    const child = spawn(process.execPath, [CHILD, fixture.scratch, image.rootfs], {
+    const child = spawn(process.execPath, [CHILD, fixture.scratch, image.rootfs, errand], {
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     const exited = new Promise<void>((resolve) => child.once('exit', () => resolve()));
@@ -96,6 +97,26 @@ describe('a container whose daemon is killed', () => {
     await driver.remove(machine, handle);
     await assertNothingLeft(fixture, machine);
   });
+
+  for (const delay of [0, 5, 10, 20, 30, 45]) {
+    it(`leaves nothing of a container to try the host when it dies ${delay} ms after that began`, async (t) => {
+      const first = daemon(t, 'probe');
+      if (first === undefined) return;
+      const { fixture } = first;
+      const trials = () =>
+        readdirSync(join(fixture.scratch, 'state')).filter((name) => name.startsWith('probe-'));
+      // Not by a timer of eventually's: what is tried is soon over.
+      const deadline = performance.now() + 30_000;
+      while (trials().length === 0 && performance.now() < deadline) await sleep(1);
+      await sleep(delay);
+      await first.kill();
+      assert.deepEqual(await fixture.driver.leftovers(), []);
+      assert.deepEqual(trials(), []);
+      assert.deepEqual(mountsUnder(fixture.scratch), []);
+      assert.deepEqual(fixture.cgroups.list(cgroupRoot(fixture.naming)), []);
+      await eventually('no process is left', () => processesNaming(fixture.scratch).length === 0);
+    });
+  }
 
   it('is found prepared and can be started by the next', async (t) => {
     const first = daemon(t);

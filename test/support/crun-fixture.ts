@@ -68,6 +68,7 @@ export const NO_BUSYBOX = 'no statically linked busybox: install the package bus
 
 export interface CrunFixture extends DriverFixture {
   readonly cgroups: Cgroups;
+  readonly naming: Naming;
   readonly scratch: string;
   /** Ends what counts for all containers of the fixture; the next container starts it again. */
   stopCounting(): Promise<void>;
@@ -117,6 +118,7 @@ export function openCrunFixture(
     remembersEnds: true,
     technique: 'os',
     cgroups,
+    naming,
     scratch: scratch.path,
     stopCounting: async () => {
       for (const views of shown) await views.remove();

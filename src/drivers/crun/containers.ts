@@ -10,7 +10,7 @@ import { layOver } from '../../host/guest-tree.ts';
 import { unmount } from '../../host/mounts.ts';
 import { coreSize } from '../../host/oci/core-files.ts';
 import { type CreateOptions, checkId, OciRuntime } from '../../host/oci/runtime.ts';
-import { processesWithArgument, processStart, signalProcess, waitForExit } from '../../host/processes.ts';
+import { processStart, signalProcess, waitForExit } from '../../host/processes.ts';
 import { raiseHostLimits } from '../../host/user-limits.ts';
 import {
   closeNamespaces,
@@ -22,6 +22,7 @@ import type { Connect, Handle, Machine } from '../driver.ts';
 import { identityFiles } from '../provision/identity.ts';
 import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
+import { endMakers, KILLED_MS } from './makers.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
@@ -37,12 +38,12 @@ import {
   waitForEnd,
   writeState,
 } from './state.ts';
+import { isTrial, sweepTrials } from './trials.ts';
 import type { Wardrobe } from './view/dress.ts';
 import type { GuestViews, Shown } from './view/guest-views.ts';
 
 /** How long conmon may take to end after its container. */
 const MONITOR_MS = 2_000;
-const KILLED_MS = 10_000;
 const START_MS = 5_000;
 const WARM_AFTER_MS = 200;
 
@@ -245,6 +246,7 @@ export class Containers {
   }
 
   async leftovers(): Promise<string[]> {
+    await sweepTrials({ naming: this.#naming, cgroups: this.#cgroups, runtime: this.runtime });
     const runDirectories = dirname(vpsRunDirectory(this.#naming, 'any'));
     const folders = namesIn(runDirectories);
     const recorded = (await this.runtime.list()).flatMap((id) => machineOfContainer(id) ?? []);
@@ -252,23 +254,11 @@ export class Containers {
     // A cgroup whose run folder is lost tells no driver: whoever removes it does right.
     const orphans = this.#cgroups
       .list(cgroupRoot(this.#naming))
-      .filter((id) => !folders.includes(id) && !id.startsWith('probe-'));
+      .filter((id) => !folders.includes(id) && !isTrial(id));
     return [...new Set([...recorded, ...bundled, ...orphans])].sort();
   }
 }
 
-/** Ends whoever is making a container of this bundle: each of them names it, and so does what it forks. */
-async function endMakers(bundle: string): Promise<void> {
-  for (;;) {
-    const makers = processesWithArgument(bundle);
-    if (makers.length === 0) return;
-    for (const { pid, start } of makers) signalProcess(pid, start, 'SIGKILL');
-    for (const { pid, start } of makers) {
-      if (await waitForExit(pid, start, KILLED_MS)) continue;
-      throw new MullionError('timeout', `The process ${pid}, which makes a container, cannot be killed.`);
-    }
-  }
-}
 const shown = (machine: Machine, { pid, pidStart }: Handle): Shown => ({
   id: machine.id,
   pid,

@@ -1,4 +1,4 @@
-import { existsSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { existsSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { asMullionError } from '../../contract/errors.ts';
@@ -19,7 +19,8 @@ import type { Machine } from '../driver.ts';
 import { FEATURES } from './features.ts';
 import { KERNEL_OBJECTS } from './kernel-objects.ts';
 import { type RenderFacts, renderConfig } from './render.ts';
-import { mountRoot, populateRoot, unmountRoot } from './root.ts';
+import { mountRoot, populateRoot } from './root.ts';
+import { beginTrial, removeTrial, trialFolder, trialPlaces } from './trials.ts';
 
 export interface ProbeDependencies {
   readonly naming: Naming;
@@ -94,9 +95,9 @@ type Stage = keyof typeof REMEDIES;
 
 async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
   const { naming, cgroups, userNamespaces, runtime } = dependencies;
-  const id = `probe-${process.pid}-${Date.now().toString(36)}`;
-  const folder = join(naming.stateDirectory, id);
-  const places = { root: join(folder, 'rootfs'), lower: join(folder, 'lower'), volume: join(folder, 'vol') };
+  const id = beginTrial();
+  const folder = trialFolder(naming, id);
+  const places = trialPlaces(folder);
   const machine = trialMachine(naming, folder, id);
   const evidence: string[] = [];
   let stage: Stage = 'user namespace';
@@ -136,11 +137,7 @@ async function tryContainer(dependencies: ProbeDependencies): Promise<Trial> {
       failure: { reason: `A trial container failed at its ${stage}: ${message}`, remedy: REMEDIES[stage] },
     };
   } finally {
-    await runtime.delete(id, { force: true }).catch(() => undefined);
-    await cgroups.killAll(machine.cgroup).catch(() => undefined);
-    await cgroups.remove(machine.cgroup).catch(() => undefined);
-    unmountRoot(places);
-    rmSync(folder, { recursive: true, force: true });
+    await removeTrial(dependencies, id);
   }
 }
 
