@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
@@ -34,6 +35,7 @@ export async function createMonitored(
     stdio: ['ignore', 'ignore', 'ignore', ...extraFds, 'pipe', 'pipe'],
     env: commandEnvironment({
       ...PLAIN_LANGUAGE,
+      ...temporaryFolder(container.bundle),
       _OCI_SYNCPIPE: String(syncFd),
       _OCI_STARTPIPE: String(startFd),
     }),
@@ -66,6 +68,13 @@ export async function createMonitored(
     remedy: 'Run: mullion doctor, which tries a small container',
   });
 }
+
+/** unix(7), without the byte that ends it. */
+const LONGEST_SOCKET_PATH = 107;
+const SOCKET = 'conmon-term.XXXXXX';
+/** conmon makes a socket in it, which it leaves when it is killed: in the bundle that goes with the container. */
+const temporaryFolder = (bundle: string): { readonly TMPDIR?: string } =>
+  Buffer.byteLength(join(bundle, SOCKET)) > LONGEST_SOCKET_PATH ? {} : { TMPDIR: bundle };
 
 /** One JSON object on a line: `data`, or `pid` in older versions, is negative on failure (conmon, src/utils.c). */
 export function parseSync(line: string): { readonly pid: number; readonly message: string } {
