@@ -11,7 +11,7 @@ import {
 } from '../core/plan.ts';
 import { describeStep } from '../core/step-text.ts';
 import { UndoStack } from '../core/undo.ts';
-import type { Operation } from '../store/store.ts';
+import type { Survival } from '../store/store.ts';
 import type { Context } from './context.ts';
 import { desiredOf } from './desired.ts';
 import { Scope } from './executors/scope.ts';
@@ -69,8 +69,10 @@ async function go(
       throw new Interrupted();
     }
     signal.throwIfAborted();
-    // The handle is noted before the guest runs: a guest that runs can always be found again.
-    if (index > 0 && stage.some(({ type }) => type === 'start')) await noteProgress(context, id, task);
+    // The handle is saved before the guest runs: the next daemon can always find a guest that runs. When the machine ends,
+    // the guest ends with it.
+    if (index > 0 && stage.some(({ type }) => type === 'start'))
+      await saveProgress(context, id, task, 'process');
     const outcomes = await Promise.allSettled(
       stage.map(async (step) => {
         const before = scope.record.observed;
@@ -96,18 +98,13 @@ const reverseStep = (context: Context, id: string, step: Step): Promise<void> =>
   takeStep(new Scope(context, id, new AbortController().signal), step);
 
 /** Makes the VPS's record and the task's cursor durable. */
-export async function saveProgress(context: Context, id: string, task: TaskRun): Promise<void> {
-  const progress = progressOf(context, id, task);
-  if (progress !== undefined) await context.state.commit(progress);
-}
-
-/** The same for the next daemon alone: when the machine ends, the guest that is about to run ends with it. */
-async function noteProgress(context: Context, id: string, task: TaskRun): Promise<void> {
-  const progress = progressOf(context, id, task);
-  if (progress !== undefined) await context.state.note(progress);
-}
-
-function progressOf(context: Context, id: string, task: TaskRun): Operation[] | undefined {
+export async function saveProgress(
+  context: Context,
+  id: string,
+  task: TaskRun,
+  survival: Survival = 'machine',
+): Promise<void> {
   const record = context.state.vps.get(id);
-  return record === undefined ? undefined : [context.state.vps.put(record), context.tasks.save(task)];
+  if (record === undefined) return;
+  await context.state.commit([context.state.vps.put(record), context.tasks.save(task)], [], survival);
 }

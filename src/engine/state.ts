@@ -1,6 +1,6 @@
 import * as z from 'zod';
 import { MullionError } from '../contract/errors.ts';
-import type { Json, Operation, Store } from '../store/store.ts';
+import type { Json, Operation, Store, Survival } from '../store/store.ts';
 import {
   type FirewallGroupRecord,
   FirewallGroupRecordSchema,
@@ -118,14 +118,13 @@ export class State {
   }
 
   /** Makes changes durable, all or none, when none of the `absent` keys exists; answers whether it did. */
-  async commit(operations: readonly Operation[], absent: readonly string[] = []): Promise<boolean> {
+  async commit(
+    operations: readonly Operation[],
+    absent: readonly string[] = [],
+    survival: Survival = 'machine',
+  ): Promise<boolean> {
     const compares = absent.map((key) => ({ key, revision: 0 }));
-    return (await this.store.transact(compares, operations)).ok;
-  }
-
-  /** Notes what only the next daemon needs, and not after the machine has ended: processes, and how far work has come. */
-  async note(operations: readonly Operation[]): Promise<void> {
-    await this.store.transact([], operations, 'process');
+    return (await this.store.transact(compares, operations, survival)).ok;
   }
 
   findVps(project: string, name: string): VpsRecord | undefined {

@@ -1,7 +1,14 @@
 import { accessSync, closeSync, constants, readFileSync } from 'node:fs';
-import { constants as system } from 'node:os';
 import { MullionError } from '../contract/errors.ts';
-import { checked, libc, mountSetattr, moveMount, O_CLOEXEC, openTree } from './syscalls/libc.ts';
+import {
+  checked,
+  libc,
+  mountSetattr,
+  moveMount,
+  O_CLOEXEC,
+  openTree,
+  umountElsewhere,
+} from './syscalls/libc.ts';
 import { hasCode, SystemError } from './system-error.ts';
 
 /** Flags of mount(2). */
@@ -173,6 +180,9 @@ export function mount(
   checked('mount', libc().mount(source, target, fstype, flags, data), `${fstype ?? source} on ${target}`);
 }
 
+/** Of umount2(2), where there is no mount to take away. */
+const NOT_MOUNTED = ['EINVAL', 'ENOENT', 'ENOTDIR'] as const;
+
 /** Afterwards nothing is mounted at `target`; what is busy is detached and goes when its last user does. */
 export function unmount(target: string): void {
   for (let layer = 0; layer < LAYERS; layer += 1) {
@@ -187,9 +197,12 @@ export function unmount(target: string): void {
  */
 export async function unmountElsewhere(target: string): Promise<void> {
   for (let layer = 0; layer < LAYERS; layer += 1) {
-    const errno = await libc().umountElsewhere(target, UMOUNT_NOFOLLOW | MNT_DETACH);
-    if (errno === system.errno.EINVAL || errno === system.errno.ENOENT) return;
-    if (errno !== 0) throw new SystemError('umount2', errno, target);
+    try {
+      await umountElsewhere(target, UMOUNT_NOFOLLOW | MNT_DETACH);
+    } catch (failure) {
+      if (hasCode(failure, ...NOT_MOUNTED)) return;
+      throw failure;
+    }
   }
   throw new MullionError('in_use', `${target} is mounted again and again.`);
 }
@@ -204,7 +217,7 @@ function unmountLayer(target: string): boolean {
   try {
     checked('umount2', libc().umount2(target, UMOUNT_NOFOLLOW), target);
   } catch (failure) {
-    if (hasCode(failure, 'EINVAL', 'ENOENT', 'ENOTDIR')) return false;
+    if (hasCode(failure, ...NOT_MOUNTED)) return false;
     if (!hasCode(failure, 'EBUSY')) throw failure;
     checked('umount2', libc().umount2(target, UMOUNT_NOFOLLOW | MNT_DETACH), target);
   }

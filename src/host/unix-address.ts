@@ -8,10 +8,13 @@ export const AF_UNIX = 1;
 const FAMILY_SIZE = 2;
 const PATH_SIZE = 108;
 
+/** Whether a path can be the address of a socket. */
+export const fitsAddress = (path: string): boolean => Buffer.byteLength(path) < PATH_SIZE;
+
 /** @throws TypeError when the path is longer than an address */
 export function unixAddress(path: string): Buffer {
+  if (!fitsAddress(path)) throw new TypeError(`"${path}" is too long for a socket`);
   const address = Buffer.alloc(FAMILY_SIZE + Buffer.byteLength(path) + 1);
-  if (address.length > FAMILY_SIZE + PATH_SIZE) throw new TypeError(`"${path}" is too long for a socket`);
   address.writeUInt16LE(AF_UNIX, 0);
   address.write(path, FAMILY_SIZE);
   return address;

@@ -5,7 +5,7 @@ import { isBtrfs } from '../host/btrfs.ts';
 import { kernelKnows } from '../host/file-systems.ts';
 import { hasProgram } from '../host/programs.ts';
 import { BtrfsPool } from './btrfs/btrfs-pool.ts';
-import { ExistingGround } from './btrfs/ground.ts';
+import { ExistingGround, type Ground } from './btrfs/ground.ts';
 import { LoopGround } from './btrfs/loop-ground.ts';
 import { DirPool } from './dir/dir-pool.ts';
 import { readOwner } from './pool-folders.ts';
@@ -80,21 +80,12 @@ async function findPoolFacts({ path }: PoolOptions, naming: Naming): Promise<Poo
 function createPool(options: PoolOptions, naming: Naming, choice: PoolChoice): VolumeBackend {
   const root = poolDirectory(naming);
   const lock = `${root}.lock`;
+  const onBtrfs = (ground: Ground) => new BtrfsPool(ground, naming.instance, lock, options.ready);
   switch (choice.kind) {
     case 'loop':
-      return new BtrfsPool(
-        new LoopGround(poolFile(naming), root, options.size),
-        naming.instance,
-        lock,
-        options.ready,
-      );
+      return onBtrfs(new LoopGround(poolFile(naming), root, options.size));
     case 'existing':
-      return new BtrfsPool(
-        new ExistingGround(choice.path, options.quota ?? false),
-        naming.instance,
-        lock,
-        options.ready,
-      );
+      return onBtrfs(new ExistingGround(choice.path, options.quota ?? false));
     case 'dir':
       return new DirPool(options.path ?? root, naming.instance, lock, choice.reasons);
   }

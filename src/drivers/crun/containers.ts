@@ -246,6 +246,7 @@ export class Containers {
   }
 
   async leftovers(): Promise<string[]> {
+    // No machine's, so that nobody asks for their removal.
     await sweepTrials({ naming: this.#naming, cgroups: this.#cgroups, runtime: this.runtime });
     const runDirectories = dirname(vpsRunDirectory(this.#naming, 'any'));
     const folders = namesIn(runDirectories);

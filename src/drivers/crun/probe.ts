@@ -6,11 +6,9 @@ import { NO_RATES } from '../../contract/rates.ts';
 import { MIB } from '../../contract/sizes.ts';
 import { TECHNIQUE_FACTS, type TechniqueReport } from '../../contract/techniques.ts';
 import { type Naming, SLOTS, UID_COUNT, uidBase, vpsCgroup } from '../../core/naming.ts';
-import type { Cgroups } from '../../host/cgroups.ts';
 import { hostFacts } from '../../host/facts.ts';
 import { openFilesLimit } from '../../host/guest-init.ts';
 import { coreSize } from '../../host/oci/core-files.ts';
-import type { OciRuntime } from '../../host/oci/runtime.ts';
 import { processStart, waitForExit } from '../../host/processes.ts';
 import { programPath } from '../../host/programs.ts';
 import { run } from '../../host/run.ts';
@@ -20,13 +18,10 @@ import { FEATURES } from './features.ts';
 import { KERNEL_OBJECTS } from './kernel-objects.ts';
 import { type RenderFacts, renderConfig } from './render.ts';
 import { mountRoot, populateRoot } from './root.ts';
-import { beginTrial, removeTrial, trialFolder, trialPlaces } from './trials.ts';
+import { beginTrial, removeTrial, type TrialGround, trialFolder, trialPlaces } from './trials.ts';
 
-export interface ProbeDependencies {
-  readonly naming: Naming;
-  readonly cgroups: Cgroups;
+export interface ProbeDependencies extends TrialGround {
   readonly userNamespaces: UserNamespaces;
-  readonly runtime: OciRuntime;
 }
 
 const PROGRAMS = ['crun', 'conmon', 'socat', 'unshare', 'setsid', 'choom'];

@@ -4,6 +4,7 @@ import type { Readable } from 'node:stream';
 import { MullionError } from '../../contract/errors.ts';
 import { commandEnvironment, PLAIN_LANGUAGE } from '../command-environment.ts';
 import { spawnCommand } from '../run.ts';
+import { fitsAddress } from '../unix-address.ts';
 import { type Crun, type MonitoredContainer, monitorArgv } from './arguments.ts';
 
 const CREATE_MS = 30_000;
@@ -69,12 +70,10 @@ export async function createMonitored(
   });
 }
 
-/** unix(7), without the byte that ends it. */
-const LONGEST_SOCKET_PATH = 107;
 const SOCKET = 'conmon-term.XXXXXX';
 /** conmon makes a socket in it, which it leaves when it is killed: in the bundle that goes with the container. */
 const temporaryFolder = (bundle: string): { readonly TMPDIR?: string } =>
-  Buffer.byteLength(join(bundle, SOCKET)) > LONGEST_SOCKET_PATH ? {} : { TMPDIR: bundle };
+  fitsAddress(join(bundle, SOCKET)) ? { TMPDIR: bundle } : {};
 
 /** One JSON object on a line: `data`, or `pid` in older versions, is negative on failure (conmon, src/utils.c). */
 export function parseSync(line: string): { readonly pid: number; readonly message: string } {

@@ -246,6 +246,12 @@ export async function sendElsewhere(fd: number, data: Uint8Array, subject: strin
   if (errno !== 0) throw new SystemError('send', errno, subject);
 }
 
+/** umount2(2), in the same way. @throws SystemError */
+export async function umountElsewhere(target: string, flags: number): Promise<void> {
+  const errno = await libc().umountElsewhere(target, flags);
+  if (errno !== 0) throw new SystemError('umount2', errno, target);
+}
+
 /** unshare(2) of a thread that starts no programs. @throws SystemError */
 export async function unshareElsewhere(flags: number, subject: string): Promise<void> {
   const errno = await libc().unshareElsewhere(flags);

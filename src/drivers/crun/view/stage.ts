@@ -4,6 +4,8 @@ import { promisify } from 'node:util';
 import { MS, mount, pickMount, unmount } from '../../../host/mounts.ts';
 import type { Tree } from './sys-view.ts';
 
+const closeElsewhere = promisify(close);
+
 /** Descriptors of mounts that are closed when the scope ends. */
 export class Mounts implements Disposable {
   readonly #fds: number[] = [];
@@ -17,7 +19,7 @@ export class Mounts implements Disposable {
   }
   /** On other threads: a mount that ends with its descriptor keeps who closes it waiting. */
   async closeElsewhere(): Promise<void> {
-    await Promise.all(this.#fds.map((fd) => promisify(close)(fd)));
+    await Promise.all(this.#fds.map((fd) => closeElsewhere(fd)));
   }
 }
 
