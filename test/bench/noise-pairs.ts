@@ -45,6 +45,8 @@ interface Tool {
   start(name: string, root: string): Promise<void>;
   exec(name: string): readonly string[];
   stop(name: string): readonly string[];
+  /** A folder outside the benchmark's own that it fills. */
+  readonly runRoot?: string;
 }
 
 /** Containers as each tool makes them when nothing is said of limits, in the network of the benchmark. */
@@ -72,6 +74,7 @@ const TOOLS: readonly ((folder: string, enter: readonly string[]) => Tool)[] = [
     const flags = ['--detach', '--network', 'host', ...LOW_LIMITS];
     return {
       kind: 'podman, as it comes',
+      runRoot,
       start: (name, root) =>
         mustRun(
           inBackground([...podman, 'run', ...flags, '--name', name, '--rootfs', root, '/bin/sleep', '3600']),
@@ -118,6 +121,8 @@ async function openPair(make: (typeof TOOLS)[number], rootfs: string, folder: st
   // It shows what is mounted now.
   const { enter } = cleanup.use(await openEntrance());
   const tool = make(folder, enter);
+  const { runRoot } = tool;
+  if (runRoot !== undefined) cleanup.defer(() => rmSync(runRoot, { recursive: true, force: true }));
   for (const [name, root] of roots) {
     cleanup.defer(async () => {
       await runCommand(tool.stop(name));

@@ -4,6 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { MullionError } from '../../contract/errors.ts';
 import { hasDiskRates } from '../../contract/rates.ts';
 import { cgroupRoot, type Naming, ociStateDirectory, vpsRunDirectory } from '../../core/naming.ts';
+import { CgroupProcessors } from '../../host/cgroup-processors.ts';
 import type { Cgroups } from '../../host/cgroups.ts';
 import { openFilesLimit, programOf } from '../../host/guest-init.ts';
 import { layOver } from '../../host/guest-tree.ts';
@@ -24,6 +25,7 @@ import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { endMakers, KILLED_MS } from './makers.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
+import { ProcessorKeeper } from './processor-keeper.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
 import { Scaffolds } from './scaffolds.ts';
@@ -65,6 +67,7 @@ export class Containers {
   readonly #userNamespaces: UserNamespaces;
   readonly #views: GuestViews;
   readonly #scaffolds = new Scaffolds();
+  readonly #keeper: ProcessorKeeper;
   #warming: NodeJS.Timeout | undefined;
 
   constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
@@ -72,6 +75,7 @@ export class Containers {
     this.#cgroups = cgroups;
     this.#userNamespaces = userNamespaces;
     this.#views = views;
+    this.#keeper = new ProcessorKeeper(new CgroupProcessors(cgroups.layout), cgroupRoot(naming));
     this.runtime = new OciRuntime({
       stateDirectory: ociStateDirectory(naming),
       layout: cgroups.layout,
@@ -186,8 +190,18 @@ export class Containers {
     await hasReplaced(handle, waiting);
     if (!alive(handle)) throw await endedAtOnce(machine, paths);
     mark(paths.started);
+    this.#watch(machine);
     const { base, count } = machine.ids;
     this.#warmSoon(base + count, count);
+  }
+
+  #watch({ id, cgroup, limits }: Machine): void {
+    this.#keeper.watch(id, cgroup, limits.cpus);
+  }
+
+  /** Its containers go on. */
+  close(): void {
+    this.#keeper.close();
   }
 
   /**
@@ -206,9 +220,11 @@ export class Containers {
   async adopt(machine: Machine, handle: Handle): Promise<void> {
     await this.#scaffolds.clear(machine.id, containerPaths(machine));
     await this.#views.adopt(shown(machine, handle));
+    this.#watch(machine);
   }
 
   showLimits(machine: Machine, handle: Handle, limits: Machine['limits']): Promise<void> {
+    this.#watch({ ...machine, limits });
     return this.#views.changeLimits({ ...shown(machine, handle), limits });
   }
 
@@ -228,6 +244,7 @@ export class Containers {
     // What a killed daemon left in the middle of its work would make the container after its removal.
     if (state === undefined) await endMakers(paths.bundle);
     this.#views.forget(machine.id);
+    this.#keeper.forget(machine.id);
     await this.#scaffolds.clear(machine.id, paths).catch(() => undefined);
     await this.#cgroups.killAll(machine.cgroup);
     for (const known of [handle, state === undefined ? undefined : handleOf(state)]) {

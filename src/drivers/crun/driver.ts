@@ -157,6 +157,10 @@ class CrunDriver implements Driver {
     return this.#containers.leftovers();
   }
 
+  close(): void {
+    this.#containers.close();
+  }
+
   readonly exec: ExecAbility = {
     exec: async (machine, handle, request) => {
       this.#requireAwake(machine, handle);

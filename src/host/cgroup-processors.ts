@@ -1,0 +1,49 @@
+import { writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { field, read } from './cgroup-files.ts';
+import type { CgroupLayout } from './cgroup-layout.ts';
+
+/** Numbers of a list such as `0-3,8` (cpuset(7), "List format"). */
+export function parseProcessors(text: string): number[] {
+  return text
+    .trim()
+    .split(',')
+    .filter(Boolean)
+    .flatMap((part) => {
+      const [first = 0, last = first] = part.split('-').map(Number);
+      return Array.from({ length: last - first + 1 }, (_, index) => first + index);
+    });
+}
+
+/** On which processors control groups run, and how much of them they have used. */
+export class CgroupProcessors {
+  readonly #layout: CgroupLayout;
+
+  constructor(layout: CgroupLayout) {
+    this.#layout = layout;
+  }
+
+  /** Seconds of processor time of the group and all below it; 0 where it is not there. */
+  used(path: string): number {
+    const { cpuacct, cpu } = this.#layout.controllers;
+    const v1 = [cpuacct, cpu].find((root) => root !== undefined && root !== this.#layout.unified);
+    if (v1 !== undefined) return Number(read(join(v1, path), 'cpuacct.usage')) / 1e9;
+    return field(read(join(this.#layout.unified ?? '', path), 'cpu.stat'), 'usage_usec') / 1e6;
+  }
+
+  /** Those that the group's tasks may run on; none where the host has no such control. */
+  of(path: string): number[] {
+    const root = this.#layout.controllers.cpuset;
+    if (root === undefined) return [];
+    const file = root === this.#layout.unified ? 'cpuset.cpus.effective' : 'cpuset.cpus';
+    return parseProcessors(read(join(root, path), file));
+  }
+
+  /** Keeps the group's tasks on these; undefined: on all that the group above it has. @throws an error with an errno code */
+  keep(path: string, processors: readonly number[] | undefined): void {
+    const root = this.#layout.controllers.cpuset;
+    if (root === undefined) return;
+    const all = root === this.#layout.unified ? '' : this.of(dirname(path)).join(',');
+    writeFileSync(join(root, path, 'cpuset.cpus'), `${processors?.join(',') ?? all}\n`);
+  }
+}
