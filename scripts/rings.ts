@@ -63,7 +63,7 @@ export const RINGS = {
     files: ['test/nested/**/*.test.ts'],
     // Each host has one processor, emulated by one thread.
     concurrency: 2,
-    longest: words('para kvm-host'),
+    longest: words('para kvm-host drivers'),
     elsewhere: true,
     timeoutMs: 2_400_000,
   },

@@ -2,23 +2,12 @@ import { spawn } from 'node:child_process';
 import { globSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, relative } from 'node:path';
-import * as z from 'zod';
 import type { Ring } from './rings.ts';
 import type { FilesToRun } from './run-files.ts';
+import { readReport } from './test-report.ts';
 import type { FileTime, Outcome } from './test-reporter.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-const OutcomeSchema: z.ZodType<Outcome> = z.discriminatedUnion('type', [
-  z.object({ type: z.enum(['passed', 'failed', 'flaky']), name: z.string(), file: z.string() }),
-  z.object({ type: z.literal('skipped'), name: z.string(), file: z.string(), reason: z.string() }),
-]);
-
-const FileTimeSchema: z.ZodType<FileTime> = z.object({
-  type: z.literal('file'),
-  file: z.string(),
-  milliseconds: z.number(),
-});
-
 /** Each test file loads much of the sources; what Node made of one is there for the next. */
 const COMPILED = join(ROOT, 'node_modules/.cache/compiled-tests');
 
@@ -93,10 +82,7 @@ async function runTogether(ring: Ring, files: readonly string[], quiet: boolean)
       report,
     };
     const code = await runNode([join(ROOT, 'scripts/run-files.ts'), JSON.stringify(asked)], shared);
-    const reported = readFileSync(report, 'utf8')
-      .split('\n')
-      .filter((line) => line !== '')
-      .map((line) => z.union([OutcomeSchema, FileTimeSchema]).parse(JSON.parse(line)));
+    const reported = readReport(readFileSync(report, 'utf8'));
     const times = reported.filter((each) => each.type === 'file');
     if (!quiet && times.length > 0) console.log(slowestFiles(times));
     const outcomes = reported.filter((each) => each.type !== 'file');

@@ -40,6 +40,7 @@ const FORMS = {
       'test/nested/boots.test.ts',
       'test/nested/compare.test.ts',
       'test/nested/disaster.test.ts',
+      'test/nested/drivers.test.ts',
       'test/nested/pvh.test.ts',
     ],
     concurrency: 1,

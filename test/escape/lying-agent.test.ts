@@ -7,8 +7,8 @@ import { MullionError } from '../../src/contract/errors.ts';
 import { MIB } from '../../src/contract/sizes.ts';
 import type { DriverFixture } from '../conformance/drivers.ts';
 import { LONG_FORM } from '../support/long-form.ts';
-import { openSmallQemu } from '../support/qemu-fixture.ts';
 import { eventually } from '../support/scratch.ts';
+import { openSmallQemu } from '../support/small-guest.ts';
 import { describeGuest, StandingGuest, type Step } from '../support/standing-guest.ts';
 import { openSmallUml } from '../support/uml-fixture.ts';
 

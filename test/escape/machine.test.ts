@@ -5,8 +5,8 @@ import { Readable } from 'node:stream';
 import { after } from 'node:test';
 import { readAll } from '../conformance/drivers.ts';
 import { DatagramTrap } from '../support/datagram-trap.ts';
-import { openSmallQemu } from '../support/qemu-fixture.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
+import { openSmallQemu } from '../support/small-guest.ts';
 import { describeGuest, type StandingGuest, type Step } from '../support/standing-guest.ts';
 import { openSmallUml } from '../support/uml-fixture.ts';
 

@@ -15,7 +15,7 @@ import {
   probeText,
 } from '../isolation/leak-score.ts';
 import { debianImage, NO_DEBIAN, openCrunFixture } from '../support/crun-fixture.ts';
-import { openSmallQemu } from '../support/qemu-fixture.ts';
+import { openSmallQemu } from '../support/small-guest.ts';
 import { describeGuest, type StandingGuest } from '../support/standing-guest.ts';
 import { openSmallUml } from '../support/uml-fixture.ts';
 

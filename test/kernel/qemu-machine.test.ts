@@ -11,8 +11,8 @@ import { readAll } from '../conformance/drivers.ts';
 import { assertNear, READ_RATE, ratesIn, WRITE_RATE, writeAndRead } from '../support/disk-rates.ts';
 import { assertKeptApart, assertReachesItsOwn } from '../support/kept-apart.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { openSmallQemu } from '../support/qemu-fixture.ts';
 import { eventually } from '../support/scratch.ts';
+import { openSmallQemu } from '../support/small-guest.ts';
 import { connectionError, describeGuest, FORK_BOMB, nicCalled } from '../support/standing-guest.ts';
 
 const MIB = 1024 ** 2;

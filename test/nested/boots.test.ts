@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { build } from 'esbuild';
 import * as z from 'zod';
 import { median } from '../bench/measure.ts';
 import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
+import { asOneFile } from '../support/nested/one-file.ts';
 import { unfitForNested } from '../support/nested/template.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { scratchDirectory } from '../support/scratch.ts';
@@ -16,18 +16,7 @@ const MEASURE_MS = 3_000_000;
 const MeasuredSchema = z.array(z.object({ name: z.string(), samples: z.array(z.number()) }));
 const KINDS = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
 
-/** The program that measures, as one file. */
-async function bundle(target: string): Promise<void> {
-  await build({
-    entryPoints: [join(import.meta.dirname, '../bench/boots-inside.ts')],
-    outfile: target,
-    ...{ bundle: true, platform: 'node', target: 'node24', format: 'esm', external: ['koffi'] },
-    banner: {
-      js: "import { createRequire as __createRequire } from 'node:module'; const require = __createRequire(import.meta.url);",
-    },
-    logLevel: 'warning',
-  });
-}
+const PROGRAM = join(import.meta.dirname, '../bench/boots-inside.ts');
 
 if (!enterPrivateNetns(import.meta.url)) {
   // The inner process has the tests.
@@ -41,7 +30,7 @@ if (!enterPrivateNetns(import.meta.url)) {
       if (unfit !== undefined) return t.skip(unfit);
       using scratch = scratchDirectory('boots');
       const program = join(scratch.path, 'boots.mjs');
-      await bundle(program);
+      await asOneFile(PROGRAM, program);
       await using host = await NestedHost.clone(kind);
       await host.check(t, 'each boots until its agent has run a command', async (inner) => {
         await host.startDaemon();

@@ -5,6 +5,7 @@ import { GIB, MIB } from '../../src/contract/sizes.ts';
 import { checkVerbs } from '../e2e/verbs.ts';
 import { assertNear, read, written } from '../support/disk-rates.ts';
 import { IPXE, MEMTEST, withoutForeignMedia } from '../support/foreign-media.ts';
+import { installerIso } from '../support/installer-iso.ts';
 import { takeApicFromQemu } from '../support/nested/apic-in-qemu.ts';
 import { NESTED_KINDS } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
@@ -140,6 +141,11 @@ if (enterPrivateNetns(import.meta.url)) {
         await door.ok(['launch', 'memtest', 'memtest', ...launch]);
         await screens.shows('memtest', /Memtest86\+ v[67]/);
         await door.ok(['delete', 'memtest', '--force']);
+        await door.ok(['image', 'import', await installerIso(scratch.path), 'installer']);
+        const roomier = ['--technique', 'hardware', '--memory', '384M', '--disk', '256M'];
+        await door.ok(['launch', 'installer', 'installer', ...roomier, '--bus', 'virtio']);
+        await screens.says('installer', /\[!!\] (?:Low memory|Select a language)/);
+        await door.ok(['delete', 'installer', '--force']);
         await takeApicFromQemu(host);
         await door.ok(['image', 'import', IPXE, 'ipxe']);
         await door.ok(['launch', 'ipxe', 'ipxe', ...launch, '--firmware', 'uefi']);
@@ -147,7 +153,7 @@ if (enterPrivateNetns(import.meta.url)) {
         const { width } = decodePng(readFileSync(await screens.picture('ipxe')));
         assert.equal(width, 1280, 'the screen that UEFI sets up');
         await door.ok(['delete', 'ipxe', '--force']);
-        for (const image of ['memtest', 'ipxe']) await door.ok(['image', 'delete', image]);
+        for (const image of ['memtest', 'installer', 'ipxe']) await door.ok(['image', 'delete', image]);
       },
     );
 

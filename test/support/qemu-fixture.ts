@@ -10,7 +10,6 @@ import type { DriverFixture } from '../conformance/drivers.ts';
 import { FOREIGN_UP, foreignGuest } from './foreign-guest.ts';
 import { endByKernel, machineIn } from './machines.ts';
 import { scratchDirectory } from './scratch.ts';
-import { NO_IMAGE, smallGuest } from './small-guest.ts';
 
 const IDS = 0x7fe0_0000;
 
@@ -36,8 +35,17 @@ function sweepAbandoned(cgroups: Cgroups): void {
   }
 }
 
+/** Of a host whose processor is emulated itself, where hardware is what the suite runs. */
+export interface HardwareOptions {
+  readonly technique: 'hardware';
+  /** A guest that boots by its own loader: `foreignGuest`, made where its tools are. */
+  readonly foreign: ImageFiles;
+  readonly patience: DriverFixture['patience'];
+}
+
 /** A QEMU driver with folders, cgroups and ids of its own. */
-export function openQemuFixture(image: ImageFiles): DriverFixture {
+export function openQemuFixture(image: ImageFiles, hardware?: HardwareOptions): DriverFixture {
+  const technique = hardware?.technique ?? 'full';
   const scratch = scratchDirectory('qemu');
   chmodSync(scratch.path, 0o711);
   const cgroups = new Cgroups();
@@ -55,14 +63,14 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
   const drivers = [make()];
   const driver = drivers[0] ?? make();
   let made = 0;
-  let foreign: Promise<ImageFiles> | undefined;
+  let foreign = hardware === undefined ? undefined : Promise.resolve(hardware.foreign);
   const machine = async (overrides: Partial<Machine> = {}): Promise<Machine> => {
     made += 1;
     const id = `vm${made}`;
     const ids = { base: IDS + made * 65_536, count: 65_536 };
     const own = {
       id,
-      technique: 'full',
+      technique,
       ids,
       image,
       memory: 256 * 1024 ** 2,
@@ -74,7 +82,7 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
     driver,
     end: endByKernel(driver),
     remembersEnds: true,
-    technique: 'full' as const,
+    technique,
     machine,
     foreign: {
       machine: async () => {
@@ -90,17 +98,11 @@ export function openQemuFixture(image: ImageFiles): DriverFixture {
       drivers.push(driver);
       return driver;
     },
-    patience: { ready: 60_000, stop: 30_000 },
+    patience: hardware?.patience ?? { ready: 60_000, stop: 30_000 },
     close: async () => {
       for (const driver of drivers) driver.close();
       await cgroups.remove(parent);
       rmSync(scratch.path, { recursive: true, force: true });
     },
   };
-}
-
-/** The same with the small guest, or why there is none. */
-export async function openSmallQemu(): Promise<DriverFixture | string> {
-  const image = await smallGuest();
-  return image === undefined ? NO_IMAGE : openQemuFixture(image);
 }

@@ -3,6 +3,8 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync 
 import { join } from 'node:path';
 import type { ImageFiles } from '../../src/drivers/driver.ts';
 import { run } from '../../src/host/run.ts';
+import type { DriverFixture } from '../conformance/drivers.ts';
+import { openQemuFixture } from './qemu-fixture.ts';
 import { CACHE, TEST_IMAGE } from './test-image.ts';
 
 /** Parts of an image with a kernel, from which the small guest is made. */
@@ -35,6 +37,12 @@ export async function smallGuest(): Promise<ImageFiles | undefined> {
   const disk = join(CACHE, `small-guest-${createHash('sha256').update(INIT).digest('hex').slice(0, 8)}.raw`);
   if (!existsSync(disk)) await build(full.rootfs, disk);
   return { ...full, id: 'small-guest', disk };
+}
+
+/** A QEMU driver with the small guest, or why there is none. */
+export async function openSmallQemu(): Promise<DriverFixture | string> {
+  const image = await smallGuest();
+  return image === undefined ? NO_IMAGE : openQemuFixture(image);
 }
 
 async function build(rootfs: string, disk: string): Promise<void> {

@@ -1,6 +1,5 @@
 import { keepApart } from '../../core/processor-plan.ts';
 import type { CgroupProcessors } from '../../host/cgroup-processors.ts';
-import { hasCode } from '../../host/system-error.ts';
 
 const LOOK_MS = 250;
 /** Of the processor time that a container may have: from here on it is busy. */
@@ -46,10 +45,10 @@ export class ProcessorKeeper {
   watch(id: string, group: string, cpus: number): void {
     // An earlier daemon may have kept it.
     const own = this.#processors.of(group);
-    const isKept = own.length < this.#processors.of(this.#parent).length;
+    const isKept = own.length > 0 && own.length < this.#processors.of(this.#parent).length;
     if (isKept) this.#kept = new Map([...this.#kept, [id, own]]);
     this.#watched.set(id, { group, cpus, busy: isKept });
-    this.#timer ??= setInterval(() => this.#look(), LOOK_MS).unref();
+    this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_MS).unref();
   }
 
   forget(id: string): void {
@@ -69,6 +68,14 @@ export class ProcessorKeeper {
     clearInterval(this.#timer);
     this.#timer = undefined;
     this.#parentLast = undefined;
+  }
+
+  #lookAgain(): void {
+    try {
+      this.#look();
+    } catch {
+      // What this look could not read leaves all where they are; the next one reads it again.
+    }
   }
 
   #look(): void {
@@ -115,9 +122,8 @@ export class ProcessorKeeper {
       if (this.#kept.get(id)?.join() === wanted?.join()) continue;
       try {
         this.#processors.keep(group, wanted);
-      } catch (failure) {
+      } catch {
         // It has ended, or its processors were taken off the host: the next look plans anew.
-        if (!hasCode(failure, 'ENOENT', 'ENODEV', 'EINVAL', 'ENOSPC', 'EACCES')) throw failure;
         kept.delete(id);
       }
     }
