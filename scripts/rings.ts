@@ -51,7 +51,7 @@ export const RINGS = {
     concurrency: 3,
     longest: words(
       'backup-disaster full convert machine-copies publish kernel warm foreign space-full backup killed-steps',
-      'backup-killed images rates first-vps snapshots compare restart space',
+      'noisy-neighbours backup-killed images rates first-vps snapshots compare restart space',
     ),
     timeoutMs: 900_000,
   },

@@ -12,6 +12,7 @@ const FORMS = {
     name: 'isolation',
     files: [
       'test/e2e/api-fuzz.test.ts',
+      'test/e2e/noisy-neighbours.test.ts',
       'test/kernel/floods.test.ts',
       'test/kernel/crun-attacks.test.ts',
       'test/kernel/crun-neighbours.test.ts',

@@ -5,7 +5,7 @@ import { poolDirectory } from '../../src/core/naming.ts';
 import { runCommand } from '../support/command.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/scratch.ts';
-import { ATTACKS } from './attacks.ts';
+import { ATTACKS, type Attack } from './attacks.ts';
 import { quantile } from './measure.ts';
 import { mullionPair, otherPairs, type Pair } from './noise-pairs.ts';
 import { get, type Look, look, VICTIM } from './noise-victim.ts';
@@ -19,7 +19,7 @@ const AIM = 1.5;
  * A network beyond the host, so that packets for it are forwarded and tracked. It has nobody in it, and nobody is asked for:
  * a program of the host would wait for that answer, and send no more.
  */
-async function makeOutside(): Promise<void> {
+export async function makeOutside(): Promise<void> {
   const lines = [
     'link add outside arp off type veth peer name nobody',
     'link set nobody up',
@@ -30,9 +30,14 @@ async function makeOutside(): Promise<void> {
   if (code !== 0) throw new Error(stderr);
 }
 
+export const NOISE_HEAD = [
+  '| neighbour | of | HTTP p50 | HTTP p99 | synced write p50 | synced write p99 | samples | p99 at most 1.5x |',
+  '|---|---|---|---|---|---|---|---|',
+] as const;
+
 const figure = (value: number): string => value.toFixed(value < 10 ? 2 : 1);
 
-function row(name: string, kind: string, calm: Look, noisy: Look): string {
+export function noiseRow(name: string, kind: string, calm: Look, noisy: Look): string {
   const ratios: number[] = [];
   const cells = (['http', 'write'] as const).flatMap((what) => {
     const of = (samples: Look, share: number): number => quantile(samples[what], share);
@@ -46,30 +51,44 @@ function row(name: string, kind: string, calm: Look, noisy: Look): string {
   return `| ${name} | ${kind} | ${cells.join(' | ')} | ${calm.http.length} and ${noisy.http.length} | ${met} |`;
 }
 
-/** What the victim feels of each attack, by the attack's name. */
-async function feel(pair: Pair): Promise<ReadonlyMap<string, string>> {
-  const { host, kind, isLimited } = pair;
+/** Has the victim answer from now on. */
+export async function openService({ host, kind, run }: Pair): Promise<void> {
   const quoted = VICTIM.replaceAll("'", "'\\''");
-  await pair.run('victim', `setsid perl -e '${quoted}' >/dev/null 2>&1 </dev/null &`);
+  await run('victim', `setsid perl -e '${quoted}' >/dev/null 2>&1 </dev/null &`);
   await eventually(
     `the victim answers (${kind})`,
     () => get(host, '/write').then(Boolean, () => false),
     30_000,
   );
   await look(host, 1_000);
+}
+
+/** What the victim feels before and during an attack. @throws an error when it does not answer a request */
+export async function underAttack(
+  { host, run }: Pair,
+  { script }: Attack,
+  seconds: number,
+): Promise<{ readonly calm: Look; readonly noisy: Look }> {
+  const calm = await look(host, seconds * 1000);
+  const line = script({ victim: host }).replaceAll("'", "'\\''");
+  const attack = run('attacker', `timeout -s KILL ${seconds + 2} sh -c '${line}'`);
+  await sleep(1_000);
+  const noisy = await look(host, seconds * 1000);
+  await attack;
+  // What it forked outlives the command; so does what it left in the disk's queue.
+  await run('attacker', 'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync');
+  return { calm, noisy };
+}
+
+/** What the victim feels of each attack, by the attack's name. */
+async function feel(pair: Pair): Promise<ReadonlyMap<string, string>> {
+  await openService(pair);
   const rows = new Map<string, string>();
-  for (const { name, script, onlyLimited = false } of ATTACKS) {
-    if (onlyLimited && !isLimited) continue;
-    const calm = await look(host, SECONDS * 1000);
-    const line = script({ victim: host }).replaceAll("'", "'\\''");
-    const attack = pair.run('attacker', `timeout -s KILL ${SECONDS + 2} sh -c '${line}'`);
-    await sleep(1_000);
-    const noisy = await look(host, SECONDS * 1000);
-    await attack;
-    // What it forked outlives the command; so does what it left in the disk's queue.
-    await pair.run('attacker', 'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync');
-    rows.set(name, row(name, kind, calm, noisy));
-    console.log(rows.get(name));
+  for (const attack of ATTACKS) {
+    if (attack.onlyLimited === true && !pair.isLimited) continue;
+    const { calm, noisy } = await underAttack(pair, attack, SECONDS);
+    rows.set(attack.name, noiseRow(attack.name, pair.kind, calm, noisy));
+    console.log(rows.get(attack.name));
   }
   return rows;
 }
@@ -98,10 +117,6 @@ export async function noiseSection(): Promise<Section> {
       'the kernel cannot part is named in docs/security.md.',
     ],
     measurements: [],
-    lines: [
-      '| neighbour | of | HTTP p50 | HTTP p99 | synced write p50 | synced write p99 | samples | p99 at most 1.5x |',
-      '|---|---|---|---|---|---|---|---|',
-      ...ATTACKS.flatMap(({ name }) => felt.flatMap((rows) => rows.get(name) ?? [])),
-    ],
+    lines: [...NOISE_HEAD, ...ATTACKS.flatMap(({ name }) => felt.flatMap((rows) => rows.get(name) ?? []))],
   };
 }
