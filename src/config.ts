@@ -67,6 +67,12 @@ export const ConfigSchema = z.strictObject({
     .describe(
       'keep what the next VPSs begin with, some namespaces and empty volumes; false: nothing is kept for VPSs to come, and a launch takes longer',
     ),
+  keepApart: z
+    .boolean()
+    .default(true)
+    .describe(
+      'a container that uses all its processor time leaves the processors beyond its number to others; false: it may run on every one',
+    ),
   drivers: z
     .partialRecord(TechniqueSchema, DriverNameSchema)
     .default({})

@@ -106,7 +106,10 @@ export async function startDaemon(config: Config, logger: Logger): Promise<Daemo
       runDirectory: conversionRunDirectory(naming),
     }),
     networked: config.network.enabled,
-    drivers: createDrivers({ naming, cgroups, userNamespaces, views }, config.drivers),
+    drivers: createDrivers(
+      { naming, cgroups, userNamespaces, views, keepApart: config.keepApart },
+      config.drivers,
+    ),
     naming,
     logger,
     nodeName: config.nodeName,

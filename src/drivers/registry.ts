@@ -17,6 +17,8 @@ export interface DriverDeps {
   readonly cgroups: Cgroups;
   readonly userNamespaces: UserNamespaces;
   readonly views: GuestViews;
+  /** Whether busy containers leave processors to others. */
+  readonly keepApart: boolean;
 }
 
 /** One line a driver. */

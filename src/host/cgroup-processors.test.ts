@@ -9,6 +9,8 @@ test('a list of processors is read with its ranges', () => {
   assert.deepEqual(parseProcessors('0-3,8\n'), [0, 1, 2, 3, 8]);
   assert.deepEqual(parseProcessors('5'), [5]);
   assert.deepEqual(parseProcessors('\n'), []);
+  // What nohz_full says where there is none.
+  assert.deepEqual(parseProcessors('  (null)\n'), []);
 });
 
 test('on cgroup v2 a group is kept on some, and on what its parent has again', () => {
@@ -29,7 +31,8 @@ test('on cgroup v2 a group is kept on some, and on what its parent has again', (
   processors.keep('all/one', [1]);
   assert.equal(readFileSync(join(group, 'cpuset.cpus'), 'utf8'), '1\n');
   processors.keep('all/one', undefined);
-  assert.equal(readFileSync(join(group, 'cpuset.cpus'), 'utf8'), '\n');
+  const possible = readFileSync('/sys/devices/system/cpu/possible', 'utf8');
+  assert.equal(readFileSync(join(group, 'cpuset.cpus'), 'utf8'), possible);
 });
 
 test('on cgroup v1 it gets the list of its parent back, and its time is in a hierarchy of its own', () => {

@@ -2,6 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { field, read } from './cgroup-files.ts';
 import type { CgroupLayout } from './cgroup-layout.ts';
+import { busySeconds } from './load.ts';
 
 /** Numbers of a list such as `0-3,8` (cpuset(7), "List format"). */
 export function parseProcessors(text: string): number[] {
@@ -11,16 +12,23 @@ export function parseProcessors(text: string): number[] {
     .filter(Boolean)
     .flatMap((part) => {
       const [first = 0, last = first] = part.split('-').map(Number);
+      if (Number.isNaN(first)) return [];
       return Array.from({ length: last - first + 1 }, (_, index) => first + index);
     });
 }
 
+/** Where the kernel puts nothing that is not bound to it (Documentation/admin-guide/kernel-parameters.txt, isolcpus). */
+const APART = ['isolated', 'nohz_full'] as const;
+const CPU = '/sys/devices/system/cpu';
+
 /** On which processors control groups run, and how much of them they have used. */
 export class CgroupProcessors {
   readonly #layout: CgroupLayout;
+  readonly #apart: ReadonlySet<number>;
 
   constructor(layout: CgroupLayout) {
     this.#layout = layout;
+    this.#apart = new Set(APART.flatMap((file) => parseProcessors(read(CPU, file))));
   }
 
   /** Seconds of processor time of the group and all below it; 0 where it is not there. */
@@ -39,11 +47,25 @@ export class CgroupProcessors {
     return parseProcessors(read(join(root, path), file));
   }
 
+  /** Of those, the ones that the kernel shares out by itself. */
+  shared(path: string): number[] {
+    return this.of(path).filter((processor) => !this.#apart.has(processor));
+  }
+
   /** Keeps the group's tasks on these; undefined: on all that the group above it has. @throws an error with an errno code */
   keep(path: string, processors: readonly number[] | undefined): void {
     const root = this.#layout.controllers.cpuset;
     if (root === undefined) return;
-    const all = root === this.#layout.unified ? '' : this.of(dirname(path)).join(',');
+    // A list that is set cannot be emptied while tasks are in the group (ENOSPC): on v2 one of all that may ever be there is
+    // as good, as what counts is what the groups above have of it.
+    const all =
+      root === this.#layout.unified
+        ? read(CPU, 'possible').trim()
+        : read(join(root, dirname(path)), 'cpuset.cpus').trim();
     writeFileSync(join(root, path, 'cpuset.cpus'), `${processors?.join(',') ?? all}\n`);
+  }
+
+  busySeconds(): ReadonlyMap<number, number> {
+    return busySeconds();
   }
 }

@@ -21,3 +21,15 @@ export const hostLoad = (): HostLoad => ({
   memoryStalledSeconds: stalled(read('/proc/pressure', 'memory')),
   ioStalledSeconds: stalled(read('/proc/pressure', 'io')),
 });
+
+/** Seconds that each processor was not idle, since it was started; what a hypervisor below gave to others is in it. */
+export const busySeconds = (text = readFileSync('/proc/stat', 'utf8')): ReadonlyMap<number, number> =>
+  new Map(
+    [...text.matchAll(/^cpu(\d+) (.*)$/gm)].map(([, processor, fields = '']) => {
+      // user, nice, system, idle, iowait, irq, softirq, steal (proc(5)); guests are in user.
+      const [user = 0, nice = 0, system = 0, , , irq = 0, softirq = 0, steal = 0] = fields
+        .split(' ')
+        .map(Number);
+      return [Number(processor), (user + nice + system + irq + softirq + steal) / USER_HZ];
+    }),
+  );

@@ -1,11 +1,23 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, it, type TestContext } from 'node:test';
-import type { ExecSession, Handle, Machine } from '../../src/drivers/driver.ts';
+import { createCrunDriver } from '../../src/drivers/crun/driver.ts';
+import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
+import type { Driver, ExecSession, Handle, Machine } from '../../src/drivers/driver.ts';
 import { CgroupProcessors } from '../../src/host/cgroup-processors.ts';
+import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
+/** So little that a container gets all of it beside whatever else runs here. */
+const CPUS = 0.2;
 const BURN = 'for i in 1 2 3 4; do while :; do :; done & done; wait';
+
+/** Control groups as they are, on a host where nothing else runs. */
+class OnlyTheirs extends CgroupProcessors {
+  override busySeconds(): ReadonlyMap<number, number> {
+    return new Map();
+  }
+}
 
 describe('containers that use all their processor time', () => {
   type Guest = { readonly machine: Machine; readonly handle: Handle };
@@ -14,6 +26,19 @@ describe('containers that use all their processor time', () => {
   let processors: CgroupProcessors;
   let all: readonly number[] = [];
   const guests: Guest[] = [];
+  const owned = new AsyncDisposableStack();
+
+  /** A driver as a new daemon makes it. */
+  function open({ naming, cgroups }: CrunFixture): Driver {
+    const userNamespaces = new UserNamespaces();
+    owned.defer(() => userNamespaces.close());
+    const views = new GuestViews(naming);
+    owned.defer(() => views.remove());
+    const driver = createCrunDriver({ naming, cgroups, userNamespaces, views, processors });
+    owned.defer(() => driver.close?.());
+    return driver;
+  }
+  let driver: Driver;
 
   before(async () => {
     const scratch = scratchDirectory('crun-processors');
@@ -23,20 +48,22 @@ describe('containers that use all their processor time', () => {
       return;
     }
     fixture = openCrunFixture(image, 10_000, scratch);
-    processors = new CgroupProcessors(fixture.cgroups.layout);
+    processors = new OnlyTheirs(fixture.cgroups.layout);
+    driver = open(fixture);
     for (const _ of ['busy', 'neighbour']) {
-      const machine = await fixture.machine();
-      await fixture.driver.populate(machine);
-      const { handle } = await fixture.driver.prepare(machine);
+      const usual = await fixture.machine();
+      const machine = { ...usual, limits: { ...usual.limits, cpus: CPUS } };
+      await driver.populate(machine);
+      const { handle } = await driver.prepare(machine);
       guests.push({ machine, handle });
-      await fixture.driver.start(machine, handle);
+      await driver.start(machine, handle);
     }
     all = processors.of(guests[0]?.machine.cgroup ?? '');
     if (all.length < 2) unfit = `this host lets control groups choose among ${all.length} processors`;
   });
   after(async () => {
-    for (const { machine } of guests) await fixture?.driver.remove(machine, undefined);
-    fixture?.driver.close?.();
+    for (const { machine } of guests) await driver.remove(machine, undefined);
+    await owned.disposeAsync();
     await fixture?.close();
   });
 
@@ -50,8 +77,8 @@ describe('containers that use all their processor time', () => {
     });
   };
   const of = ({ machine }: Guest): number[] => processors.of(machine.cgroup);
-  const burn = async ({ machine, handle }: Guest, on: CrunFixture): Promise<ExecSession> => {
-    const session = await on.driver.exec?.exec(machine, handle, {
+  const burn = async ({ machine, handle }: Guest): Promise<ExecSession> => {
+    const session = await driver.exec?.exec(machine, handle, {
       argv: ['sh', '-c', BURN],
       env: {},
       tty: false,
@@ -60,34 +87,31 @@ describe('containers that use all their processor time', () => {
     session.exit.catch(() => undefined);
     return session;
   };
-  const calm = async ({ machine, handle }: Guest, on: CrunFixture): Promise<void> => {
+  const calm = async ({ machine, handle }: Guest): Promise<void> => {
     const argv = ['sh', '-c', 'kill -9 -1'];
-    const session = await on.driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
+    const session = await driver.exec?.exec(machine, handle, { argv, env: {}, tty: false });
     await session?.exit.catch(() => undefined);
   };
   const isFree = (guest: Guest): Promise<void> =>
     eventually(`${guest.machine.id} may run anywhere`, () => of(guest).join() === all.join());
 
-  step(
-    'it is kept on as many processors as it has, and its neighbour on none',
-    async (busy, neighbour, on) => {
-      await burn(busy, on);
-      await eventually('it is kept on one', () => of(busy).length === 1);
-      assert.deepEqual(of(neighbour), all);
-      await on.driver.limits?.setLimits(busy.machine, busy.handle, {
-        ...busy.machine.limits,
-        cpus: all.length,
-      });
-      await isFree(busy);
-      await on.driver.limits?.setLimits(busy.machine, busy.handle, busy.machine.limits);
-      await eventually('it is kept on one again', () => of(busy).length === 1);
-    },
-  );
+  step('it is kept on as many processors as it has, and its neighbour on none', async (busy, neighbour) => {
+    await burn(busy);
+    await eventually('it is kept on one', () => of(busy).length === 1);
+    assert.deepEqual(of(neighbour), all);
+    await driver.limits?.setLimits(busy.machine, busy.handle, {
+      ...busy.machine.limits,
+      cpus: all.length,
+    });
+    await isFree(busy);
+    await driver.limits?.setLimits(busy.machine, busy.handle, busy.machine.limits);
+    await eventually('it is kept on one again', () => of(busy).length === 1);
+  });
 
   step(
     'a second one is kept apart from it, or both are free where nothing is left',
-    async (busy, neighbour, on) => {
-      await burn(neighbour, on);
+    async (busy, neighbour) => {
+      await burn(neighbour);
       if (all.length === 2) await isFree(busy);
       else {
         await eventually('it is kept on one', () => of(neighbour).length === 1);
@@ -96,10 +120,10 @@ describe('containers that use all their processor time', () => {
     },
   );
 
-  step('once it is calm it may run anywhere', async (busy, neighbour, on) => {
-    await calm(neighbour, on);
+  step('once it is calm it may run anywhere', async (busy, neighbour) => {
+    await calm(neighbour);
     await eventually('the first is kept on one', () => of(busy).length === 1);
-    await calm(busy, on);
+    await calm(busy);
     await isFree(busy);
     assert.deepEqual(of(neighbour), all);
   });
@@ -107,13 +131,13 @@ describe('containers that use all their processor time', () => {
   step(
     'a daemon that ends in good order keeps nobody, and the next one frees whom a killed one kept',
     async (busy, _, on) => {
-      await burn(busy, on);
+      await burn(busy);
       await eventually('it is kept on one', () => of(busy).length === 1);
-      on.driver.close?.();
+      driver.close?.();
       assert.deepEqual(of(busy), all);
-      await calm(busy, on);
+      await calm(busy);
       processors.keep(busy.machine.cgroup, all.slice(0, 1));
-      const later = on.reopen();
+      const later = open(on);
       try {
         assert.equal(await later.recover(busy.machine, busy.handle), 'running');
         await isFree(busy);

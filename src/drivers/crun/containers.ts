@@ -25,7 +25,7 @@ import { findInit } from './init.ts';
 import { HOST_OBJECTS, KERNEL_OBJECTS } from './kernel-objects.ts';
 import { endMakers, KILLED_MS } from './makers.ts';
 import { BUNDLE, type ContainerPaths, containerId, containerPaths, machineOfContainer } from './paths.ts';
-import { ProcessorKeeper } from './processor-keeper.ts';
+import { ProcessorKeeper, type Processors } from './processor-keeper.ts';
 import { renderConfig } from './render.ts';
 import { mountRoot, unmountRoot } from './root.ts';
 import { Scaffolds } from './scaffolds.ts';
@@ -54,6 +54,10 @@ export interface ContainerDependencies {
   readonly cgroups: Cgroups;
   readonly userNamespaces: UserNamespaces;
   readonly views: GuestViews;
+  /** Absent: those of this host. */
+  readonly processors?: Processors | undefined;
+  /** False: a busy container may run on every processor. */
+  readonly keepApart?: boolean | undefined;
 }
 
 type Works = Pick<CreateOptions, 'complete' | 'meanwhile'>;
@@ -70,12 +74,16 @@ export class Containers {
   readonly #keeper: ProcessorKeeper;
   #warming: NodeJS.Timeout | undefined;
 
-  constructor({ naming, cgroups, userNamespaces, views }: ContainerDependencies) {
+  constructor({ naming, cgroups, userNamespaces, views, processors, keepApart }: ContainerDependencies) {
     this.#naming = naming;
     this.#cgroups = cgroups;
     this.#userNamespaces = userNamespaces;
     this.#views = views;
-    this.#keeper = new ProcessorKeeper(new CgroupProcessors(cgroups.layout), cgroupRoot(naming));
+    this.#keeper = new ProcessorKeeper({
+      processors: processors ?? new CgroupProcessors(cgroups.layout),
+      parent: cgroupRoot(naming),
+      keeps: keepApart,
+    });
     this.runtime = new OciRuntime({
       stateDirectory: ociStateDirectory(naming),
       layout: cgroups.layout,
