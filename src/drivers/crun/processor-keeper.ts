@@ -113,14 +113,21 @@ export class ProcessorKeeper {
 
   /** Is called by itself, four times a second. */
   look(): void {
-    const load = this.#readLoad();
     if (!this.#mayOneBeBusy()) {
       for (const watched of this.#watched.values()) watched.last = undefined;
+      this.#hostLast = undefined;
       return;
     }
+    const load = this.#readLoad();
     for (const watched of this.#inTurn()) this.#judge(watched);
     const busy = [...this.#watched].filter(([, watched]) => watched.busy);
-    if (busy.length === 0) this.#others = undefined;
+    if (busy.length === 0) {
+      this.#others = undefined;
+      this.#apply(new Map());
+    } else if (load !== undefined) this.#plan(busy, load);
+  }
+
+  #plan(busy: readonly (readonly [string, Watched])[], load: ReadonlyMap<number, number>): void {
     const shares = busy.reduce((sum, [, { share }]) => sum + share, 0);
     const processors = this.#processors.shared(this.#parent);
     const used = processors.reduce((sum, processor) => sum + (load.get(processor) ?? 0), 0);
@@ -153,11 +160,11 @@ export class ProcessorKeeper {
     );
   }
 
-  /** How much of each processor was busy since the last look, of 1; nothing at the first one. */
-  #readLoad(): ReadonlyMap<number, number> {
+  /** How much of each processor was busy since the last look, of 1; undefined at the first one. */
+  #readLoad(): ReadonlyMap<number, number> | undefined {
     const [last, now] = [this.#hostLast, { busy: this.#processors.busySeconds(), at: this.#now() }];
     this.#hostLast = now;
-    if (last === undefined) return new Map();
+    if (last === undefined) return undefined;
     return new Map(
       [...now.busy].map(([processor, seconds]) => {
         const before = { used: last.busy.get(processor) ?? seconds, at: last.at };
