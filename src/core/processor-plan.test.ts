@@ -3,16 +3,25 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import { keepApart, type ProcessorDemand } from './processor-plan.ts';
 
+type Busy = Readonly<Record<string, number | readonly [cpus: number, share: number]>>;
+const busyOf = (busy: Busy): ProcessorDemand['busy'] =>
+  new Map(
+    Object.entries(busy).map(([id, each]) => {
+      const [cpus, share] = typeof each === 'number' ? [each, each] : each;
+      return [id, { cpus, share }];
+    }),
+  );
 const plan = (
-  busy: Readonly<Record<string, number>>,
+  busy: Busy,
   processors: readonly number[],
   more: Partial<ProcessorDemand> = {},
 ): Record<string, readonly number[]> =>
   Object.fromEntries(
     keepApart({
-      busy: new Map(Object.entries(busy)),
+      busy: busyOf(busy),
       processors,
       load: new Map(),
+      cores: new Map(),
       others: 0,
       kept: new Map(),
       ...more,
@@ -34,6 +43,12 @@ test('it is kept where least is going on', () => {
   assert.deepEqual(plan({ a: 2 }, [0, 1, 2, 3], { load, others: 1 }), { a: [0, 2] });
 });
 
+test('it gets threads of different cores as long as there are such', () => {
+  const cores = new Map([0, 1, 2, 3, 4, 5].map((each) => [each, `${each - (each % 2)}`]));
+  assert.deepEqual(plan({ a: 2 }, [0, 1, 2, 3, 4, 5], { cores }), { a: [3, 5] });
+  assert.deepEqual(plan({ a: 4 }, [0, 1, 2, 3, 4, 5], { cores }), { a: [1, 3, 4, 5] });
+});
+
 test('nobody is kept where what is left has no room for the others', () => {
   assert.deepEqual(plan({ a: 2 }, [0, 1]), {});
   assert.deepEqual(plan({ a: 1, b: 1 }, [0, 1]), {});
@@ -43,33 +58,56 @@ test('nobody is kept where what is left has no room for the others', () => {
   assert.deepEqual(plan({ a: 1 }, [0, 1], { others: 0.6 }), { a: [1] });
 });
 
+test('who is kept stays so until others need its processors', () => {
+  const kept = new Map([['a', [1]]]);
+  assert.deepEqual(plan({ a: 1 }, [0, 1], { kept, others: 0.9 }), { a: [1] });
+  assert.deepEqual(plan({ a: 1 }, [0, 1], { kept, others: 1.1 }), {});
+});
+
+test('those for whom there is no room are others: who is kept goes first, then who uses most', () => {
+  const small = [1, 0.3] as const;
+  assert.deepEqual(plan({ small, a: 1 }, [0, 1]), { a: [1] });
+  assert.deepEqual(plan({ small, a: 1 }, [0, 1], { kept: new Map([['small', [1]]]) }), { small: [1] });
+  assert.deepEqual(plan({ small, a: 2, b: [1, 0.9] }, [0, 1, 2, 3]), { a: [2, 3], b: [1] });
+});
+
 test('who is kept already stays where it is, unless it needs more or has lost a processor', () => {
   assert.deepEqual(plan({ a: 1, b: 1 }, [0, 1, 2, 3], { kept: new Map([['a', [2]]]) }), { a: [2], b: [3] });
   assert.deepEqual(plan({ a: 2 }, [0, 1, 2, 3], { kept: new Map([['a', [2]]]) }), { a: [2, 3] });
   assert.deepEqual(plan({ a: 1 }, [0, 1, 2], { kept: new Map([['a', [3]]]) }), { a: [2] });
 });
 
-test('two never have a processor in common, and one is left, whatever was before', () => {
+test('two never have a processor in common, and there is room for the others, whatever was before', () => {
   const id = fc.constantFrom('a', 'b', 'c', 'd');
-  const cpus = fc.double({ min: 0.05, max: 4, noNaN: true });
+  const part = fc.double({ min: 0, max: 1, noNaN: true });
+  const machine = fc.record({ cpus: fc.double({ min: 0.05, max: 4, noNaN: true }), share: part });
   const processor = fc.integer({ min: 0, max: 15 });
-  const few = fc.uniqueArray(processor, { maxLength: 4 });
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(id, cpus)),
+      fc.array(fc.tuple(id, machine)),
       fc.uniqueArray(processor, { maxLength: 9 }),
-      fc.array(fc.tuple(processor, fc.double({ min: 0, max: 1, noNaN: true }))),
+      fc.array(fc.tuple(processor, part)),
       fc.double({ min: 0, max: 8, noNaN: true }),
-      fc.array(fc.tuple(id, few)),
+      fc.array(fc.tuple(id, fc.uniqueArray(processor, { maxLength: 4 }))),
       (pairs, processors, load, others, kept) => {
-        const busy = new Map<string, number>(pairs);
-        const answer = keepApart({ busy, processors, load: new Map(load), others, kept: new Map(kept) });
+        const busy = new Map(pairs);
+        const demand = {
+          busy,
+          processors,
+          load: new Map(load),
+          cores: new Map(),
+          others,
+          kept: new Map(kept),
+        };
+        const answer = keepApart(demand);
         const used = [...answer.values()].flat();
         assert.equal(new Set(used).size, used.length);
         assert.ok(used.every((one) => processors.includes(one)));
         assert.ok(used.length === 0 || used.length + others <= processors.length);
-        for (const [name, own] of answer) assert.equal(own.length, Math.ceil(busy.get(name) ?? 0));
-        assert.ok(answer.size === 0 || answer.size === busy.size);
+        for (const [name, own] of answer) {
+          const { cpus = 0 } = Object.fromEntries(busy)[name] ?? {};
+          assert.equal(own.length, Math.ceil(cpus));
+        }
       },
     ),
   );

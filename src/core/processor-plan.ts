@@ -1,49 +1,81 @@
+/** A machine that uses what it may have of the processors' time. */
+export interface BusyMachine {
+  /** Processors that it may use, a fraction too. */
+  readonly cpus: number;
+  /** Processors that it uses. */
+  readonly share: number;
+}
+
 /** What is to be planned for, at one moment. */
 export interface ProcessorDemand {
-  /** Processors that each busy machine may use, by its id. */
-  readonly busy: ReadonlyMap<string, number>;
+  /** By id. */
+  readonly busy: ReadonlyMap<string, BusyMachine>;
   /** Those of the host that may be given. */
   readonly processors: readonly number[];
-  /** How much of each was busy lately, of 1. */
+  /** How much of each was used lately, of 1. */
   readonly load: ReadonlyMap<number, number>;
-  /** Processors that all that is not a busy machine makes use of, in sum. */
+  /** The core that a processor is a thread of; absent: each is a core of its own. */
+  readonly cores: ReadonlyMap<number, string>;
+  /** Processors that all but the busy machines use, in sum. */
   readonly others: number;
-  /** What was planned before, but for those that are to be moved. */
+  /** What was planned before. */
   readonly kept: ReadonlyMap<string, readonly number[]>;
 }
 
-/** Processors that stay idle beside what others use, so that who wakes up finds one. */
+/** Processors that are to be idle beside what others use before anybody is kept, so that who wakes up finds one. */
 const SLACK = 0.25;
 
 /**
- * Which of the host's processors each busy machine is kept on: as many as it has, none of them another's, the idlest first.
- * What is left has room for all others, whose work the kernel moves there. Where it has not, nobody is kept, and all share
- * by their weights. Who is kept already stays where it is.
+ * Which of the host's processors each busy machine is kept on: as many as it has, none of them another's, the idlest first
+ * and no two of one core where that can be. What is left has room for all others, whose work the kernel moves there; a
+ * machine for which there is no room is one of these, who came last first. Who is kept already stays where it is.
  */
 export function keepApart(demand: ProcessorDemand): ReadonlyMap<string, readonly number[]> {
-  const { busy, processors, load, others, kept } = demand;
-  const needs = [...busy].map(([id, cpus]) => ({ id, count: Math.ceil(cpus) }));
-  const wanted = needs.reduce((sum, { count }) => sum + count, 0);
-  if (wanted >= processors.length || wanted + others + SLACK > processors.length) return new Map();
+  const { processors, load, cores, kept } = demand;
+  const chosen = choose(demand);
   const free = new Set(processors);
+  const taken: string[] = [];
   const plan = new Map<string, readonly number[]>();
-  const give = (id: string, own: readonly number[]): void => {
-    plan.set(id, own);
-    for (const processor of own) free.delete(processor);
+  const coreOf = (processor: number): string => cores.get(processor) ?? String(processor);
+  const take = (processor: number): number => {
+    free.delete(processor);
+    taken.push(coreOf(processor));
+    return processor;
   };
-  for (const { id, count } of needs) {
+  for (const { id, count } of chosen) {
     const own = kept.get(id);
-    if (own?.length === count && own.every((processor) => free.has(processor))) give(id, own);
+    if (own?.length === count && own.every((processor) => free.has(processor))) plan.set(id, own.map(take));
   }
-  const loadOf = (processor: number): number => Math.round((load.get(processor) ?? 0) * 10);
-  for (const { id, count } of needs) {
+  const cost = (processor: number): number =>
+    Math.round((load.get(processor) ?? 0) * 10) +
+    taken.filter((core) => core === coreOf(processor)).length / 10;
+  for (const { id, count } of chosen) {
     if (plan.has(id)) continue;
-    // Most interrupts come to the first ones.
-    const idlest = [...free].sort((one, other) => loadOf(one) - loadOf(other) || other - one);
-    give(
+    const own = Array.from({ length: count }, () => {
+      // Most interrupts come to the first ones.
+      const [best] = [...free].sort((one, other) => cost(one) - cost(other) || other - one);
+      return take(best ?? 0);
+    });
+    plan.set(
       id,
-      idlest.slice(0, count).sort((one, other) => one - other),
+      own.sort((one, other) => one - other),
     );
   }
   return plan;
+}
+
+/** Those for whom there is room beside the others. */
+function choose({ busy, processors, others, kept }: ProcessorDemand): { id: string; count: number }[] {
+  const chosen = [...busy]
+    .map(([id, { cpus, share }]) => ({ id, count: Math.ceil(cpus), share }))
+    .sort((one, other) => Number(kept.has(other.id)) - Number(kept.has(one.id)) || other.share - one.share);
+  const slack = kept.size === 0 ? SLACK : 0;
+  let used = others;
+  for (;;) {
+    const wanted = chosen.reduce((sum, { count }) => sum + count, 0);
+    if (wanted < processors.length && wanted + used + slack <= processors.length) return chosen;
+    const last = chosen.pop();
+    if (last === undefined) return [];
+    used += last.share;
+  }
 }

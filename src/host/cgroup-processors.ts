@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { field, read } from './cgroup-files.ts';
 import type { CgroupLayout } from './cgroup-layout.ts';
@@ -20,15 +20,30 @@ export function parseProcessors(text: string): number[] {
 /** Where the kernel puts nothing that is not bound to it (Documentation/admin-guide/kernel-parameters.txt, isolcpus). */
 const APART = ['isolated', 'nohz_full'] as const;
 const CPU = '/sys/devices/system/cpu';
+/** There where cores of two kinds are in one processor of Intel (perf's name of the slower ones). */
+const SLOW_CORES = '/sys/devices/cpu_atom';
 
 /** On which processors control groups run, and how much of them they have used. */
 export class CgroupProcessors {
+  /** The core that each is a thread of. */
+  readonly cores: ReadonlyMap<number, string>;
   readonly #layout: CgroupLayout;
   readonly #apart: ReadonlySet<number>;
+  readonly #alike: boolean;
 
   constructor(layout: CgroupLayout) {
     this.#layout = layout;
     this.#apart = new Set(APART.flatMap((file) => parseProcessors(read(CPU, file))));
+    const present = parseProcessors(read(CPU, 'present'));
+    const of = (processor: number, file: string): string => read(`${CPU}/cpu${processor}`, file).trim();
+    this.cores = new Map(
+      present.flatMap((processor) => {
+        const threads = of(processor, 'topology/thread_siblings_list');
+        return threads === '' ? [] : [[processor, threads]];
+      }),
+    );
+    this.#alike =
+      !existsSync(SLOW_CORES) && new Set(present.map((each) => of(each, 'cpu_capacity'))).size <= 1;
   }
 
   /** Seconds of processor time of the group and all below it; 0 where it is not there. */
@@ -47,8 +62,9 @@ export class CgroupProcessors {
     return parseProcessors(read(join(root, path), file));
   }
 
-  /** Of those, the ones that the kernel shares out by itself. */
+  /** Of those, the ones that the kernel shares out by itself; none where some are slower than others. */
   shared(path: string): number[] {
+    if (!this.#alike) return [];
     return this.of(path).filter((processor) => !this.#apart.has(processor));
   }
 

@@ -14,6 +14,8 @@ import type { Section } from './report.ts';
 /** Each attack lasts this long, after as long a time of peace. */
 const SECONDS = Number(process.env.MULLION_BENCH_NOISE_S ?? 5);
 const AIM = 1.5;
+/** After so long it has been noticed who is busy. */
+const SETTLED_MS = 2_000;
 
 /**
  * A network beyond the host, so that packets for it are forwarded and tracked. It has nobody in it, and nobody is asked for:
@@ -71,8 +73,8 @@ export async function underAttack(
 ): Promise<{ readonly calm: Look; readonly noisy: Look }> {
   const calm = await look(host, seconds * 1000);
   const line = script({ victim: host }).replaceAll("'", "'\\''");
-  const attack = run('attacker', `timeout -s KILL ${seconds + 2} sh -c '${line}'`);
-  await sleep(1_000);
+  const attack = run('attacker', `timeout -s KILL ${seconds + SETTLED_MS / 1000 + 1} sh -c '${line}'`);
+  await sleep(SETTLED_MS);
   const noisy = await look(host, seconds * 1000);
   await attack;
   // What it forked outlives the command; so does what it left in the disk's queue.
@@ -112,7 +114,7 @@ export async function noiseSection(): Promise<Section> {
     title: 'What a VPS feels of a noisy neighbour',
     notes: [
       `Two containers of a kind. One answers HTTP and does synced writes of 4 KiB; the other does one thing as hard as it can`,
-      `for ${SECONDS} s. Milliseconds, before and during, and how many times as long. VPSs have their default limits; the others`,
+      `for ${SECONDS} s, after ${SETTLED_MS / 1000} s of it. Milliseconds, before and during, and how many times as long. VPSs have their default limits; the others`,
       'have none and share one network, which is what their tools make when nothing is said, and do not fork without end. What',
       'the kernel cannot part is named in docs/security.md.',
     ],

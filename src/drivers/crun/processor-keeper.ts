@@ -1,39 +1,16 @@
 import { keepApart } from '../../core/processor-plan.ts';
 import type { CgroupProcessors } from '../../host/cgroup-processors.ts';
+import { BusyWatch, type Reading, shareOf } from './busy-watch.ts';
 
 const LOOK_MS = 250;
-/** Of the processor time that a container may have: from here on it is busy. */
-const BUSY = 0.75;
-/** When it has used less than this of it in such a time, it is not any more. */
-const CALM = 0.6;
-const CALM_MS = 2_000;
-/** Of each processor of a container: when others use more of them for so many looks, it is moved. */
-const CROWDED = 0.25;
-const CROWDED_LOOKS = 2;
+/** Of the least that makes a container busy, all of them together: from here on each is looked at. */
+const GATE = 0.5;
 /** Weight of the newest look in what others use. */
 const NEWEST = 0.25;
 /** Containers that are not busy which one look reads at most. */
 const AT_ONCE = 64;
 
-/** Seconds of processor time used until a moment, in milliseconds. */
-interface Reading {
-  readonly used: number;
-  readonly at: number;
-}
-
-interface Watched {
-  readonly group: string;
-  readonly cpus: number;
-  last?: Reading | undefined;
-  busy: boolean;
-  /** Since when it is looked whether it is calm. */
-  since?: Reading | undefined;
-  /** Processors that it kept busy at the last look. */
-  share: number;
-  crowded: number;
-}
-
-export type Processors = Pick<CgroupProcessors, 'used' | 'of' | 'shared' | 'keep' | 'busySeconds'>;
+export type Processors = Pick<CgroupProcessors, 'used' | 'of' | 'shared' | 'cores' | 'keep' | 'busySeconds'>;
 
 export interface KeeperOptions {
   readonly processors: Processors;
@@ -54,13 +31,15 @@ export class ProcessorKeeper {
   readonly #parent: string;
   readonly #keeps: boolean;
   readonly #now: () => number;
-  readonly #watched = new Map<string, Watched>();
+  readonly #watched = new Map<string, BusyWatch>();
   #kept: ReadonlyMap<string, readonly number[]> = new Map();
   #parentLast: Reading | undefined;
   #hostLast: { readonly busy: ReadonlyMap<number, number>; readonly at: number } | undefined;
-  #others: number | undefined;
+  /** What others used beside these busy ones. */
+  #others: { readonly beside: string; readonly used: number } | undefined;
   #turn = 0;
   #timer: NodeJS.Timeout | undefined;
+  #closed = false;
 
   constructor({ processors, parent, keeps = true, now = () => performance.now() }: KeeperOptions) {
     this.#processors = processors;
@@ -71,15 +50,20 @@ export class ProcessorKeeper {
 
   /** Also with other limits than before. */
   watch(id: string, group: string, cpus: number): void {
+    const former = this.#watched.get(id);
+    if (former?.group === group) {
+      former.cpus = cpus;
+      return;
+    }
     // An earlier daemon may have kept it.
     const own = this.#processors.of(group);
     const isKept = own.length > 0 && own.length < this.#processors.of(this.#parent).length;
-    if (!this.#keeps) {
+    if (!this.#keeps || this.#closed) {
       if (isKept) this.#processors.keep(group, undefined);
       return;
     }
     if (isKept) this.#kept = new Map([...this.#kept, [id, own]]);
-    this.#watched.set(id, { group, cpus, busy: isKept, share: 0, crowded: 0 });
+    this.#watched.set(id, new BusyWatch(group, cpus, isKept));
     this.#timer ??= setInterval(() => this.#lookAgain(), LOOK_MS).unref();
   }
 
@@ -91,6 +75,7 @@ export class ProcessorKeeper {
 
   /** Lets all run anywhere, as nobody will look after them. */
   close(): void {
+    this.#closed = true;
     this.#stop();
     this.#apply(new Map());
     this.#watched.clear();
@@ -114,53 +99,42 @@ export class ProcessorKeeper {
   /** Is called by itself, four times a second. */
   look(): void {
     if (!this.#mayOneBeBusy()) {
-      for (const watched of this.#watched.values()) watched.last = undefined;
+      for (const watched of this.#watched.values()) watched.rest();
       this.#hostLast = undefined;
       return;
     }
     const load = this.#readLoad();
-    for (const watched of this.#inTurn()) this.#judge(watched);
-    const busy = [...this.#watched].filter(([, watched]) => watched.busy);
+    for (const watched of this.#inTurn()) watched.read(this.#reading(watched.group));
+    const busy = [...this.#watched].filter(([, watched]) => watched.isBusy);
     if (busy.length === 0) {
       this.#others = undefined;
       this.#apply(new Map());
-    } else if (load !== undefined) this.#plan(busy, load);
+    } else if (load !== undefined) this.#plan(new Map(busy), load);
   }
 
-  #plan(busy: readonly (readonly [string, Watched])[], load: ReadonlyMap<number, number>): void {
-    const shares = busy.reduce((sum, [, { share }]) => sum + share, 0);
+  #plan(busy: ReadonlyMap<string, BusyWatch>, load: ReadonlyMap<number, number>): void {
+    const usedOf = (list: readonly number[]): number =>
+      list.reduce((sum, processor) => sum + (load.get(processor) ?? 0), 0);
+    const at = this.#now();
+    for (const [id, own] of this.#kept) busy.get(id)?.sharesWith(usedOf(own), own.length, at);
     const processors = this.#processors.shared(this.#parent);
-    const used = processors.reduce((sum, processor) => sum + (load.get(processor) ?? 0), 0);
-    const others = Math.max(0, used - shares);
-    this.#others = this.#others === undefined ? others : this.#others + NEWEST * (others - this.#others);
-    this.#apply(
-      keepApart({
-        busy: new Map(busy.map(([id, { cpus }]) => [id, cpus])),
-        processors,
-        load,
-        others: this.#others,
-        kept: this.#uncrowded(load),
-      }),
-    );
+    const shares = [...busy.values()].reduce((sum, { share }) => sum + share, 0);
+    const beside = [...busy.keys()].join();
+    const used = Math.max(0, usedOf(processors) - shares);
+    const former = this.#others?.beside === beside ? this.#others.used : used;
+    this.#others = { beside, used: former + NEWEST * (used - former) };
+    const [fit, resting] = [new Map<string, BusyWatch>(), [] as BusyWatch[]];
+    for (const [id, watched] of busy) {
+      if (watched.mayBeKept(at)) fit.set(id, watched);
+      else resting.push(watched);
+    }
+    const others = resting.reduce((sum, { share }) => sum + share, this.#others.used);
+    const kept = new Map([...this.#kept].filter(([id]) => fit.has(id)));
+    const { cores } = this.#processors;
+    this.#apply(keepApart({ busy: fit, processors, load, cores, others, kept }));
   }
 
-  /** Those that have their processors for themselves, but for moments. */
-  #uncrowded(load: ReadonlyMap<number, number>): ReadonlyMap<string, readonly number[]> {
-    return new Map(
-      [...this.#kept].filter(([id, own]) => {
-        const watched = this.#watched.get(id);
-        if (watched === undefined) return false;
-        const used = own.reduce((sum, processor) => sum + (load.get(processor) ?? 0), 0);
-        const isCrowded = used - watched.share > CROWDED * own.length;
-        watched.crowded = isCrowded ? watched.crowded + 1 : 0;
-        if (watched.crowded < CROWDED_LOOKS) return true;
-        watched.crowded = 0;
-        return false;
-      }),
-    );
-  }
-
-  /** How much of each processor was busy since the last look, of 1; undefined at the first one. */
+  /** How much of each processor was used since the last look, of 1; undefined at the first one. */
   #readLoad(): ReadonlyMap<number, number> | undefined {
     const [last, now] = [this.#hostLast, { busy: this.#processors.busySeconds(), at: this.#now() }];
     this.#hostLast = now;
@@ -178,35 +152,18 @@ export class ProcessorKeeper {
     const last = this.#parentLast;
     this.#parentLast = this.#reading(this.#parent);
     const watched = [...this.#watched.values()];
-    if (this.#kept.size > 0 || watched.some(({ busy }) => busy)) return true;
+    if (this.#kept.size > 0 || watched.some(({ isBusy }) => isBusy)) return true;
     const least = Math.min(...watched.map(({ cpus }) => cpus));
-    return last !== undefined && shareOf(last, this.#parentLast) >= BUSY * least;
+    return last !== undefined && shareOf(last, this.#parentLast) >= GATE * least;
   }
 
   /** All that are busy, and some of the others. */
-  #inTurn(): Watched[] {
-    const busy = [...this.#watched.values()].filter((watched) => watched.busy);
-    const rest = [...this.#watched.values()].filter((watched) => !watched.busy);
+  #inTurn(): BusyWatch[] {
+    const busy = [...this.#watched.values()].filter(({ isBusy }) => isBusy);
+    const rest = [...this.#watched.values()].filter(({ isBusy }) => !isBusy);
     const first = rest.length <= AT_ONCE ? 0 : this.#turn % rest.length;
     this.#turn = first + AT_ONCE;
     return [...busy, ...[...rest.slice(first), ...rest.slice(0, first)].slice(0, AT_ONCE)];
-  }
-
-  #judge(watched: Watched): void {
-    const { last, cpus } = watched;
-    const now = this.#reading(watched.group);
-    watched.last = now;
-    if (last === undefined) return;
-    watched.share = shareOf(last, now);
-    if (!watched.busy) {
-      watched.busy = watched.share >= BUSY * cpus;
-      watched.since = now;
-      return;
-    }
-    watched.since ??= now;
-    if (now.at - watched.since.at < CALM_MS) return;
-    watched.busy = shareOf(watched.since, now) >= CALM * cpus;
-    watched.since = now;
   }
 
   #reading(group: string): Reading {
@@ -229,6 +186,3 @@ export class ProcessorKeeper {
     this.#kept = kept;
   }
 }
-
-/** Processors that were busy between two readings. */
-const shareOf = (last: Reading, now: Reading): number => (1000 * (now.used - last.used)) / (now.at - last.at);
