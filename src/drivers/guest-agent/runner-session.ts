@@ -190,7 +190,9 @@ export class RunnerSession implements ExecSession {
   }
 
   #lost(): void {
-    const failure = lost('the connection to the command was lost');
+    const { errored } = this.#line.stream;
+    const why = errored === null ? '' : `: ${errored.message}`;
+    const failure = lost(`the connection to the command was lost${why}`);
     this.#greeting.resolve();
     this.#begun.reject(failure);
     this.#code.reject(failure);
