@@ -59,14 +59,20 @@ export function readUsage(
   const charged =
     memory === undefined ? reader(unified, 'memory.current') : reader(memory, 'memory.usage_in_bytes');
   return {
-    cpuSeconds:
-      cpuacct === undefined
-        ? field(reader(unified, 'cpu.stat'), 'usage_usec') / 1e6
-        : Number(reader(cpuacct, 'cpuacct.usage')) / 1e9,
+    cpuSeconds: cpuSecondsOf({ unified, cpuacct }, reader),
     memory: Math.max(0, Number(charged) - cached),
     processes: Number(reader(pids ?? unified, 'pids.current')),
   };
 }
+
+/** Of the group and all below it; 0 where it is not there. */
+export const cpuSecondsOf = (
+  { unified, cpuacct }: Pick<CgroupFolders, 'unified' | 'cpuacct'>,
+  reader: Reader = read,
+): number =>
+  cpuacct === undefined
+    ? field(reader(unified, 'cpu.stat'), 'usage_usec') / 1e6
+    : Number(reader(cpuacct, 'cpuacct.usage')) / 1e9;
 
 function readLoss({ unified, cpu, memory, blkio }: CgroupFolders, reader: Reader): CgroupMeters {
   const disk = blkio === undefined ? parseIoStat(reader(unified, 'io.stat')) : readBlkio(blkio, reader);

@@ -1,7 +1,8 @@
 import { existsSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { field, read } from './cgroup-files.ts';
+import { read } from './cgroup-files.ts';
 import type { CgroupLayout } from './cgroup-layout.ts';
+import { cpuSecondsOf } from './cgroup-meters.ts';
 import { busySeconds } from './load.ts';
 
 /** Numbers of a list such as `0-3,8` (cpuset(7), "List format"). */
@@ -48,10 +49,9 @@ export class CgroupProcessors {
 
   /** Seconds of processor time of the group and all below it; 0 where it is not there. */
   used(path: string): number {
-    const { cpuacct, cpu } = this.#layout.controllers;
-    const v1 = [cpuacct, cpu].find((root) => root !== undefined && root !== this.#layout.unified);
-    if (v1 !== undefined) return Number(read(join(v1, path), 'cpuacct.usage')) / 1e9;
-    return field(read(join(this.#layout.unified ?? '', path), 'cpu.stat'), 'usage_usec') / 1e6;
+    const { controllers, unified } = this.#layout;
+    const folder = (root: string | undefined) => (root === undefined ? undefined : join(root, path));
+    return cpuSecondsOf({ unified: folder(unified), cpuacct: folder(controllers.cpuacct) });
   }
 
   /** Those that the group's tasks may run on; none where the host has no such control. */

@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict';
-import { after, before, describe, it, type TestContext } from 'node:test';
-import { createCrunDriver } from '../../src/drivers/crun/driver.ts';
-import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
-import type { Driver, ExecSession, Handle, Machine } from '../../src/drivers/driver.ts';
+import { after, before, describe, it } from 'node:test';
+import type { Driver, Handle, Machine } from '../../src/drivers/driver.ts';
+import { detectCgroups } from '../../src/host/cgroup-layout.ts';
 import { CgroupProcessors } from '../../src/host/cgroup-processors.ts';
-import { UserNamespaces } from '../../src/host/user-namespaces.ts';
 import { type CrunFixture, NO_BUSYBOX, openCrunFixture, smallImage } from '../support/crun-fixture.ts';
 import { eventually, scratchDirectory } from '../support/scratch.ts';
 
@@ -26,18 +24,6 @@ describe('containers that use all their processor time', () => {
   let processors: CgroupProcessors;
   let all: readonly number[] = [];
   const guests: Guest[] = [];
-  const owned = new AsyncDisposableStack();
-
-  /** A driver as a new daemon makes it. */
-  function open({ naming, cgroups }: CrunFixture): Driver {
-    const userNamespaces = new UserNamespaces();
-    owned.defer(() => userNamespaces.close());
-    const views = new GuestViews(naming);
-    owned.defer(() => views.remove());
-    const driver = createCrunDriver({ naming, cgroups, userNamespaces, views, processors });
-    owned.defer(() => driver.close?.());
-    return driver;
-  }
   let driver: Driver;
 
   before(async () => {
@@ -47,9 +33,9 @@ describe('containers that use all their processor time', () => {
       unfit = NO_BUSYBOX;
       return;
     }
-    fixture = openCrunFixture(image, 10_000, scratch);
-    processors = new OnlyTheirs(fixture.cgroups.layout);
-    driver = open(fixture);
+    processors = new OnlyTheirs(detectCgroups());
+    fixture = openCrunFixture(image, 10_000, scratch, undefined, processors);
+    driver = fixture.driver;
     for (const _ of ['busy', 'neighbour']) {
       const usual = await fixture.machine();
       const machine = { ...usual, limits: { ...usual.limits, cpus: CPUS } };
@@ -63,21 +49,20 @@ describe('containers that use all their processor time', () => {
   });
   after(async () => {
     for (const { machine } of guests) await driver.remove(machine, undefined);
-    await owned.disposeAsync();
     await fixture?.close();
   });
 
-  type Body = (busy: Guest, neighbour: Guest, on: CrunFixture, t: TestContext) => Promise<void>;
+  type Body = (busy: Guest, neighbour: Guest, on: CrunFixture) => Promise<void>;
   const step = (title: string, body: Body): void => {
     it(title, async (t) => {
       const [busy, neighbour] = guests;
       if (unfit !== undefined || fixture === undefined) return t.skip(unfit ?? 'the fixture did not open');
       assert.ok(busy !== undefined && neighbour !== undefined);
-      await body(busy, neighbour, fixture, t);
+      await body(busy, neighbour, fixture);
     });
   };
   const of = ({ machine }: Guest): number[] => processors.of(machine.cgroup);
-  const burn = async ({ machine, handle }: Guest): Promise<ExecSession> => {
+  const burn = async ({ machine, handle }: Guest): Promise<void> => {
     const session = await driver.exec?.exec(machine, handle, {
       argv: ['sh', '-c', BURN],
       env: {},
@@ -85,7 +70,6 @@ describe('containers that use all their processor time', () => {
     });
     assert.ok(session !== undefined);
     session.exit.catch(() => undefined);
-    return session;
   };
   const calm = async ({ machine, handle }: Guest): Promise<void> => {
     const argv = ['sh', '-c', 'kill -9 -1'];
@@ -145,13 +129,8 @@ describe('containers that use all their processor time', () => {
       assert.deepEqual(of(busy), all);
       await calm(busy);
       processors.keep(busy.machine.cgroup, all.slice(0, 1));
-      const later = open(on);
-      try {
-        assert.equal(await later.recover(busy.machine, busy.handle), 'running');
-        await isFree(busy);
-      } finally {
-        later.close?.();
-      }
+      assert.equal(await on.reopen().recover(busy.machine, busy.handle), 'running');
+      await isFree(busy);
     },
   );
 });

@@ -20,6 +20,7 @@ import {
   vpsRunDirectory,
 } from '../../src/core/naming.ts';
 import { createCrunDriver } from '../../src/drivers/crun/driver.ts';
+import type { Processors } from '../../src/drivers/crun/processor-keeper.ts';
 import { GuestViews } from '../../src/drivers/crun/view/guest-views.ts';
 import type { Driver, ImageFiles, Machine } from '../../src/drivers/driver.ts';
 import { Cgroups } from '../../src/host/cgroups.ts';
@@ -80,6 +81,7 @@ export function openCrunFixture(
   ready: number,
   scratch = scratchDirectory('crun'),
   viewsOf = (naming: Naming): GuestViews => new GuestViews(naming),
+  processors?: Processors,
 ): CrunFixture {
   const naming = createNaming(join(scratch.path, 'state'), join(scratch.path, 'run'));
   // As the daemon makes them: a container's own root passes through to its tree.
@@ -95,8 +97,11 @@ export function openCrunFixture(
     opened.push(userNamespaces);
     const views = viewsOf(naming);
     shown.push(views);
-    return createCrunDriver({ naming, cgroups, userNamespaces, views });
+    const driver = createCrunDriver({ naming, cgroups, userNamespaces, views, processors });
+    drivers.push(driver);
+    return driver;
   };
+  const drivers: Driver[] = [];
   const driver = make();
   let made = 0;
   return {
@@ -151,6 +156,7 @@ export function openCrunFixture(
     reopen: make,
     patience: { ready, stop: 20_000 },
     close: async () => {
+      for (const driver of drivers) driver.close?.();
       for (const userNamespaces of opened) userNamespaces.close();
       for (const views of shown) await views.remove();
       await cgroups.remove(cgroupRoot(naming));

@@ -59,7 +59,7 @@ export class ProcessorKeeper {
     const own = this.#processors.of(group);
     const isKept = own.length > 0 && own.length < this.#processors.of(this.#parent).length;
     if (!this.#keeps || this.#closed) {
-      if (isKept) this.#processors.keep(group, undefined);
+      if (isKept) this.#put(group, undefined);
       return;
     }
     if (isKept) this.#kept = new Map([...this.#kept, [id, own]]);
@@ -175,14 +175,20 @@ export class ProcessorKeeper {
     for (const [id, { group }] of this.#watched) {
       const [before, wanted] = [this.#kept.get(id), plan.get(id)];
       if (before?.join() === wanted?.join()) continue;
-      try {
-        this.#processors.keep(group, wanted);
-      } catch {
-        // It is ending, or a processor was taken off the host: it is where it was, and the next look tries again.
-        if (before === undefined) kept.delete(id);
-        else kept.set(id, before);
-      }
+      if (this.#put(group, wanted)) continue;
+      if (before === undefined) kept.delete(id);
+      else kept.set(id, before);
     }
     this.#kept = kept;
+  }
+
+  /** False: it is ending, or a processor was taken off the host. It is where it was, and the next look tries again. */
+  #put(group: string, processors: readonly number[] | undefined): boolean {
+    try {
+      this.#processors.keep(group, processors);
+      return true;
+    } catch {
+      return false;
+    }
   }
 }
