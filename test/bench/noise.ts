@@ -2,6 +2,7 @@ import { globSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { poolDirectory } from '../../src/core/naming.ts';
+import { quoteWord } from '../../src/drivers/guest-agent/exec-script.ts';
 import { runCommand } from '../support/command.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { eventually } from '../support/scratch.ts';
@@ -55,8 +56,7 @@ export function noiseRow(name: string, kind: string, calm: Look, noisy: Look): s
 
 /** Has the victim answer from now on. */
 export async function openService({ host, kind, run }: Pair): Promise<void> {
-  const quoted = VICTIM.replaceAll("'", "'\\''");
-  await run('victim', `setsid perl -e '${quoted}' >/dev/null 2>&1 </dev/null &`);
+  await run('victim', `setsid perl -e ${quoteWord(VICTIM)} >/dev/null 2>&1 </dev/null &`);
   await eventually(
     `the victim answers (${kind})`,
     () => get(host, '/write').then(Boolean, () => false),
@@ -72,8 +72,8 @@ export async function underAttack(
   seconds: number,
 ): Promise<{ readonly calm: Look; readonly noisy: Look }> {
   const calm = await look(host, seconds * 1000);
-  const line = script({ victim: host }).replaceAll("'", "'\\''");
-  const attack = run('attacker', `timeout -s KILL ${seconds + SETTLED_MS / 1000 + 1} sh -c '${line}'`);
+  const line = quoteWord(script({ victim: host }));
+  const attack = run('attacker', `timeout -s KILL ${seconds + SETTLED_MS / 1000 + 1} sh -c ${line}`);
   await sleep(SETTLED_MS);
   const noisy = await look(host, seconds * 1000);
   await attack;

