@@ -92,6 +92,18 @@ export async function checkVerbs(
     assert.ok(result.stdout === text);
   });
 
+  await daemon.check(t, 'exec hands on many small pieces of both streams while input comes', async () => {
+    const numbers = Array.from({ length: 9 }, (_, index) => `${index + 1}\n`).join('');
+    const script = `cat; for n in ${numbers.trim().replaceAll('\n', ' ')}; do echo $n; echo $n >&2; done; yes | head -c 5000`;
+    for (let round = 0; round < 12; round += 1) {
+      const result = await daemon.cli(['exec', name, '--', 'sh', '-c', script], { stdin: 'in\n', timeoutMs });
+      assert.deepEqual(
+        { ...result, milliseconds: 0 },
+        { milliseconds: 0, code: 0, stdout: `in\n${numbers}${'y\n'.repeat(2500)}`, stderr: numbers },
+      );
+    }
+  });
+
   await daemon.check(t, 'exec obeys --env, --cwd and --user', async () => {
     const flags = ['--env', 'GREETING=hello there', '--cwd', '/usr', '--user', 'nobody'];
     const out = await daemon.ok([

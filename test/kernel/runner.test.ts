@@ -36,7 +36,7 @@ const ROOM = { toGuest: 3500, piece: 3000, toHost: 1500 };
 function open(line: Duplex, device: string, argv: readonly string[], more: Partial<ExecRequest> = {}) {
   const request = { argv: [...argv], env: {}, tty: false, ...more };
   return new RunnerSession(
-    { guestPath: device, stream: line, room: ROOM, release: async () => undefined },
+    { guestPath: device, stream: line, room: ROOM, hangsUp: false, release: async () => undefined },
     randomBytes(16).toString('hex'),
     encodeRequest(request, { OWN: 'of the VPS' }),
     request.tty,

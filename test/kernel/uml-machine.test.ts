@@ -142,6 +142,18 @@ if (enterPrivateNetns(import.meta.url)) {
       }
     });
 
+    step(
+      'ends what ran commands and stands still: it would hear what the next one is told',
+      async (guest) => {
+        const stop = '(sleep 1; kill -STOP $PPID) </dev/null >/dev/null 2>&1 &';
+        const first = (await guest.sh(`${stop} echo $PPID`)).stdout.trim();
+        const another = async () => (await guest.sh('echo $PPID')).stdout.trim() !== first;
+        await eventually('another runs commands', another, 30_000);
+        const isGone = async () => (await guest.sh(`test -e /proc/${first}`)).code !== 0;
+        await eventually('the first has ended', isGone, 30_000);
+      },
+    );
+
     step('finds a guest that stands still, and lets it go on', async (guest) => {
       const { machine, handle } = guest;
       await guest.driver.pause?.pause(machine, handle);

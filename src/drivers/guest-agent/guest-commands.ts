@@ -107,7 +107,7 @@ export class GuestCommands {
   }
 
   async #begun(session: RunnerSession, runner: Runner): Promise<ExecSession> {
-    const watch = setInterval(() => void this.#loseIfGone(runner), WATCH_MS).unref();
+    const watch = setInterval(() => void this.#loseIfGone(session, runner), WATCH_MS).unref();
     void session.released
       .finally(() => clearInterval(watch))
       .then((waits) => this.#giveBack(runner, waits))
@@ -130,8 +130,7 @@ export class GuestCommands {
     session.callRunner();
     if (await session.greeted(CALL_MS)) return { session, runner };
     session.close();
-    await session.released;
-    await this.#giveBack(runner, false);
+    void session.released.then(() => this.#giveBack(runner, false)).catch(() => undefined);
     return undefined;
   }
 
@@ -141,13 +140,16 @@ export class GuestCommands {
   ): Promise<{ session: RunnerSession; runner: Runner } | undefined> {
     const line = await this.#lines.openLine();
     const session = open(line);
+    let runner: Runner | undefined;
     try {
       const argv = [PERL, path, ...session.arguments] as const;
       const pid = await execStart(this.#agent, argv, { capture: false, timeoutMs: START_MS, input });
-      if (await this.#greets(session, { line, pid })) return { session, runner: { line, pid } };
+      runner = { line, pid };
+      if (await this.#greets(session, runner)) return { session, runner };
     } catch (failure) {
       session.close();
-      await line.release(false);
+      if (runner === undefined) await line.release(false);
+      else void this.#giveBack(runner, false).catch(() => undefined);
       throw explained(failure);
     }
     session.close();
@@ -167,10 +169,8 @@ export class GuestCommands {
   }
 
   async #giveBack(runner: Runner, waits: boolean): Promise<void> {
-    if (!waits || runner.line.stream.destroyed) {
-      await runner.line.release(false);
-      await forgetCommand(this.#agent, runner.pid);
-    } else if (this.#idle === undefined) this.#keep(runner);
+    if (!waits || runner.line.stream.destroyed) await this.#end(runner);
+    else if (this.#idle === undefined) this.#keep(runner);
     else await this.#dismiss(runner);
   }
 
@@ -189,9 +189,9 @@ export class GuestCommands {
     this.#idle = { runner, stopWaiting };
   }
 
-  async #loseIfGone({ line, pid }: Runner): Promise<void> {
+  async #loseIfGone(session: RunnerSession, { pid }: Runner): Promise<void> {
     const status = await execStatus(this.#agent, pid).catch(() => undefined);
-    if (status?.exited === true) line.stream.destroy();
+    if (status?.exited === true) session.lose('what runs commands in the guest has ended');
   }
 
   #takeIdle(): Runner | undefined {
@@ -199,6 +199,20 @@ export class GuestCommands {
     this.#idle = undefined;
     idle?.stopWaiting();
     return idle?.runner;
+  }
+
+  async #end({ line, pid }: Runner): Promise<void> {
+    if (!line.hangsUp) {
+      line.stream.destroy();
+      await this.#kill(pid).catch(() => undefined);
+    }
+    await line.release(false);
+    await forgetCommand(this.#agent, pid);
+  }
+
+  async #kill(pid: number): Promise<void> {
+    const { exited } = await execStatus(this.#agent, pid);
+    if (!exited) await runInGuest(this.#agent, ['/bin/sh', '-c', 'kill -KILL "$1"', 'mullion', String(pid)]);
   }
 
   async #dismiss({ line, pid }: Runner): Promise<void> {

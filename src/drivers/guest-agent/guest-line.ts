@@ -7,6 +7,8 @@ export interface GuestLine {
   /** The host's end; destroyed, it is lost. */
   readonly stream: Duplex;
   readonly room: LineRoom;
+  /** Whether the guest's reader learns that the line was taken back. Where not, it would hear what the next one is told. */
+  readonly hangsUp: boolean;
   /** Takes the line back; `clean` when both sides have said goodbye, so that another may use it at once. */
   release(clean: boolean): Promise<void>;
 }

@@ -38,7 +38,7 @@ export class RunnerConduct {
     else if (ONCE.has(kind)) this.#once(kind);
     else if (kind === '1' || kind === '2') {
       if (this.#said.has(`E${kind}`)) throw new RangeError(`output ${kind} after its end`);
-    } else if (kind !== 'c') throw new RangeError(`a frame of the kind ${kind}`);
+    } else if (kind !== 'c') throw new RangeError(`a frame of the kind ${JSON.stringify(kind)}`);
   }
 
   #once(what: string): void {

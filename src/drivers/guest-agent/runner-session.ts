@@ -40,6 +40,8 @@ export class RunnerSession implements ExecSession {
   readonly #conduct = new RunnerConduct();
   /** Undefined once the guest has greeted. */
   #awaited: Greeting | undefined;
+  /** Why this side gave it up. */
+  #fault: string | undefined;
   #heardAt = 0;
   #ended = false;
   #closed = false;
@@ -111,6 +113,12 @@ export class RunnerSession implements ExecSession {
     this.#send(encodeFrame('w', content));
   }
 
+  /** Gives the command up. */
+  lose(why: string): void {
+    this.#fault ??= why;
+    this.#line.stream.destroy();
+  }
+
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
@@ -127,7 +135,7 @@ export class RunnerSession implements ExecSession {
     const { stream, room } = this.#line;
     if (this.#awaited !== undefined || this.#parted) return;
     // A guest that does not read what it has brought about costs its command, and no memory.
-    if (stream.writableLength > room.toGuest + UNREAD_LIMIT) stream.destroy();
+    if (stream.writableLength > room.toGuest + UNREAD_LIMIT) this.lose('the guest does not read');
     else stream.write(frame);
   }
 
@@ -137,8 +145,8 @@ export class RunnerSession implements ExecSession {
       const rest = this.#awaited === undefined ? chunk : this.#greet(this.#awaited, chunk);
       for (const frame of this.#frames.push(rest)) this.#understand(frame);
       for (const output of this.#outputs) output.flush();
-    } catch {
-      this.#line.stream.destroy();
+    } catch (failure) {
+      this.lose(failure instanceof Error ? failure.message : String(failure));
     }
   }
 
@@ -190,9 +198,8 @@ export class RunnerSession implements ExecSession {
   }
 
   #lost(): void {
-    const { errored } = this.#line.stream;
-    const why = errored === null ? '' : `: ${errored.message}`;
-    const failure = lost(`the connection to the command was lost${why}`);
+    const why = this.#fault ?? this.#line.stream.errored?.message;
+    const failure = lost(`the connection to the command was lost${why === undefined ? '' : `: ${why}`}`);
     this.#greeting.resolve();
     this.#begun.reject(failure);
     this.#code.reject(failure);

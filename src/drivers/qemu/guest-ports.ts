@@ -79,7 +79,7 @@ export class GuestPorts implements LineProvider, PortProvider {
       if (clean && !port.socket.destroyed && this.#idle.length < MOST_IDLE) this.#idle.push(port);
       else await this.#putAway([port]);
     };
-    return { guestPath: guestPathOf(port), stream: port.socket, room: ROOM, release };
+    return { guestPath: guestPathOf(port), stream: port.socket, room: ROOM, hangsUp: true, release };
   }
 
   async openPorts(count: number): Promise<{ ports: GuestPort[]; release(): Promise<void> }> {

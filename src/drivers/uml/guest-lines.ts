@@ -31,7 +31,7 @@ export class GuestLines implements LineProvider {
       stream.destroy();
       this.#used.delete(line);
     };
-    return { guestPath: guestDevice(line), stream, room: ROOM, release };
+    return { guestPath: guestDevice(line), stream, room: ROOM, hangsUp: false, release };
   }
 
   /** Ends every command's connection: the guest has started anew, or is given up. */

@@ -34,7 +34,7 @@ export class ExecLines implements LineProvider {
         stream.destroy();
         this.#give(channel);
       };
-      return { guestPath: channelDevice(channel), stream, room: ROOM, release };
+      return { guestPath: channelDevice(channel), stream, room: ROOM, hangsUp: false, release };
     } catch (failure) {
       this.#give(channel);
       throw failure;
