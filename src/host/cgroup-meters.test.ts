@@ -24,7 +24,8 @@ test('meters come from cgroup2, or from v1 controllers where they are', () => {
     'memory.stat': 'anon 1\ninactive_file 1000\n',
     'pids.current': '3\n',
     'memory.events': 'low 0\noom 3\noom_kill 2\n',
-    'io.stat': '8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n7:0 rbytes=1 wbytes=2 rios=3 wios=4\n',
+    'io.stat':
+      '8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n',
   });
   put(v1, {
     'cpu.stat': 'nr_periods 5\nnr_throttled 2\nthrottled_time 500000000\n',
@@ -33,8 +34,9 @@ test('meters come from cgroup2, or from v1 controllers where they are', () => {
     'memory.stat': 'inactive_file 1\ntotal_inactive_file 2000\n',
     'pids.current': '4\n',
     'memory.oom_control': 'oom_kill_disable 0\nunder_oom 0\noom_kill 7\n',
-    'blkio.throttle.io_service_bytes_recursive': '7:0 Read 100\n7:0 Write 200\n8:0 Read 1\nTotal 301\n',
-    'blkio.throttle.io_serviced_recursive': '7:0 Read 4\n7:0 Write 5\nTotal 9\n',
+    'blkio.throttle.io_service_bytes_recursive':
+      '7:0 Read 100\n7:0 Write 200\n8:0 Read 70\n8:0 Write 150\nTotal 520\n',
+    'blkio.throttle.io_serviced_recursive': '7:0 Read 4\n7:0 Write 5\n7:1 Write 1\n8:0 Write 3\nTotal 13\n',
   });
   const pressure = { cpuWaitedSeconds: 2.5, ioStalledSeconds: 2.5, memoryStalledSeconds: undefined };
   const none = { cpu: undefined, cpuacct: undefined, pids: undefined, memory: undefined, blkio: undefined };
@@ -59,6 +61,6 @@ test('meters come from cgroup2, or from v1 controllers where they are', () => {
     ...{ cpuSeconds: 4, memory: 5000, processes: 4 },
     cpuThrottledSeconds: 0.5,
     oomKills: 7,
-    ...{ diskRead: 101, diskWritten: 200, diskReads: 4, diskWrites: 5 },
+    ...{ diskRead: 100, diskWritten: 200, diskReads: 4, diskWrites: 6 },
   });
 });

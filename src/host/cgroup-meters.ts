@@ -105,33 +105,52 @@ interface DiskMeters {
   readonly diskWrites: number;
 }
 
-/** All devices together. */
-export function parseIoStat(text: string): DiskMeters {
-  const sum = (key: string): number =>
-    [...text.matchAll(new RegExp(`\\b${key}=(\\d+)`, 'g'))].reduce(
-      (total, match) => total + Number(match[1]),
+/** Major number of loop devices (Linux, Documentation/admin-guide/devices.txt). */
+const LOOP = '7:';
+
+/**
+ * All devices together. What a loop device asks of the disk below it is counted for the same group once more
+ * (Linux, drivers/block/loop.c, `blkcg_css`).
+ */
+function together(counts: readonly (readonly [device: string, count: string])[]): number {
+  const sum = (isLoop: boolean): number =>
+    counts.reduce(
+      (total, [device, count]) => (device.startsWith(LOOP) === isLoop ? total + Number(count) : total),
       0,
     );
+  return Math.max(sum(true), sum(false));
+}
+
+export function parseIoStat(text: string): DiskMeters {
+  const lines = text.split('\n').map((line) => line.split(' '));
+  const all = (key: string): number =>
+    together(
+      lines.flatMap(([device = '', ...fields]) => {
+        const field = fields.find((each) => each.startsWith(`${key}=`));
+        return field === undefined ? [] : [[device, field.slice(key.length + 1)] as const];
+      }),
+    );
   return {
-    diskRead: sum('rbytes'),
-    diskWritten: sum('wbytes'),
-    diskReads: sum('rios'),
-    diskWrites: sum('wios'),
+    diskRead: all('rbytes'),
+    diskWritten: all('wbytes'),
+    diskReads: all('rios'),
+    diskWrites: all('wios'),
   };
 }
 
 function readBlkio(directory: string, reader: Reader): DiskMeters {
   const bytes = reader(directory, 'blkio.throttle.io_service_bytes_recursive');
   const operations = reader(directory, 'blkio.throttle.io_serviced_recursive');
-  const sum = (text: string, kind: string): number =>
-    [...text.matchAll(new RegExp(`^\\S+ ${kind} (\\d+)$`, 'gm'))].reduce(
-      (total, match) => total + Number(match[1]),
-      0,
+  const all = (text: string, kind: string): number =>
+    together(
+      [...text.matchAll(new RegExp(`^(\\S+) ${kind} (\\d+)$`, 'gm'))].map(
+        ([, device = '', count = '']) => [device, count] as const,
+      ),
     );
   return {
-    diskRead: sum(bytes, 'Read'),
-    diskWritten: sum(bytes, 'Write'),
-    diskReads: sum(operations, 'Read'),
-    diskWrites: sum(operations, 'Write'),
+    diskRead: all(bytes, 'Read'),
+    diskWritten: all(bytes, 'Write'),
+    diskReads: all(operations, 'Read'),
+    diskWrites: all(operations, 'Write'),
   };
 }

@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { availableParallelism } from 'node:os';
 import { test } from 'node:test';
 import * as z from 'zod';
+import { MIB } from '../../src/contract/sizes.ts';
 import { ApiWorld } from '../support/api-world.ts';
 import { TestDaemon } from '../support/daemon.ts';
 import { enterPrivateNetns } from '../support/netns.ts';
@@ -74,6 +75,31 @@ if (enterPrivateNetns(import.meta.url)) {
     };
     for (const [name, value] of Object.entries(expected)) assert.equal(metrics.get(name), value, name);
     assert.equal(metrics.has(`mullion_vps_disk_read_limit_bytes_per_second${web}`), false);
+  });
+
+  test('what a VPS asks of its disk is counted once, whatever lies below the pool', async () => {
+    await using daemon = await TestDaemon.start('metrics', { config: { network: { enabled: false } } });
+    await daemon.ensureQuickImage();
+    await daemon.ok(['launch', 'quick', 'busy', ...PLAIN, '--technique', 'os', '--memory', '128M']);
+    const counted = async (what: string): Promise<number> => {
+      let text = '';
+      for await (const piece of await daemon.client.stream('metrics.read'))
+        text += Buffer.from(piece).toString();
+      const name = `mullion_vps_disk_${what}_bytes_total{vps="busy",project="default",technique="os"}`;
+      return parse(text).get(name) ?? Number.NaN;
+    };
+    const before = { written: await counted('written'), read: await counted('read') };
+    await daemon.inside('busy', 'dd if=/dev/zero of=/root/data bs=1M count=64 oflag=direct');
+    await daemon.inside('busy', 'dd if=/root/data of=/dev/null bs=1M iflag=direct');
+    // A look at all of them serves those who ask within a second.
+    for (const what of ['written', 'read'] as const) {
+      let bytes = 0;
+      await eventually(`what was ${what} is counted`, async () => {
+        bytes = (await counted(what)) - before[what];
+        return bytes >= 64 * MIB;
+      });
+      assert.ok(bytes < 80 * MIB, `${bytes} bytes ${what}`);
+    }
   });
 
   test('what a limit keeps from a VPS and what neighbours take from it are told apart', async (t) => {
