@@ -1,8 +1,11 @@
-import { closeSync, existsSync, readFileSync } from 'node:fs';
+import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { mount } from './mounts.ts';
 import { run } from './run.ts';
 import { attachLoop } from './syscalls/loop.ts';
+
+/** Bytes of one request, in KiB: whoever waits for a synced write waits for few of another's that came before. */
+const REQUEST_KIB = 128;
 
 /** Loop devices whose backing file is this very file, for example /dev/loop3. */
 export async function loopDevicesOf(file: string): Promise<string[]> {
@@ -19,7 +22,8 @@ export async function loopDevicesOf(file: string): Promise<string[]> {
 }
 
 /**
- * Mounts a file system that lies in a file. The loop device goes away by itself with the last mount of it; one that is
+ * Mounts a file system that lies in a file, past the page cache of the one below where that can: a synced write would
+ * wait for all that the cache holds of the file. The loop device goes away by itself with the last mount of it; one that is
  * there already is used again, as two devices over one file would destroy its content. No command does this, as it
  * would go on after the daemon is killed and meet the next daemon's try.
  */
@@ -36,11 +40,21 @@ export async function mountFile(
     return;
   }
   if (!existsSync('/dev/loop-control')) await run(['modprobe', 'loop']);
-  const loop = attachLoop(file);
+  const loop = attachLoop(file, true);
   try {
+    keepRequestsShort(loop.device);
     mount(loop.device, target, fstype, flags, options);
   } finally {
     closeSync(loop.fd);
+  }
+}
+
+/** Where /sys is not to be written, they stay as long as the kernel makes them (Linux, Documentation/ABI/stable/sysfs-block). */
+function keepRequestsShort(device: string): void {
+  try {
+    writeFileSync(join('/sys/block', basename(device), 'queue/max_sectors_kb'), String(REQUEST_KIB));
+  } catch {
+    return;
   }
 }
 

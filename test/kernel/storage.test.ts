@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { mkdirSync, readdirSync, readFileSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import { test } from 'node:test';
 import { createNaming, type Naming } from '../../src/core/naming.ts';
 import { quotaMode } from '../../src/host/btrfs.ts';
 import { kernelKnows } from '../../src/host/file-systems.ts';
+import { loopDevicesOf } from '../../src/host/loops.ts';
 import { mount, mountsUnder, unmount } from '../../src/host/mounts.ts';
 import { BtrfsPool } from '../../src/storage/btrfs/btrfs-pool.ts';
 import { ExistingGround } from '../../src/storage/btrfs/ground.ts';
@@ -43,6 +44,10 @@ async function fixture(
     },
   };
 }
+
+/** Whether a loop device, whose sectors have 512 bytes, can pass the page cache of this file. */
+const takesDirect = (file: string): boolean =>
+  spawnSync('dd', [`if=${file}`, 'of=/dev/null', 'bs=512', 'count=1', 'iflag=direct']).status === 0;
 
 const lockOf = (naming: Naming): string => join(naming.stateDirectory, 'pool.lock');
 
@@ -93,6 +98,26 @@ if (missing === undefined) {
       } finally {
         await pool.close();
       }
+    }
+  });
+
+  test('what is written goes past the page cache below the pool, where that can, and in short requests', async () => {
+    using scratch = scratchDirectory('direct');
+    const file = join(scratch.path, 'pool.btrfs');
+    const pool = new BtrfsPool(
+      new LoopGround(file, join(scratch.path, 'pool'), SIZE),
+      'test',
+      join(scratch.path, 'lock'),
+    );
+    await pool.open();
+    try {
+      const [device = ''] = await loopDevicesOf(file);
+      const told = (name: string): string =>
+        readFileSync(join('/sys/block', basename(device), name), 'utf8').trim();
+      assert.equal(told('loop/dio'), takesDirect(file) ? '1' : '0');
+      assert.equal(told('queue/max_sectors_kb'), '128');
+    } finally {
+      await pool.close();
     }
   });
 
