@@ -2,6 +2,8 @@ export interface Attack {
   readonly name: string;
   /** Only for a neighbour with a limit: nothing else would keep it from the whole machine. */
   readonly onlyLimited?: true;
+  /** What its limits are set to meanwhile, beside its defaults. */
+  readonly limits?: Readonly<Record<string, string>>;
   /** Runs until it is killed, with what is in a minimal Debian. */
   script(target: { readonly victim: string }): string;
 }
@@ -10,19 +12,24 @@ const several = (count: number, command: string): string =>
   `for i in $(seq ${count}); do ${command} & done; wait`;
 const perl = (program: string): string => `perl -e '${program}'`;
 
+const useDisk = (): string =>
+  `mkdir -p /root/noise; dd if=/dev/zero of=/root/noise/a bs=1M count=256 oflag=direct 2>/dev/null
+while :; do dd if=/dev/zero of=/root/noise/b bs=1M count=512 oflag=direct 2>/dev/null; done &
+while :; do dd if=/dev/zero of=/root/noise/c bs=4k count=64 conv=fsync 2>/dev/null; done &
+while :; do dd if=/root/noise/a of=/dev/null bs=1M iflag=direct 2>/dev/null; done`;
+
 export const ATTACKS: readonly Attack[] = [
   { name: 'burns processors', script: () => several(8, perl('1 while 1')) },
   {
     name: 'fills memory bandwidth',
     script: () => several(2, perl('$a = "x" x 60e6; while (1) { $b = $a; substr($b, 0, 1) = "y" }')),
   },
+  { name: 'reads and writes its disk', script: useDisk },
   {
-    name: 'reads and writes its disk',
-    script: () =>
-      `mkdir -p /root/noise; dd if=/dev/zero of=/root/noise/a bs=1M count=256 oflag=direct 2>/dev/null
-while :; do dd if=/dev/zero of=/root/noise/b bs=1M count=512 oflag=direct 2>/dev/null; done &
-while :; do dd if=/dev/zero of=/root/noise/c bs=4k count=64 conv=fsync 2>/dev/null; done &
-while :; do dd if=/root/noise/a of=/dev/null bs=1M iflag=direct 2>/dev/null; done`,
+    name: 'reads and writes its disk, with 20 MB/s of each',
+    onlyLimited: true,
+    limits: { diskReadRate: '20M', diskWriteRate: '20M' },
+    script: useDisk,
   },
   {
     name: 'sends packets to its neighbour',

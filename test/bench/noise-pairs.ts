@@ -10,6 +10,8 @@ export interface Pair extends AsyncDisposable {
   readonly isLimited: boolean;
   /** Where the victim is reached. */
   readonly host: string;
+  /** Sets limits of the attacker. */
+  limit(limits: Readonly<Record<string, string>>): Promise<void>;
   /** Runs a shell line in one of them, whatever its end. */
   run(name: 'victim' | 'attacker', script: string): Promise<void>;
 }
@@ -24,6 +26,9 @@ export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
     kind: 'mullion, technique os',
     isLimited: true,
     host: addresses[0] ?? '',
+    limit: async (limits) => {
+      await daemon.ok(['set', 'attacker', ...Object.entries(limits).map((entry) => entry.join('='))]);
+    },
     run: async (name, script) => {
       await daemon.cli(['exec', name, '--', 'sh', '-c', script]);
     },
@@ -134,6 +139,7 @@ async function openPair(make: (typeof TOOLS)[number], rootfs: string, folder: st
     kind: tool.kind,
     isLimited: false,
     host: '127.0.0.1',
+    limit: () => Promise.reject(new Error(`${tool.kind}: no limits are set`)),
     run: async (name, script) => {
       await runCommand([...tool.exec(name), 'sh', '-c', script]);
     },

@@ -13,7 +13,7 @@ import { get, type Look, look, VICTIM } from './noise-victim.ts';
 import type { Section } from './report.ts';
 
 /** Each attack lasts this long, after as long a time of peace. */
-const SECONDS = Number(process.env.MULLION_BENCH_NOISE_S ?? 5);
+const SECONDS = Number(process.env.MULLION_BENCH_NOISE_S ?? 10);
 const AIM = 1.5;
 /** After so long it has been noticed who is busy. */
 const SETTLED_MS = 2_000;
@@ -67,10 +67,11 @@ export async function openService({ host, kind, run }: Pair): Promise<void> {
 
 /** What the victim feels before and during an attack. @throws an error when it does not answer a request */
 export async function underAttack(
-  { host, run }: Pair,
-  { script }: Attack,
+  { host, limit, run }: Pair,
+  { limits, script }: Attack,
   seconds: number,
 ): Promise<{ readonly calm: Look; readonly noisy: Look }> {
+  if (limits !== undefined) await limit(limits);
   const calm = await look(host, seconds * 1000);
   const line = quoteWord(script({ victim: host }));
   const attack = run('attacker', `timeout -s KILL ${seconds + SETTLED_MS / 1000 + 1} sh -c ${line}`);
@@ -79,6 +80,7 @@ export async function underAttack(
   await attack;
   // What it forked outlives the command; so does what it left in the disk's queue.
   await run('attacker', 'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync');
+  if (limits !== undefined) await limit(Object.fromEntries(Object.keys(limits).map((name) => [name, '0'])));
   return { calm, noisy };
 }
 
