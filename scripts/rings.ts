@@ -10,7 +10,7 @@ export interface Ring {
   readonly shared?: boolean;
   /** Names of files that take longest: begun first, so that none of them is left alone at the end. */
   readonly longest?: readonly string[];
-  /** It runs on machines that are emulated for it, which takes long: left out unless asked for. */
+  /** It runs on machines that are emulated for it, which takes long: `npm test` leaves some of it out. */
   readonly elsewhere?: boolean;
   /** Milliseconds that one test may take before it counts as failed. */
   readonly timeoutMs: number;

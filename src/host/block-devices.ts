@@ -1,4 +1,4 @@
-import { readdirSync, realpathSync, statSync } from 'node:fs';
+import { existsSync, readdirSync, realpathSync, statSync } from 'node:fs';
 import { basename } from 'node:path';
 import { readIfThere } from './cgroup-files.ts';
 import { mountsUnder } from './mounts.ts';
@@ -18,6 +18,27 @@ export function devicesBelow(path: string): DeviceNumber[] {
   const own = numbers(statSync(place).dev);
   const devices = mount?.fstype === 'btrfs' ? membersOf(mount.source) : own.startsWith('0:') ? [] : [own];
   return [...new Set(devices.map(wholeDisk))];
+}
+
+/** How long it counts what lies on a disk. */
+const KNOWN_MS = 60_000;
+const below = new Map<string, { readonly at: number; readonly isBelow: boolean }>();
+
+/** Whether other devices (LVM, LUKS, md) lie on a disk or a partition of it. */
+export function isBelowOthers(device: string): boolean {
+  const known = below.get(device);
+  if (known !== undefined && performance.now() - known.at < KNOWN_MS) return known.isBelow;
+  const isBelow = isHeld(`/sys/dev/block/${device}`);
+  below.set(device, { at: performance.now(), isBelow });
+  return isBelow;
+}
+
+/** @param folder of a disk (Linux, Documentation/ABI/testing/sysfs-block: `holders`) */
+export function isHeld(folder: string): boolean {
+  const parts = readdirIfThere(folder).filter((name) => existsSync(`${folder}/${name}/partition`));
+  return ['', ...parts.map((name) => `/${name}`)].some(
+    (place) => readdirIfThere(`${folder}${place}/holders`).length > 0,
+  );
 }
 
 /** All devices of the btrfs file system of which `source` is one. */

@@ -25,7 +25,7 @@ test('meters come from cgroup2, or from v1 controllers where they are', () => {
     'pids.current': '3\n',
     'memory.events': 'low 0\noom 3\noom_kill 2\n',
     'io.stat':
-      '8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n8:16 rbytes=1 wbytes=2 rios=3 wios=4\n',
+      '8:0 rbytes=10 wbytes=20 rios=1 wios=2 dbytes=0 dios=0\n7:7 7:6 8:16 rbytes=1 wbytes=2 rios=3 wios=4\n7:0 \n(unknown) rbytes=9 wbytes=9\n',
   });
   put(v1, {
     'cpu.stat': 'nr_periods 5\nnr_throttled 2\nthrottled_time 500000000\n',

@@ -1,3 +1,4 @@
+import { isBelowOthers } from './block-devices.ts';
 import { field, read } from './cgroup-files.ts';
 
 export interface CgroupUsage {
@@ -107,27 +108,35 @@ interface DiskMeters {
 
 /** Major number of loop devices (Linux, Documentation/admin-guide/devices.txt). */
 const LOOP = '7:';
+const DEVICE = /^\d+:\d+$/;
 
 /**
- * All devices together. What a loop device asks of the disk below it is counted for the same group once more
- * (Linux, drivers/block/loop.c, `blkcg_css`).
+ * All devices together, each request once: what a device of several (LVM, md) or a loop device asks of the disk below it is
+ * counted for the same group there too (Linux, drivers/block/loop.c, `blkcg_css`).
  */
 function together(counts: readonly (readonly [device: string, count: string])[]): number {
   const sum = (isLoop: boolean): number =>
     counts.reduce(
-      (total, [device, count]) => (device.startsWith(LOOP) === isLoop ? total + Number(count) : total),
+      (total, [device, count]) =>
+        device.startsWith(LOOP) !== isLoop || (!isLoop && isBelowOthers(device))
+          ? total
+          : total + Number(count),
       0,
     );
   return Math.max(sum(true), sum(false));
 }
 
+/** Lines of a device and its counts; a device without any may stand before it on its line (Linux 5.14 to 5.17). */
 export function parseIoStat(text: string): DiskMeters {
   const lines = text.split('\n').map((line) => line.split(' '));
   const all = (key: string): number =>
     together(
-      lines.flatMap(([device = '', ...fields]) => {
-        const field = fields.find((each) => each.startsWith(`${key}=`));
-        return field === undefined ? [] : [[device, field.slice(key.length + 1)] as const];
+      lines.flatMap((words) => {
+        const field = words.find((word) => word.startsWith(`${key}=`));
+        const device = words.findLast((word) => DEVICE.test(word));
+        return field === undefined || device === undefined
+          ? []
+          : [[device, field.slice(key.length + 1)] as const];
       }),
     );
   return {

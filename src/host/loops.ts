@@ -1,5 +1,6 @@
 import { closeSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { basename, join } from 'node:path';
+import { isBtrfs } from './btrfs.ts';
 import { mount } from './mounts.ts';
 import { run } from './run.ts';
 import { attachLoop } from './syscalls/loop.ts';
@@ -23,7 +24,8 @@ export async function loopDevicesOf(file: string): Promise<string[]> {
 
 /**
  * Mounts a file system that lies in a file, past the page cache of the one below where that can: a synced write would
- * wait for all that the cache holds of the file. The loop device goes away by itself with the last mount of it; one that is
+ * wait for all that the cache holds of the file. Btrfs below has checksums, which do not match memory that changes
+ * while it is written. The loop device goes away by itself with the last mount of it; one that is
  * there already is used again, as two devices over one file would destroy its content. No command does this, as it
  * would go on after the daemon is killed and meet the next daemon's try.
  */
@@ -40,7 +42,7 @@ export async function mountFile(
     return;
   }
   if (!existsSync('/dev/loop-control')) await run(['modprobe', 'loop']);
-  const loop = attachLoop(file, true);
+  const loop = attachLoop(file, !isBtrfs(file));
   try {
     keepRequestsShort(loop.device);
     mount(loop.device, target, fstype, flags, options);

@@ -142,17 +142,21 @@ if (enterPrivateNetns(import.meta.url)) {
       }
     });
 
-    step(
-      'ends what ran commands and stands still: it would hear what the next one is told',
-      async (guest) => {
-        const stop = '(sleep 1; kill -STOP $PPID) </dev/null >/dev/null 2>&1 &';
-        const first = (await guest.sh(`${stop} echo $PPID`)).stdout.trim();
-        const another = async () => (await guest.sh('echo $PPID')).stdout.trim() !== first;
-        await eventually('another runs commands', another, 30_000);
-        const isGone = async () => (await guest.sh(`test -e /proc/${first}`)).code !== 0;
-        await eventually('the first has ended', isGone, 30_000);
-      },
-    );
+    step('ends what ran commands and stands still, with its command', async (guest) => {
+      const runs = async (what: string) => (await guest.sh(what)).code === 0;
+      const stop = '(sleep 1; kill -STOP $PPID) </dev/null >/dev/null 2>&1 &';
+      const first = (await guest.sh(`${stop} echo $PPID`)).stdout.trim();
+      const another = async () => (await guest.sh('echo $PPID')).stdout.trim() !== first;
+      await eventually('another runs commands', another, 30_000);
+      await eventually('the first has ended', async () => !(await runs(`test -e /proc/${first}`)), 30_000);
+      const held = await guest.exec('kill -STOP $PPID; exec sleep 4321');
+      // Its pattern is not what it looks for.
+      const sleeps = () =>
+        runs("cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' ' | grep -q 'sleep 432[1]'");
+      await eventually('its command runs', sleeps, 30_000);
+      held.close();
+      await eventually('its command has ended', async () => !(await sleeps()), 60_000);
+    });
 
     step('finds a guest that stands still, and lets it go on', async (guest) => {
       const { machine, handle } = guest;

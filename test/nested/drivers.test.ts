@@ -6,7 +6,7 @@ import type { FilesToRun } from '../../scripts/run-files.ts';
 import { readReport } from '../../scripts/test-report.ts';
 import type { FileTime, Outcome } from '../../scripts/test-reporter.ts';
 import { foreignGuest, missingForForeign } from '../support/foreign-guest.ts';
-import { ITS_LONG_FORM, LONG_FORM } from '../support/long-form.ts';
+import { BRIEF_FORM, ITS_LONG_FORM, ITS_WHOLE_FORM, LONG_FORM } from '../support/long-form.ts';
 import { HOST_OF } from '../support/nested/kinds.ts';
 import { NestedHost } from '../support/nested/nested-host.ts';
 import { installProgram } from '../support/nested/programs.ts';
@@ -38,6 +38,7 @@ chmod 644 ${FOLDER}/disk.raw ${FOLDER}/vmlinuz ${FOLDER}/initramfs`;
 if (enterPrivateNetns(import.meta.url)) {
   for (const technique of ['hardware', 'para'] as const) {
     test(`the driver of ${technique} does what every driver must do`, async (t) => {
+      if (BRIEF_FORM) return t.skip(ITS_WHOLE_FORM);
       if (technique === 'para' && !LONG_FORM) return t.skip(ITS_LONG_FORM);
       const kind = HOST_OF[technique];
       const unfit = await unfitForNested(kind);

@@ -127,7 +127,7 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await checkVerbs(t, new NestedDoor(host), 'hard', PATIENCE);
 
-    await host.check(
+    await host.checkInWhole(
       t,
       'guests that nobody prepared boot by their own loaders, by BIOS and UEFI',
       async (inner) => {
@@ -169,14 +169,18 @@ if (enterPrivateNetns(import.meta.url)) {
       }
     });
 
-    await host.check(t, 'after a reboot, what ran runs again, and what was stopped stays so', async () => {
-      await inside('first', 'sh', '-c', 'echo kept > /root/kept');
-      assert.equal((await host.cli(['stop', 'hard', '--force'])).code, 0);
-      await host.reboot();
-      await host.whenAnswering(5 * MINUTES);
-      await eventually('first runs', async () => (await state('first')) === 'running', 5 * MINUTES);
-      assert.equal(await inside('first', 'cat', '/root/kept'), 'kept');
-      assert.equal(await state('hard'), 'stopped');
-    });
+    await host.checkInWhole(
+      t,
+      'after a reboot, what ran runs again, and what was stopped stays so',
+      async () => {
+        await inside('first', 'sh', '-c', 'echo kept > /root/kept');
+        assert.equal((await host.cli(['stop', 'hard', '--force'])).code, 0);
+        await host.reboot();
+        await host.whenAnswering(5 * MINUTES);
+        await eventually('first runs', async () => (await state('first')) === 'running', 5 * MINUTES);
+        assert.equal(await inside('first', 'cat', '/root/kept'), 'kept');
+        assert.equal(await state('hard'), 'stopped');
+      },
+    );
   });
 }

@@ -124,7 +124,7 @@ if (enterPrivateNetns(import.meta.url)) {
       assert.equal(await inside('dom', IDENTITY), was);
     });
 
-    await host.check(t, 'a snapshot with memory brings it back as it ran', async () => {
+    await host.checkInWhole(t, 'a snapshot with memory brings it back as it ran', async () => {
       const held = `${IDENTITY}; cat /run/mark /root/data; kill -0 $(cat /run/sleeper) && echo sleeps`;
       await inside(
         'dom',
@@ -149,7 +149,7 @@ if (enterPrivateNetns(import.meta.url)) {
       await inside('box', 'ping -c 1 -W 20 dom');
     });
 
-    await host.check(
+    await host.checkInWhole(
       t,
       'a daemon that is killed while memory is saved leaves nothing half done',
       async () => {
@@ -177,32 +177,40 @@ if (enterPrivateNetns(import.meta.url)) {
       },
     );
 
-    await host.check(t, 'memory that does not fit any more is told, and it boots from its disk', async () => {
-      const was = await inside('dom', IDENTITY);
-      await cli('set', 'dom', 'memory=256M');
-      const { code, stdout, stderr } = await host.cli(['snapshot', 'restore', 'dom', 'mid-work']);
-      assert.equal(code, 0, stderr);
-      assert.match(stdout + stderr, /memory is not restored.*it had 320M of memory then, and has 256M now/);
-      await whenUp('dom', was);
-      assert.equal(await inside('dom', 'cat /root/data; ls /run/mark 2>/dev/null || true'), 'good');
-    });
+    await host.checkInWhole(
+      t,
+      'memory that does not fit any more is told, and it boots from its disk',
+      async () => {
+        const was = await inside('dom', IDENTITY);
+        await cli('set', 'dom', 'memory=256M');
+        const { code, stdout, stderr } = await host.cli(['snapshot', 'restore', 'dom', 'mid-work']);
+        assert.equal(code, 0, stderr);
+        assert.match(stdout + stderr, /memory is not restored.*it had 320M of memory then, and has 256M now/);
+        await whenUp('dom', was);
+        assert.equal(await inside('dom', 'cat /root/data; ls /run/mark 2>/dev/null || true'), 'good');
+      },
+    );
 
-    await host.check(t, 'it comes back from a reboot of its own, and from stop and start', async () => {
-      await inside('dom', 'echo kept > /root/kept; sync');
-      const first = await inside('dom', IDENTITY);
-      const { addresses } = await info('dom');
-      await host.cli(['exec', 'dom', '--', 'systemctl', 'reboot']);
-      await whenUp('dom', first);
-      await cli('stop', 'dom');
-      assert.equal(await state('dom'), 'stopped');
-      assert.equal(await domains(), '');
-      await cli('start', 'dom');
-      await whenUp('dom', first);
-      assert.equal(await inside('dom', 'cat /root/kept'), 'kept');
-      assert.deepEqual((await info('dom')).addresses, addresses);
-    });
+    await host.checkInWhole(
+      t,
+      'it comes back from a reboot of its own, and from stop and start',
+      async () => {
+        await inside('dom', 'echo kept > /root/kept; sync');
+        const first = await inside('dom', IDENTITY);
+        const { addresses } = await info('dom');
+        await host.cli(['exec', 'dom', '--', 'systemctl', 'reboot']);
+        await whenUp('dom', first);
+        await cli('stop', 'dom');
+        assert.equal(await state('dom'), 'stopped');
+        assert.equal(await domains(), '');
+        await cli('start', 'dom');
+        await whenUp('dom', first);
+        assert.equal(await inside('dom', 'cat /root/kept'), 'kept');
+        assert.deepEqual((await info('dom')).addresses, addresses);
+      },
+    );
 
-    await host.check(t, 'a container becomes a domain, with its data and its address', async () => {
+    await host.checkInWhole(t, 'a container becomes a domain, with its data and its address', async () => {
       await inside('box', 'echo mine > /root/mine; sync');
       const { addresses } = await info('box');
       const was = await inside('box', IDENTITY);

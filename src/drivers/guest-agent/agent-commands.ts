@@ -60,13 +60,26 @@ export function execStatus(channel: AgentChannel, pid: number): Promise<ExecStat
   return channel.call('guest-exec-status', { pid }, ExecStatusSchema);
 }
 
-/** The agent keeps how a program ended until it is asked for it. */
-export async function forgetCommand(channel: AgentChannel, pid: number): Promise<void> {
+/**
+ * Whether a program that was started ends within two seconds; one that the agent does not know any more has. The agent
+ * keeps how it ended until it is asked for it. @throws MullionError `guest_unresponsive`
+ */
+export async function hasEnded(channel: AgentChannel, pid: number): Promise<boolean> {
   for (let attempt = 0; attempt < 20; attempt += 1) {
-    const status = await execStatus(channel, pid).catch(() => undefined);
-    if (status === undefined || status.exited) return;
+    try {
+      if ((await execStatus(channel, pid)).exited) return true;
+    } catch (failure) {
+      if (failure instanceof MullionError && failure.code === 'command_failed') return true;
+      throw failure;
+    }
     await setTimeout(100);
   }
+  return false;
+}
+
+/** Has the agent forget how a program ended. */
+export async function forgetCommand(channel: AgentChannel, pid: number): Promise<void> {
+  await hasEnded(channel, pid).catch(() => undefined);
 }
 
 /** Answers nothing when it succeeds: the guest's end is the answer. */

@@ -4,7 +4,7 @@ import { MullionError } from '../../contract/errors.ts';
 import type { ExecRequest } from '../../contract/streams.ts';
 import type { ExecSession } from '../driver.ts';
 import type { AgentChannel } from './agent-channel.ts';
-import { execStart, execStatus, forgetCommand, runInGuest } from './agent-commands.ts';
+import { execStart, execStatus, forgetCommand, hasEnded, runInGuest } from './agent-commands.ts';
 import { lost } from './exec-end.ts';
 import { newToken } from './exec-script.ts';
 import type { GuestLine, LineProvider } from './guest-line.ts';
@@ -12,7 +12,7 @@ import { writeFileArgv } from './long-command.ts';
 import { RUNNER_FILE } from './runner-file.ts';
 import { encodeRequest } from './runner-frames.ts';
 import { PERL, RUNNER } from './runner-script.ts';
-import { DISMISSAL, RunnerSession } from './runner-session.ts';
+import { DISMISSAL, RunnerSession, sweepOf } from './runner-session.ts';
 
 const START_MS = 30_000;
 /** How often the agent is asked whether the runner lives, while it has not said anything. */
@@ -26,6 +26,10 @@ const CALL_MS = 3_000;
 /** A runner says goodbye after its command's end. */
 const GOODBYE_LOOKS = 10;
 const NOTHING: ExecRequest = { argv: ['/bin/true'], env: {}, tty: false };
+
+/** How often, and how far apart, a guest that does not answer is asked to end what ran commands. */
+const END_TRIES = 12;
+const END_MS = 5_000;
 
 /** How often a runner whose command is under way is looked at: a guest that lacks memory may have killed it. */
 const WATCH_MS = 5_000;
@@ -201,21 +205,23 @@ export class GuestCommands {
     return idle?.runner;
   }
 
+  /** Nobody hears what the line's next runner is told: the line is given back once this one has ended. */
   async #end({ line, pid }: Runner): Promise<void> {
     if (!line.hangsUp) {
-      line.stream.destroy();
-      await this.#kill(pid).catch(() => undefined);
+      if (!line.stream.destroyed) line.stream.write(sweepOf(line.room));
+      for (let tries = 0; tries < END_TRIES; tries += 1) {
+        if (await hasEnded(this.#agent, pid).catch(() => undefined)) break;
+        line.stream.destroy();
+        await runInGuest(this.#agent, killArgv(pid)).catch(() => sleep(END_MS, undefined, { ref: false }));
+      }
     }
     await line.release(false);
     await forgetCommand(this.#agent, pid);
   }
 
-  async #kill(pid: number): Promise<void> {
-    const { exited } = await execStatus(this.#agent, pid);
-    if (!exited) await runInGuest(this.#agent, ['/bin/sh', '-c', 'kill -KILL "$1"', 'mullion', String(pid)]);
-  }
-
-  async #dismiss({ line, pid }: Runner): Promise<void> {
+  async #dismiss(runner: Runner): Promise<void> {
+    const { line, pid } = runner;
+    if (!line.hangsUp) return this.#end(runner);
     line.stream.write(DISMISSAL);
     await line.release(true);
     await forgetCommand(this.#agent, pid);
@@ -232,6 +238,24 @@ export class GuestCommands {
     return { path: RUNNER_FILE, input: undefined };
   }
 }
+
+/**
+ * Ends a runner and the command that it has started, which leads a group of its own (proc_pid_stat(5): after the name come the
+ * state, the parent and the group).
+ */
+const KILL = `set -f
+for file in $(set +f; echo /proc/[0-9]*/stat); do
+  { read -r line <"$file"; } 2>/dev/null || continue
+  pid=\${file#/proc/} pid=\${pid%/stat} runner=$1
+  set -- \${line##*) }
+  if [ "$2" = "$runner" ] && [ "$3" = "$pid" ]; then kill -s KILL -- "-$pid"; fi
+  set -- "$runner"
+done
+kill -s KILL "$1"`;
+const killArgv = (pid: number): readonly [string, ...string[]] => [
+  ...(['/bin/sh', '-c', KILL, 'mullion'] as const),
+  String(pid),
+];
 
 async function putRunner(agent: AgentChannel): Promise<void> {
   if (await isThere(agent)) return;

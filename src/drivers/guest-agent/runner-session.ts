@@ -115,6 +115,8 @@ export class RunnerSession implements ExecSession {
 
   /** Gives the command up. */
   lose(why: string): void {
+    // The line may be the next command's.
+    if (this.#parted) return;
     this.#fault ??= why;
     this.#line.stream.destroy();
   }

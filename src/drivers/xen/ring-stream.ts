@@ -6,6 +6,9 @@ import { ConsoleRing } from './console-ring.ts';
 /** What may wait to be read. Those who speak over a channel agree on less; a guest that sends more is cut off. */
 const UNREAD_LIMIT = 4 * 1024 * 1024;
 
+/** A guest that goes on as fast as it is answered must not keep the daemon from all else. */
+const TURNS = 64;
+
 const events = new EventChannels();
 
 export interface RingAddress {
@@ -77,7 +80,11 @@ export class RingStream extends Duplex {
     if (this.#exchanging) return;
     this.#exchanging = true;
     try {
-      while (this.#again && !this.destroyed) {
+      for (let turns = 0; this.#again && !this.destroyed; turns += 1) {
+        if (turns === TURNS) {
+          setImmediate(() => this.exchange());
+          break;
+        }
         this.#again = false;
         this.#once();
       }

@@ -13,6 +13,7 @@ import { GuestCommands } from '../../../src/drivers/guest-agent/guest-commands.t
 import { pushFile } from '../../../src/drivers/guest-agent/guest-files.ts';
 import { type CommandOptions, type CommandResult, runCommand } from '../command.ts';
 import { LAUNCHER, ROOT } from '../daemon.ts';
+import { BRIEF_FORM, ITS_WHOLE_FORM } from '../long-form.ts';
 import { CONSOLE_LOG } from './command-line.ts';
 import { Emulator, freePort } from './emulator.ts';
 import type { NestedKind } from './kinds.ts';
@@ -189,6 +190,13 @@ export class NestedHost implements AsyncDisposable {
         throw failure;
       }
     });
+  }
+
+  /** A subtest of the whole form alone. */
+  async checkInWhole(t: TestContext, name: string, body: (t: TestContext) => Promise<void>): Promise<void> {
+    await this.check(t, name, (inner) =>
+      BRIEF_FORM ? Promise.resolve(inner.skip(ITS_WHOLE_FORM)) : body(inner),
+    );
   }
 
   async #saveEvidence(failed: string): Promise<void> {
