@@ -252,6 +252,7 @@ if (enterPrivateNetns(import.meta.url)) {
     await must(attacker.command(['ip', 'addr', 'add', '192.0.2.3/24', 'dev', 'eth0']));
     await using _page = await serve(target.guest, 'tcp', 80, 'target');
     const honest: Place = { command: (argv) => attacker.command(argv) };
+    let said = '';
     const other = () =>
       attempt(
         honest.command([
@@ -261,14 +262,18 @@ if (enterPrivateNetns(import.meta.url)) {
           `TCP4:${HOST_OUTSIDE.ipv4}:8080,bind=192.0.2.3,connect-timeout=1`,
           'STDOUT',
         ]),
-      ).then(({ stdout }) => (stdout === '' ? undefined : stdout));
+      ).then(({ code, stdout, stderr }) => {
+        if (stdout === '') said = `${code}: ${stderr.trim()}`;
+        return stdout === '' ? undefined : stdout;
+      });
     assert.ok(await other());
     const count = counter(world);
     await using _flood = flood(attacker, '-S', '-p', '8080', HOST_OUTSIDE.ipv4);
     const { asked, failed } = await questionUntil(other, async () => (await count('limit_source')) > 1_000);
     const dropped = await count('limit_source');
     t.diagnostic(`${asked} asked, ${failed} failed, ${dropped} dropped`);
-    assert.ok(failed === 0, `${failed} of ${asked} were not answered`);
+    if (failed > 0) t.diagnostic((await attempt(['nft', 'list', 'ruleset'])).stdout);
+    assert.ok(failed === 0, `${failed} of ${asked} were not answered, the last by ${said}`);
     assert.ok(dropped > 1_000, `${dropped} of the flood were dropped`);
     return undefined;
   });
