@@ -21,6 +21,7 @@ const plan = (
       busy: busyOf(busy),
       processors,
       load: new Map(),
+      interrupts: new Map(),
       cores: new Map(),
       others: 0,
       kept: new Map(),
@@ -41,6 +42,24 @@ test('it is kept where least is going on', () => {
     [3, 1],
   ]);
   assert.deepEqual(plan({ a: 2 }, [0, 1, 2, 3], { load, others: 1 }), { a: [0, 2] });
+});
+
+test('it leaves alone who has the interrupts, unless another has much more to do', () => {
+  const interrupts = new Map([
+    [0, 1_000],
+    [1, 4_000_000],
+  ]);
+  const load = (first: number, second: number) => ({
+    load: new Map([
+      [0, first],
+      [1, second],
+    ]),
+  });
+  assert.deepEqual(plan({ a: 1 }, [0, 1], { interrupts }), { a: [0] });
+  assert.deepEqual(plan({ a: 1 }, [0, 1], { interrupts, ...load(0.9, 0.6) }), { a: [0] });
+  assert.deepEqual(plan({ a: 1 }, [0, 1], { interrupts, ...load(0.9, 0.2) }), { a: [1] });
+  const alike = new Map([0, 1, 2, 3].map((each) => [each, 5_000_000 + each]));
+  assert.deepEqual(plan({ a: 2 }, [0, 1, 2, 3], { interrupts: alike }), { a: [2, 3] });
 });
 
 test('it gets threads of different cores as long as there are such', () => {
@@ -95,6 +114,7 @@ test('two never have a processor in common, and there is room for the others, wh
           busy,
           processors,
           load: new Map(load),
+          interrupts: new Map(load.map(([processor]) => [processor, processor * 1_000])),
           cores: new Map(),
           others,
           kept: new Map(kept),

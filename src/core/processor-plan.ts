@@ -14,6 +14,8 @@ export interface ProcessorDemand {
   readonly processors: readonly number[];
   /** How much of each was used lately, of 1. */
   readonly load: ReadonlyMap<number, number>;
+  /** Interrupts that each has had; absent: as many as any other. */
+  readonly interrupts: ReadonlyMap<number, number>;
   /** The core that a processor is a thread of; absent: each is a core of its own. */
   readonly cores: ReadonlyMap<number, string>;
   /** Processors that all but the busy machines use, in sum. */
@@ -21,6 +23,12 @@ export interface ProcessorDemand {
   /** What was planned before. */
   readonly kept: ReadonlyMap<string, readonly number[]>;
 }
+
+/**
+ * What it costs to take the processor that has most of the interrupts, of a whole one's load: what a disk answers is handled
+ * there, and whoever waits for it waits for the busy machine.
+ */
+const INTERRUPTED = 0.5;
 
 /** Processors that are to be idle beside what others use before anybody is kept, so that who wakes up finds one. */
 const SLACK = 0.25;
@@ -31,7 +39,7 @@ const SLACK = 0.25;
  * machine for which there is no room is one of these, who came last first. Who is kept already stays where it is.
  */
 export function keepApart(demand: ProcessorDemand): ReadonlyMap<string, readonly number[]> {
-  const { processors, load, cores, kept } = demand;
+  const { processors, load, interrupts, cores, kept } = demand;
   const chosen = choose(demand);
   const free = new Set(processors);
   const taken: string[] = [];
@@ -46,13 +54,15 @@ export function keepApart(demand: ProcessorDemand): ReadonlyMap<string, readonly
     const own = kept.get(id);
     if (own?.length === count && own.every((processor) => free.has(processor))) plan.set(id, own.map(take));
   }
+  const most = Math.max(1, ...interrupts.values());
   const cost = (processor: number): number =>
     Math.round((load.get(processor) ?? 0) * 10) +
+    Math.round(((interrupts.get(processor) ?? 0) / most) * INTERRUPTED * 10) +
     taken.filter((core) => core === coreOf(processor)).length / 10;
   for (const { id, count } of chosen) {
     if (plan.has(id)) continue;
     const own = Array.from({ length: count }, () => {
-      // Most interrupts come to the first ones.
+      // The host's own programs begin on the first ones.
       const [best] = [...free].sort((one, other) => cost(one) - cost(other) || other - one);
       return take(best ?? 0);
     });

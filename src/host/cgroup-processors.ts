@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { read } from './cgroup-files.ts';
 import type { CgroupLayout } from './cgroup-layout.ts';
 import { cpuSecondsOf } from './cgroup-meters.ts';
-import { busySeconds } from './load.ts';
+import { busySeconds, interrupts } from './load.ts';
 
 /** Numbers of a list such as `0-3,8` (cpuset(7), "List format"). */
 export function parseProcessors(text: string): number[] {
@@ -79,6 +79,11 @@ export class CgroupProcessors {
         ? read(CPU, 'possible').trim()
         : read(join(root, dirname(path)), 'cpuset.cpus').trim();
     writeFileSync(join(root, path, 'cpuset.cpus'), `${processors?.join(',') ?? all}\n`);
+  }
+
+  /** Interrupts of devices that each has had. */
+  interrupts(): ReadonlyMap<number, number> {
+    return interrupts();
   }
 
   busySeconds(): ReadonlyMap<number, number> {

@@ -33,3 +33,22 @@ export const busySeconds = (text = readFileSync('/proc/stat', 'utf8')): Readonly
       return [Number(processor), (user + nice + system + irq + softirq + steal) / USER_HZ];
     }),
   );
+
+/**
+ * Interrupts of devices that each processor has handled since the host was started (proc_interrupts(5)): a column for each
+ * that is on, a line for each interrupt; those without a number are the processors' own.
+ */
+export function interrupts(text = read('/proc', 'interrupts')): ReadonlyMap<number, number> {
+  const [head = '', ...lines] = text.split('\n');
+  const processors = [...head.matchAll(/CPU(\d+)/g)].map(([, number]) => Number(number));
+  const counts = lines.flatMap((line) => {
+    const [, fields] = /^ *\d+: +(.*)$/.exec(line) ?? [];
+    return fields === undefined ? [] : [fields.split(/ +/, processors.length).map(Number)];
+  });
+  return new Map(
+    processors.map((processor, column) => [
+      processor,
+      counts.reduce((sum, line) => sum + (line[column] || 0), 0),
+    ]),
+  );
+}

@@ -35,6 +35,7 @@ class Ground {
         else this.lists.set(group, list);
       },
       busySeconds: () => new Map(this.#busy),
+      interrupts: () => new Map(),
     };
     this.keeper = new ProcessorKeeper({ processors, parent: 'all', keeps, now: () => this.#at });
     t.after(() => this.keeper.close());

@@ -10,7 +10,10 @@ const NEWEST = 0.25;
 /** Containers that are not busy which one look reads at most. */
 const AT_ONCE = 64;
 
-export type Processors = Pick<CgroupProcessors, 'used' | 'of' | 'shared' | 'cores' | 'keep' | 'busySeconds'>;
+export type Processors = Pick<
+  CgroupProcessors,
+  'used' | 'of' | 'shared' | 'cores' | 'keep' | 'busySeconds' | 'interrupts'
+>;
 
 export interface KeeperOptions {
   readonly processors: Processors;
@@ -131,7 +134,9 @@ export class ProcessorKeeper {
     const others = resting.reduce((sum, { share }) => sum + share, this.#others.used);
     const kept = new Map([...this.#kept].filter(([id]) => fit.has(id)));
     const { cores } = this.#processors;
-    this.#apply(keepApart({ busy: fit, processors, load, cores, others, kept }));
+    const isNew = [...fit.keys()].some((id) => !kept.has(id));
+    const interrupts = isNew ? this.#processors.interrupts() : new Map<number, number>();
+    this.#apply(keepApart({ busy: fit, processors, load, interrupts, cores, others, kept }));
   }
 
   /** How much of each processor was used since the last look, of 1; undefined at the first one. */
