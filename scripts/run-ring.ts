@@ -8,7 +8,6 @@ import { readReport } from './test-report.ts';
 import type { FileTime, Outcome } from './test-reporter.ts';
 
 const ROOT = join(import.meta.dirname, '..');
-
 /** Each test file loads much of the sources; what Node made of one is there for the next. */
 const COMPILED = join(ROOT, 'node_modules/.cache/compiled-tests');
 

@@ -115,15 +115,13 @@ const DEVICE = /^\d+:\d+$/;
  * counted for the same group there too (Linux, drivers/block/loop.c, `blkcg_css`).
  */
 function together(counts: readonly (readonly [device: string, count: string])[]): number {
-  const sum = (isLoop: boolean): number =>
-    counts.reduce(
-      (total, [device, count]) =>
-        device.startsWith(LOOP) !== isLoop || (!isLoop && isBelowOthers(device))
-          ? total
-          : total + Number(count),
-      0,
-    );
-  return Math.max(sum(true), sum(false));
+  const sum = (wanted: (device: string) => boolean): number =>
+    counts.reduce((total, [device, count]) => (wanted(device) ? total + Number(count) : total), 0);
+  const isLoop = (device: string): boolean => device.startsWith(LOOP);
+  return Math.max(
+    sum(isLoop),
+    sum((device) => !isLoop(device) && !isBelowOthers(device)),
+  );
 }
 
 /** Lines of a device and its counts; a device without any may stand before it on its line (Linux 5.14 to 5.17). */

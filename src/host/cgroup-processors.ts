@@ -21,6 +21,7 @@ export function parseProcessors(text: string): number[] {
 /** Where the kernel puts nothing that is not bound to it (Documentation/admin-guide/kernel-parameters.txt, isolcpus). */
 const APART = ['isolated', 'nohz_full'] as const;
 const CPU = '/sys/devices/system/cpu';
+const KNOWN_MS = 60_000;
 /** There where cores of two kinds are in one processor of Intel (perf's name of the slower ones). */
 const SLOW_CORES = '/sys/devices/cpu_atom';
 
@@ -31,6 +32,7 @@ export class CgroupProcessors {
   readonly #layout: CgroupLayout;
   readonly #apart: ReadonlySet<number>;
   readonly #alike: boolean;
+  #interrupts: { readonly at: number; readonly counts: ReadonlyMap<number, number> } | undefined;
 
   constructor(layout: CgroupLayout) {
     this.#layout = layout;
@@ -81,9 +83,11 @@ export class CgroupProcessors {
     writeFileSync(join(root, path, 'cpuset.cpus'), `${processors?.join(',') ?? all}\n`);
   }
 
-  /** Interrupts of devices that each has had. */
+  /** Interrupts of devices that each has had, as they were a minute ago at most: on large hosts that is a long file. */
   interrupts(): ReadonlyMap<number, number> {
-    return interrupts();
+    if (this.#interrupts === undefined || performance.now() - this.#interrupts.at > KNOWN_MS)
+      this.#interrupts = { at: performance.now(), counts: interrupts() };
+    return this.#interrupts.counts;
   }
 
   busySeconds(): ReadonlyMap<number, number> {

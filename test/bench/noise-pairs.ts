@@ -7,11 +7,10 @@ import { LOW_LIMITS, mustRun, openEntrance } from './neighbours.ts';
 /** Two containers of one kind: who answers, and who disturbs. */
 export interface Pair extends AsyncDisposable {
   readonly kind: string;
-  readonly isLimited: boolean;
   /** Where the victim is reached. */
   readonly host: string;
-  /** Sets limits of the attacker. */
-  limit(limits: Readonly<Record<string, string>>): Promise<void>;
+  /** Sets limits of the attacker; absent where it has none. */
+  limit?(limits: Readonly<Record<string, string>>): Promise<void>;
   /** Runs a shell line in one of them, whatever its end. */
   run(name: 'victim' | 'attacker', script: string): Promise<void>;
 }
@@ -24,7 +23,6 @@ export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
   const { addresses } = await daemon.client.call('vps.info', { params: { name: 'victim' } });
   return {
     kind: 'mullion, technique os',
-    isLimited: true,
     host: addresses[0] ?? '',
     limit: async (limits) => {
       await daemon.ok(['set', 'attacker', ...Object.entries(limits).map((entry) => entry.join('='))]);
@@ -137,9 +135,7 @@ async function openPair(make: (typeof TOOLS)[number], rootfs: string, folder: st
   const owned = cleanup.move();
   return {
     kind: tool.kind,
-    isLimited: false,
     host: '127.0.0.1',
-    limit: () => Promise.reject(new Error(`${tool.kind}: no limits are set`)),
     run: async (name, script) => {
       await runCommand([...tool.exec(name), 'sh', '-c', script]);
     },

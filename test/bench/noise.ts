@@ -68,10 +68,11 @@ export async function openService({ host, kind, run }: Pair): Promise<void> {
 /** What the victim feels before and during an attack. @throws an error when it does not answer a request */
 export async function underAttack(
   { host, limit, run }: Pair,
-  { limits, script }: Attack,
+  { limits = {}, script }: Attack,
   seconds: number,
 ): Promise<{ readonly calm: Look; readonly noisy: Look }> {
-  if (limits !== undefined) await limit(limits);
+  const changed = Object.keys(limits);
+  if (changed.length > 0) await limit?.(limits);
   const calm = await look(host, seconds * 1000);
   const line = quoteWord(script({ victim: host }));
   const attack = run('attacker', `timeout -s KILL ${seconds + SETTLED_MS / 1000 + 1} sh -c ${line}`);
@@ -80,7 +81,7 @@ export async function underAttack(
   await attack;
   // What it forked outlives the command; so does what it left in the disk's queue.
   await run('attacker', 'pkill -KILL perl; pkill -KILL dd; rm -rf /root/noise; sync');
-  if (limits !== undefined) await limit(Object.fromEntries(Object.keys(limits).map((name) => [name, '0'])));
+  if (changed.length > 0) await limit?.(Object.fromEntries(changed.map((name) => [name, '0'])));
   return { calm, noisy };
 }
 
@@ -89,7 +90,7 @@ async function feel(pair: Pair): Promise<ReadonlyMap<string, string>> {
   await openService(pair);
   const rows = new Map<string, string>();
   for (const attack of ATTACKS) {
-    if (attack.onlyLimited === true && !pair.isLimited) continue;
+    if (attack.onlyLimited === true && pair.limit === undefined) continue;
     const { calm, noisy } = await underAttack(pair, attack, SECONDS);
     rows.set(attack.name, noiseRow(attack.name, pair.kind, calm, noisy));
     console.log(rows.get(attack.name));

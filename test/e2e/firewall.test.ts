@@ -72,9 +72,7 @@ if (enterPrivateNetns(import.meta.url)) {
         "getent hosts db db.default.internal; timeout 2 bash -c 'cat < /dev/tcp/10.77.0.1/53'; true";
       const seen = await daemon.ok(['exec', 'vault', '--project', 'bank', '--', 'sh', '-c', look]);
       assert.equal(seen.trim(), '');
-      const metrics = await daemon.client.stream('metrics.read');
-      let text = '';
-      for await (const piece of metrics) text += Buffer.from(piece).toString();
+      const text = await daemon.metrics();
       assert.match(text, /mullion_vps_firewall_refused_packets_total\{vps="db".*\} [1-9]/);
       assert.match(text, /mullion_network_dropped_packets_total\{reason="foreign"\} [1-9]/);
     });

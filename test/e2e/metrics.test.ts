@@ -82,11 +82,8 @@ if (enterPrivateNetns(import.meta.url)) {
     await daemon.ensureQuickImage();
     await daemon.ok(['launch', 'quick', 'busy', ...PLAIN, '--technique', 'os', '--memory', '128M']);
     const counted = async (what: string): Promise<number> => {
-      let text = '';
-      for await (const piece of await daemon.client.stream('metrics.read'))
-        text += Buffer.from(piece).toString();
       const name = `mullion_vps_disk_${what}_bytes_total{vps="busy",project="default",technique="os"}`;
-      return parse(text).get(name) ?? Number.NaN;
+      return parse(await daemon.metrics()).get(name) ?? Number.NaN;
     };
     const before = { written: await counted('written'), read: await counted('read') };
     await daemon.inside('busy', 'dd if=/dev/zero of=/root/data bs=1M count=64 oflag=direct');

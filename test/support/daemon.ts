@@ -116,6 +116,13 @@ export class TestDaemon extends VpsDoor implements AsyncDisposable {
     return socketPath({ instance: '', ...this.place });
   }
 
+  /** What `/metrics` tells. */
+  async metrics(): Promise<string> {
+    const pieces: Uint8Array[] = [];
+    for await (const piece of await this.client.stream('metrics.read')) pieces.push(piece);
+    return Buffer.concat(pieces).toString();
+  }
+
   get log(): string {
     return join(this.folder, 'daemon.log');
   }

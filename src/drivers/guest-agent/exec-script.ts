@@ -172,6 +172,27 @@ export const signalArgv = (signal: string, pid: number): readonly [string, ...st
   String(pid),
 ];
 
+/**
+ * Ends a runner and the command that it has started, which leads a group of its own (proc_pid_stat(5): after the name come the
+ * state, the parent and the group).
+ */
+const KILL_RUNNER = `set -f
+for file in $(set +f; echo /proc/[0-9]*/stat); do
+  { read -r line <"$file"; } 2>/dev/null || continue
+  pid=\${file#/proc/} pid=\${pid%/stat} runner=$1
+  set -- \${line##*) }
+  if [ "$2" = "$runner" ] && [ "$3" = "$pid" ]; then kill -s KILL -- "-$pid"; fi
+  set -- "$runner"
+done
+kill -s KILL "$1"`;
+export const killRunnerArgv = (pid: number): readonly [string, ...string[]] => [
+  '/bin/sh',
+  '-c',
+  KILL_RUNNER,
+  'mullion',
+  String(pid),
+];
+
 export const resizeArgv = (tty: string, rows: number, columns: number): readonly [string, ...string[]] => [
   '/bin/sh',
   '-c',

@@ -6,7 +6,7 @@ import type { ExecSession } from '../driver.ts';
 import type { AgentChannel } from './agent-channel.ts';
 import { execStart, execStatus, forgetCommand, hasEnded, runInGuest } from './agent-commands.ts';
 import { lost } from './exec-end.ts';
-import { newToken } from './exec-script.ts';
+import { killRunnerArgv, newToken } from './exec-script.ts';
 import type { GuestLine, LineProvider } from './guest-line.ts';
 import { writeFileArgv } from './long-command.ts';
 import { RUNNER_FILE } from './runner-file.ts';
@@ -205,18 +205,21 @@ export class GuestCommands {
     return idle?.runner;
   }
 
-  /** Nobody hears what the line's next runner is told: the line is given back once this one has ended. */
   async #end({ line, pid }: Runner): Promise<void> {
-    if (!line.hangsUp) {
-      if (!line.stream.destroyed) line.stream.write(sweepOf(line.room));
-      for (let tries = 0; tries < END_TRIES; tries += 1) {
-        if (await hasEnded(this.#agent, pid).catch(() => undefined)) break;
-        line.stream.destroy();
-        await runInGuest(this.#agent, killArgv(pid)).catch(() => sleep(END_MS, undefined, { ref: false }));
-      }
+    if (line.hangsUp) {
+      await line.release(false);
+      return forgetCommand(this.#agent, pid);
+    }
+    // Nobody may hear what the line's next runner is told.
+    if (!line.stream.destroyed) line.stream.write(sweepOf(line.room));
+    for (let tries = 0; tries < END_TRIES; tries += 1) {
+      if (await hasEnded(this.#agent, pid).catch(() => undefined)) break;
+      line.stream.destroy();
+      await runInGuest(this.#agent, killRunnerArgv(pid)).catch(() =>
+        sleep(END_MS, undefined, { ref: false }),
+      );
     }
     await line.release(false);
-    await forgetCommand(this.#agent, pid);
   }
 
   async #dismiss(runner: Runner): Promise<void> {
@@ -238,24 +241,6 @@ export class GuestCommands {
     return { path: RUNNER_FILE, input: undefined };
   }
 }
-
-/**
- * Ends a runner and the command that it has started, which leads a group of its own (proc_pid_stat(5): after the name come the
- * state, the parent and the group).
- */
-const KILL = `set -f
-for file in $(set +f; echo /proc/[0-9]*/stat); do
-  { read -r line <"$file"; } 2>/dev/null || continue
-  pid=\${file#/proc/} pid=\${pid%/stat} runner=$1
-  set -- \${line##*) }
-  if [ "$2" = "$runner" ] && [ "$3" = "$pid" ]; then kill -s KILL -- "-$pid"; fi
-  set -- "$runner"
-done
-kill -s KILL "$1"`;
-const killArgv = (pid: number): readonly [string, ...string[]] => [
-  ...(['/bin/sh', '-c', KILL, 'mullion'] as const),
-  String(pid),
-];
 
 async function putRunner(agent: AgentChannel): Promise<void> {
   if (await isThere(agent)) return;

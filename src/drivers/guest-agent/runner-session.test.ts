@@ -34,16 +34,15 @@ class Guest extends Duplex {
   }
 }
 
+function sessionWith(guest: Guest): RunnerSession {
+  const release = async (): Promise<void> => undefined;
+  const line = { guestPath: '/dev/x', stream: guest, room: ROOM, hangsUp: true, release };
+  return new RunnerSession(line, TOKEN, Buffer.from('request'), false);
+}
+
 function greeted(reads = true): { guest: Guest; session: RunnerSession } {
   const guest = new Guest(reads);
-  const line = {
-    guestPath: '/dev/x',
-    stream: guest,
-    room: ROOM,
-    hangsUp: true,
-    release: async () => undefined,
-  };
-  const session = new RunnerSession(line, TOKEN, Buffer.from('request'), false);
+  const session = sessionWith(guest);
   guest.say(`\n${TOKEN}\n`);
   assert.ok(session.hasGreeted);
   return { guest, session };
@@ -127,14 +126,7 @@ test('small frames that nobody reads take the memory of their content', () => {
 
 test('noise without a greeting ends, and another command’s token is noise', async () => {
   const guest = new Guest(true);
-  const line = {
-    guestPath: '/dev/x',
-    stream: guest,
-    room: ROOM,
-    hangsUp: true,
-    release: async () => undefined,
-  };
-  const session = new RunnerSession(line, TOKEN, Buffer.from('request'), false);
+  const session = sessionWith(guest);
   guest.say(`\n${'b'.repeat(32)}\n`, encodeFrame('p'), encodeFrame('e', Buffer.from([0])));
   assert.equal(await session.greeted(1), false);
   const noise = Buffer.alloc(64 * KIB, 'x');
