@@ -11,12 +11,17 @@ export interface Pair extends AsyncDisposable {
   readonly host: string;
   /** Sets limits of the attacker; absent where it has none. */
   limit?(limits: Readonly<Record<string, string>>): Promise<void>;
+  /** Waits until neither has anything left to do from its boot. */
+  settle?(): Promise<void>;
   /** Runs a shell line in one of them, whatever its end. */
   run(name: 'victim' | 'attacker', script: string): Promise<void>;
 }
 
 const NAMES = ['victim', 'attacker'] as const;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** The last thing that a server's first boot does. */
+const AWAIT_KEYS = 'until [ -e /var/lib/mullion/host-keys-$(cat /etc/machine-id) ]; do sleep 0.2; done';
 
 export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
   for (const name of NAMES) await daemon.ok(['launch', 'debian/12', name, '--technique', 'os']);
@@ -26,6 +31,10 @@ export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
     host: addresses[0] ?? '',
     limit: async (limits) => {
       await daemon.ok(['set', 'attacker', ...Object.entries(limits).map((entry) => entry.join('='))]);
+    },
+    settle: async () => {
+      for (const name of NAMES)
+        await daemon.ok(['exec', name, '--', 'timeout', '60', 'sh', '-c', AWAIT_KEYS]);
     },
     run: async (name, script) => {
       await daemon.cli(['exec', name, '--', 'sh', '-c', script]);

@@ -9,7 +9,7 @@ import { eventually } from '../support/scratch.ts';
 import { ATTACKS, type Attack } from './attacks.ts';
 import { quantile } from './measure.ts';
 import { mullionPair, otherPairs, type Pair } from './noise-pairs.ts';
-import { get, type Look, look, VICTIM } from './noise-victim.ts';
+import { type Look, look, VICTIM } from './noise-victim.ts';
 import type { Section } from './report.ts';
 
 /** Each attack lasts this long, after as long a time of peace. */
@@ -57,11 +57,7 @@ export function noiseRow(name: string, kind: string, calm: Look, noisy: Look): s
 /** Has the victim answer from now on. */
 export async function openService({ host, kind, run }: Pair): Promise<void> {
   await run('victim', `setsid perl -e ${quoteWord(VICTIM)} >/dev/null 2>&1 </dev/null &`);
-  await eventually(
-    `the victim answers (${kind})`,
-    () => get(host, '/write').then(Boolean, () => false),
-    30_000,
-  );
+  await eventually(`the victim answers (${kind})`, () => look(host, 1).then(Boolean, () => false), 30_000);
   await look(host, 1_000);
 }
 
@@ -87,6 +83,7 @@ export async function underAttack(
 
 /** What the victim feels of each attack, by the attack's name. */
 async function feel(pair: Pair): Promise<ReadonlyMap<string, string>> {
+  await pair.settle?.();
   await openService(pair);
   const rows = new Map<string, string>();
   for (const attack of ATTACKS) {
@@ -117,7 +114,8 @@ export async function noiseSection(): Promise<Section> {
     title: 'What a VPS feels of a noisy neighbour',
     notes: [
       `Two containers of a kind. One answers HTTP and does synced writes of 4 KiB; the other does one thing as hard as it can`,
-      `for ${SECONDS} s, after ${SETTLED_MS / 1000} s of it. Milliseconds, before and during, and how many times as long. VPSs have their default limits; the others`,
+      `for ${SECONDS} s, after ${SETTLED_MS / 1000} s of it. Milliseconds by a small client on the host, before and during, and how many`,
+      'times as long. VPSs have their default limits; the others',
       'have none and share one network, which is what their tools make when nothing is said, and do not fork without end. What',
       'the kernel cannot part is named in docs/security.md.',
     ],

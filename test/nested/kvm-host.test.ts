@@ -127,7 +127,7 @@ if (enterPrivateNetns(import.meta.url)) {
 
     await checkVerbs(t, new NestedDoor(host), 'hard', PATIENCE);
 
-    await host.checkInWhole(
+    await host.check(
       t,
       'guests that nobody prepared boot by their own loaders, by BIOS and UEFI',
       async (inner) => {

@@ -16,7 +16,7 @@ const NAMES = Object.keys(PROPERTIES);
 
 export const command = defineCommand({
   summary: 'change properties of a VPS',
-  description: `Changes take effect at once where the technique can, else at the next start, and it says so. Properties: ${NAMES.join(', ')}.\n\nenv takes pairs parted by commas, and replaces the whole environment: env=A=1,B=2. sshKeys takes the path of a file of public keys.`,
+  description: `Changes take effect at once where the technique can, else at the next start, and it says so. Properties: ${NAMES.join(', ')}.\n\nenv takes pairs parted by commas, and replaces the whole environment: env=A=1,B=2. sshKeys takes the path of a file of public keys.\n\nA low diskWriteRate or diskWriteOps of a VPS of technique os makes neighbours wait that sync meanwhile; docs/security.md says how long.`,
   arguments: {
     name: VPS,
     changes: { label: 'KEY=VALUE', summary: 'properties and their new values', arity: 'many' },
