@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { runCommand } from '../support/command.ts';
 import type { TestDaemon } from '../support/daemon.ts';
+import { eventually } from '../support/scratch.ts';
 import { LOW_LIMITS, mustRun, openEntrance } from './neighbours.ts';
 
 /** Two containers of one kind: who answers, and who disturbs. */
@@ -21,7 +22,7 @@ const NAMES = ['victim', 'attacker'] as const;
 const PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
 /** The last thing that a server's first boot does. */
-const AWAIT_KEYS = 'until [ -e /var/lib/mullion/host-keys-$(cat /etc/machine-id) ]; do sleep 0.2; done';
+const HAS_KEYS = 'test -e /var/lib/mullion/host-keys-$(cat /etc/machine-id)';
 
 export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
   for (const name of NAMES) await daemon.ok(['launch', 'debian/12', name, '--technique', 'os']);
@@ -33,8 +34,10 @@ export async function mullionPair(daemon: TestDaemon): Promise<Pair> {
       await daemon.ok(['set', 'attacker', ...Object.entries(limits).map((entry) => entry.join('='))]);
     },
     settle: async () => {
-      for (const name of NAMES)
-        await daemon.ok(['exec', name, '--', 'timeout', '60', 'sh', '-c', AWAIT_KEYS]);
+      for (const name of NAMES) {
+        const hasKeys = async () => (await daemon.cli(['exec', name, '--', 'sh', '-c', HAS_KEYS])).code === 0;
+        await eventually(`${name} has done its first boot`, hasKeys, 60_000);
+      }
     },
     run: async (name, script) => {
       await daemon.cli(['exec', name, '--', 'sh', '-c', script]);

@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { runCommand } from '../support/command.ts';
 
 const GAP_MS = 5;
+const PATIENCE_S = 10;
 const PORT = 8000;
 
 /** Milliseconds of a clock that only goes on. */
@@ -24,8 +25,8 @@ while (accept(C, S)) { sysread(C, $q, 4096); $b = 'x' x 1024;
  * with a runtime that collects its garbage on other threads would measure how these fare beside the neighbour.
  */
 const CLIENT = `use Socket; use Config; ${NOW}
-my ($host, $ms) = @ARGV; my (@http, @write); $SIG{ALRM} = sub { die "no answer within 10 s\\n" };
-sub get { my $a = ''; alarm 10; socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(${PORT}, inet_aton($host))) or die "connect: $!\\n";
+my ($host, $ms) = @ARGV; my (@http, @write); $SIG{ALRM} = sub { die "no answer within ${PATIENCE_S} s\\n" };
+sub get { my $a = ''; alarm ${PATIENCE_S}; socket(S, PF_INET, SOCK_STREAM, 0); connect(S, sockaddr_in(${PORT}, inet_aton($host))) or die "connect: $!\\n";
   syswrite(S, "GET $_[0] HTTP/1.0\\r\\n\\r\\n"); 1 while sysread(S, $a, 4096, length $a); close S; alarm 0;
   $a =~ m{^HTTP/1.0 200 OK\\r\\nContent-Length: (\\d+)\\r\\n\\r\\n(.+)$}s && $1 == length $2 or die "not an answer: $a\\n"; $2 }
 my $end = now() + $ms;
@@ -39,7 +40,9 @@ export type Look = Readonly<z.infer<typeof LookSchema>>;
 
 /** What the victim's answers take for so long. @throws an error when it does not answer one */
 export async function look(host: string, ms: number): Promise<Look> {
-  const { code, stdout, stderr } = await runCommand(['perl', '-e', CLIENT, host, String(ms)]);
+  const { code, stdout, stderr } = await runCommand(['perl', '-e', CLIENT, host, String(ms)], {
+    timeoutMs: ms + 2 * PATIENCE_S * 1000,
+  });
   if (code !== 0) throw new Error(`the victim's client failed: ${stderr}`);
   return LookSchema.parse(JSON.parse(stdout));
 }
